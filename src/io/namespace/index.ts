@@ -1,0 +1,12 @@
+export { readSysctl, runIn, spawnIn, writeSysctl } from './enter.ts';
+export {
+  createNamespace,
+  currentNamespace,
+  listNamespaces,
+  type Namespace,
+  type NamespaceEntry,
+  type NamespaceId,
+  namespaceId,
+  openNamespace,
+  removeNamespace,
+} from './namespace.ts';

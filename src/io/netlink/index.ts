@@ -1,0 +1,33 @@
+export {
+  isAddressGone,
+  isBusy,
+  isDumpInterrupted,
+  isExist,
+  isInvalid,
+  isNetlinkError,
+  isNotFound,
+  isNotSupported,
+  isOverrun,
+  isPermission,
+  NetlinkError,
+  type NetlinkErrorParts,
+} from './error.ts';
+export type { MessageFailure } from './frame.ts';
+export { NetlinkMonitor, type NetlinkMonitorOptions } from './monitor.ts';
+export {
+  type NftBatchOptions,
+  type NftBatchOutcome,
+  nftBatch,
+  nftBatchSync,
+  nftGeneration,
+} from './nft-batch.ts';
+export {
+  NETLINK_GENERIC,
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  type NetlinkProtocol,
+  NetlinkSocket,
+  type NetlinkSocketOptions,
+  type TransactOptions,
+} from './socket.ts';
+export type { NetlinkExchange, NetlinkTransport } from './transport.ts';

@@ -1,0 +1,87 @@
+/** A growing buffer. Values that do not fit their field are a RangeError: an encoder's input is ours, never a peer's. */
+export class Writer {
+  private bytes: Uint8Array;
+  private view: DataView;
+  length = 0;
+
+  constructor(capacity = 256) {
+    this.bytes = new Uint8Array(capacity);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** Advances by `count` zero bytes and returns where they begin. */
+  reserve(count: number): number {
+    const at = this.length;
+    const needed = at + count;
+    if (needed > this.bytes.length) {
+      const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+      grown.set(this.bytes.subarray(0, at));
+      this.bytes = grown;
+      this.view = new DataView(grown.buffer);
+    }
+    this.length = needed;
+    return at;
+  }
+
+  u8(value: number): void {
+    this.view.setUint8(this.reserve(1), checked(value, 0xff));
+  }
+  u16le(value: number): void {
+    this.view.setUint16(this.reserve(2), checked(value, 0xffff), true);
+  }
+  u16be(value: number): void {
+    this.view.setUint16(this.reserve(2), checked(value, 0xffff), false);
+  }
+  u32le(value: number): void {
+    this.view.setUint32(this.reserve(4), checked(value, 0xffffffff), true);
+  }
+  u32be(value: number): void {
+    this.view.setUint32(this.reserve(4), checked(value, 0xffffffff), false);
+  }
+  i32le(value: number): void {
+    this.view.setInt32(this.reserve(4), value, true);
+  }
+  i32be(value: number): void {
+    this.view.setInt32(this.reserve(4), value, false);
+  }
+  u64le(value: bigint): void {
+    this.view.setBigUint64(this.reserve(8), value, true);
+  }
+  u64be(value: bigint): void {
+    this.view.setBigUint64(this.reserve(8), value, false);
+  }
+
+  raw(bytes: Uint8Array): void {
+    // reserve may replace the buffer: take its answer before touching this.bytes
+    const at = this.reserve(bytes.length);
+    this.bytes.set(bytes, at);
+  }
+
+  /** Zero bytes up to the next multiple of `unit` from the start of the buffer. */
+  align(unit: number): void {
+    const over = this.length % unit;
+    if (over !== 0) this.reserve(unit - over);
+  }
+
+  /** Overwrites two bytes already written. */
+  patchU16le(at: number, value: number): void {
+    this.view.setUint16(at, checked(value, 0xffff), true);
+  }
+  patchU32le(at: number, value: number): void {
+    this.view.setUint32(at, checked(value, 0xffffffff), true);
+  }
+  patchU16be(at: number, value: number): void {
+    this.view.setUint16(at, checked(value, 0xffff), false);
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.bytes.slice(0, this.length);
+  }
+}
+
+function checked(value: number, max: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > max)
+    throw new RangeError(`${value} does not fit 0..${max}`);
+  return value;
+}

@@ -1,0 +1,165 @@
+/**
+ * Netlink attributes (linux/netlink.h, struct nlattr): length, type, payload, padded to four bytes. A table of them is declared
+ * once; attributes it does not name are kept under `unknown` and written back as they came.
+ */
+import {
+  type Codec,
+  DecodeError,
+  type FieldShape,
+  isDecodeError,
+  Reader,
+  rest,
+  type Writer,
+} from '#core/codec/index.ts';
+
+// #define NLA_F_NESTED (1 << 15), NLA_F_NET_BYTEORDER (1 << 14), NLA_TYPE_MASK ~(…)
+const NLA_F_NESTED = 0x8000;
+const NLA_TYPE_MASK = 0x3fff;
+const HEADER_BYTES = 4;
+/** nla_len is 16 bits: no attribute, nested or not, is longer. */
+export const MAX_ATTRIBUTE_BYTES = 0xffff;
+
+/** An attribute without a declaration: its type as on the wire, flags included, and its payload. */
+export interface RawAttribute {
+  readonly type: number;
+  readonly bytes: Uint8Array;
+}
+
+/** One row of an attribute table. */
+export interface Attribute<T> {
+  readonly type: number;
+  readonly nested: boolean;
+  /** The codec of the payload, given the attributes read or to be written beside it. */
+  codecFor(siblings: Readonly<Record<string, unknown>>): Codec<T>;
+  readonly shape: FieldShape;
+}
+
+export type AttributeValue<A> = A extends Attribute<infer T> ? T : never;
+// oxlint-disable-next-line typescript/no-explicit-any -- a table holds attributes of every type
+export type AttributeTable = Readonly<Record<string, Attribute<any>>>;
+export type AttributesValue<T extends AttributeTable> = { readonly [K in keyof T]?: AttributeValue<T[K]> } & {
+  readonly unknown?: readonly RawAttribute[];
+};
+
+/** A plain attribute: `attribute(3, text)`. */
+export function attribute<T>(type: number, codec: Codec<T>): Attribute<T> {
+  return { type, nested: false, codecFor: () => codec, shape: { shape: codec.shape, optional: true, type } };
+}
+
+/** An attribute whose payload is attributes again: NLA_F_NESTED is set on encoding. */
+export function nest<T>(type: number, codec: Codec<T>): Attribute<T> {
+  return { ...attribute(type, codec), nested: true };
+}
+
+/** A nest whose content depends on a sibling declared before it, as IFLA_INFO_DATA does on IFLA_INFO_KIND; others stay bytes. */
+export function dependentNest<const C extends Readonly<Record<string, Codec<unknown>>>>(
+  type: number,
+  by: string,
+  cases: C,
+): Attribute<{ [K in keyof C]: C[K] extends Codec<infer T> ? T : never }[keyof C] | Uint8Array> {
+  type Value = { [K in keyof C]: C[K] extends Codec<infer T> ? T : never }[keyof C] | Uint8Array;
+  const shapes = Object.fromEntries(Object.entries(cases).map(([name, codec]) => [name, codec.shape]));
+  return {
+    type,
+    nested: true,
+    codecFor: (siblings) => {
+      const discriminant = siblings[by];
+      const found =
+        typeof discriminant === 'string' && Object.hasOwn(cases, discriminant) ? cases[discriminant] : rest;
+      return found as Codec<Value>;
+    },
+    shape: { shape: { of: 'choice', by, cases: shapes }, optional: true, type },
+  };
+}
+
+/** A table of attributes that fills what is left of its surroundings. Of an attribute that comes twice the last one counts. */
+export function attributes<const T extends AttributeTable>(table: T): Codec<AttributesValue<T>> {
+  const byType = new Map(Object.entries(table).map(([name, row]) => [row.type, { name, row }]));
+  const entries = Object.entries(table);
+  const fields = Object.fromEntries(entries.map(([name, row]) => [name, row.shape]));
+  return {
+    shape: { of: 'record', fields },
+    decode: (reader) => {
+      const value: Record<string, unknown> = {};
+      let unknown: RawAttribute[] | undefined;
+      eachAttribute(reader, (type, payload) => {
+        const found = byType.get(type & NLA_TYPE_MASK);
+        if (found === undefined) {
+          unknown ??= [];
+          unknown.push({ type, bytes: payload.copy(payload.remaining) });
+          return;
+        }
+        value[found.name] = decodePayload(found.name, found.row.codecFor(value), payload);
+      });
+      if (unknown !== undefined) value['unknown'] = unknown;
+      return value as AttributesValue<T>;
+    },
+    encode: (writer, value) => {
+      const given = value as Readonly<Record<string, unknown>>;
+      for (const [name, row] of entries) {
+        const item = given[name];
+        if (item === undefined) continue;
+        writeAttribute(writer, row.nested ? row.type | NLA_F_NESTED : row.type, () =>
+          row.codecFor(given).encode(writer, item),
+        );
+      }
+      for (const raw of value.unknown ?? []) writeAttribute(writer, raw.type, () => writer.raw(raw.bytes));
+    },
+  };
+}
+
+/** The payload of an attribute that is a list: items of one type number, one after the other (`{item}{item}…`). */
+export function attributeList<T>(itemType: number, codec: Codec<T>, nested = true): Codec<readonly T[]> {
+  return {
+    shape: { of: 'list', item: codec.shape },
+    decode: (reader) => {
+      const out: T[] = [];
+      eachAttribute(reader, (_type, payload) => {
+        out.push(decodePayload(`[${out.length}]`, codec, payload));
+      });
+      return out;
+    },
+    encode: (writer, values) => {
+      for (const value of values) {
+        writeAttribute(writer, nested ? itemType | NLA_F_NESTED : itemType, () =>
+          codec.encode(writer, value),
+        );
+      }
+    },
+  };
+}
+
+function decodePayload<T>(name: string, codec: Codec<T>, payload: Reader): T {
+  try {
+    const value = codec.decode(payload);
+    payload.finish();
+    return value;
+  } catch (error) {
+    throw isDecodeError(error) ? error.within(name) : error;
+  }
+}
+
+function eachAttribute(reader: Reader, visit: (type: number, payload: Reader) => void): void {
+  while (reader.remaining > 0) {
+    const at = reader.offset;
+    const length = reader.u16le();
+    const type = reader.u16le();
+    if (length < HEADER_BYTES)
+      throw new DecodeError(`attribute length ${length} is under ${HEADER_BYTES}`, at);
+    const payload = reader.sub(length - HEADER_BYTES);
+    // #define NLA_ALIGN(len) (((len) + NLA_ALIGNTO - 1) & ~(NLA_ALIGNTO - 1)); the last one need not be padded
+    reader.skip(Math.min(-length & 3, reader.remaining));
+    visit(type, payload);
+  }
+}
+
+function writeAttribute(writer: Writer, type: number, body: () => void): void {
+  const at = writer.reserve(HEADER_BYTES);
+  writer.patchU16le(at + 2, type);
+  body();
+  const length = writer.length - at;
+  if (length > MAX_ATTRIBUTE_BYTES)
+    throw new RangeError(`attribute ${type} has ${length} bytes, at most ${MAX_ATTRIBUTE_BYTES} fit`);
+  writer.patchU16le(at, length);
+  writer.align(4);
+}

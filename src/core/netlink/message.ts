@@ -1,0 +1,63 @@
+/** Netlink messages (linux/netlink.h, struct nlmsghdr): a 16-byte header and a payload that a codec describes. RFC 3549. */
+import { type Codec, DecodeError, Reader, struct, u16, u32, Writer } from '#core/codec/index.ts';
+
+export const NLM_F = {
+  REQUEST: 0x1,
+  MULTI: 0x2,
+  ACK: 0x4,
+  ECHO: 0x8,
+  DUMP_INTR: 0x10,
+  ROOT: 0x100,
+  MATCH: 0x200,
+  DUMP: 0x300,
+  REPLACE: 0x100,
+  EXCL: 0x200,
+  CREATE: 0x400,
+  APPEND: 0x800,
+} as const;
+
+export const NLMSG = { NOOP: 1, ERROR: 2, DONE: 3, OVERRUN: 4 } as const;
+export const HEADER_BYTES = 16;
+
+export const messageHeader = struct({ length: u32, type: u16, flags: u16, sequence: u32, portId: u32 });
+
+/** A header's type and flags with a decoded payload. Sequence and port are the socket's business. */
+export interface Message<T> {
+  readonly type: number;
+  readonly flags: number;
+  readonly payload: T;
+}
+
+/** A whole message with sequence number and port id 0: the socket fills them in. */
+export function encodeMessage<T>(codec: Codec<T>, message: Message<T>): Uint8Array {
+  const writer = new Writer();
+  messageHeader.encode(writer, {
+    length: 0,
+    type: message.type,
+    flags: message.flags,
+    sequence: 0,
+    portId: 0,
+  });
+  codec.encode(writer, message.payload);
+  writer.align(4);
+  writer.patchU32le(0, writer.length);
+  return writer.finish();
+}
+
+/** The type field of a message, without decoding the rest. */
+export function messageType(bytes: Uint8Array): number {
+  return messageHeader.decode(new Reader(bytes)).type;
+}
+
+/** Decodes one whole message; its length field must cover the bytes exactly (up to alignment). */
+export function decodeMessage<T>(codec: Codec<T>, bytes: Uint8Array): Message<T> {
+  const reader = new Reader(bytes);
+  const header = messageHeader.decode(reader);
+  if (header.length < HEADER_BYTES || header.length > bytes.length) {
+    throw new DecodeError(`message length ${header.length} in ${bytes.length} bytes`, 0, 'length');
+  }
+  const body = reader.sub(header.length - HEADER_BYTES);
+  const payload = codec.decode(body);
+  body.finish();
+  return { type: header.type, flags: header.flags, payload };
+}

@@ -1,0 +1,78 @@
+/**
+ * Small operations on Uint8Array that Node's Buffer would give, without Buffer: core may use them.
+ */
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const lenientDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** Lower-case hexadecimal digits, two a byte, with `separator` between bytes (none if absent). */
+export function hex(bytes: Uint8Array, separator = ''): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; i++) {
+    if (i > 0) text += separator;
+    text += DIGITS[bytes[i] as number];
+  }
+  return text;
+}
+
+/** The bytes of hexadecimal text; spaces, line ends, `:` and `-` between bytes are skipped. Throws a RangeError on anything else. */
+export function fromHex(text: string): Uint8Array {
+  const digits = text.replace(/[\s:-]/g, '');
+  if (digits.length % 2 !== 0) throw new RangeError(`hexadecimal text of odd length ${digits.length}`);
+  const wrong = /[^0-9a-f]/i.exec(digits);
+  if (wrong) throw new RangeError(`not a hexadecimal digit: "${wrong[0]}" at digit ${wrong.index}`);
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
+/** One new array with the parts' bytes in order. */
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
+
+/** True if both hold the same bytes. Not for secrets: the time taken depends on the content. */
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Orders byte strings as memcmp does; a prefix comes before what it begins. */
+export function compare(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const difference = (a[i] as number) - (b[i] as number);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** The UTF-8 bytes of text. */
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** The text of UTF-8 bytes, or undefined if they are not valid UTF-8. */
+export function fromUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The text of UTF-8 bytes, each invalid sequence replaced by U+FFFD: for messages to people. */
+export function lenientUtf8(bytes: Uint8Array): string {
+  return lenientDecoder.decode(bytes);
+}

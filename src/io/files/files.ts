@@ -1,0 +1,81 @@
+/**
+ * Files that survive a crash: whole or absent, never half-written, and durable when the call returns.
+ * Errors are Node's own (code ENOENT, EACCES, …), which name the call and the path.
+ */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/**
+ * Replaces or makes `path` in one step: a hidden temporary file beside it, fsync, rename, fsync of the folder.
+ * `mode` (0o644 if absent) holds whatever the umask. The folder must exist. A crash may leave `.NAME.XXXX.tmp` behind.
+ */
+export async function atomicWrite(
+  path: string,
+  data: string | Uint8Array,
+  options: { readonly mode?: number } = {},
+): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const mode = options.mode ?? 0o644;
+  try {
+    await using file = await open(temporary, 'wx', mode);
+    await file.chmod(mode);
+    await file.writeFile(data);
+    await file.sync();
+    await rename(temporary, path);
+  } catch (error) {
+    await removeIfExists(temporary).catch(() => {});
+    throw error;
+  }
+  await syncDirectory(folder);
+}
+
+/** The bytes of a file, or undefined if there is none. */
+export async function readIfExists(path: string): Promise<Uint8Array | undefined> {
+  return unlessMissing(readFile(path));
+}
+
+/** The UTF-8 text of a file, or undefined if there is none. */
+export async function readTextIfExists(path: string): Promise<string | undefined> {
+  return unlessMissing(readFile(path, 'utf8'));
+}
+
+/** Removes a file durably; false if there was none. */
+export async function removeIfExists(path: string): Promise<boolean> {
+  const removed = await unlessMissing(unlink(path).then(() => true));
+  if (removed) await syncDirectory(dirname(path));
+  return removed ?? false;
+}
+
+/** Makes a folder and its parents; `mode` (0o755 if absent, as the umask allows) applies to those it makes. */
+export async function ensureDir(path: string, mode = 0o755): Promise<void> {
+  await mkdir(path, { recursive: true, mode });
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  let folder: FileHandle | undefined;
+  try {
+    folder = await open(path, 'r');
+    await folder.sync();
+  } catch (error) {
+    // Some file systems (and a folder removed meanwhile) cannot sync a folder; the rename has happened all the same.
+    if (!hasCode(error, 'EINVAL', 'ENOTSUP', 'ENOENT')) throw error;
+  } finally {
+    await folder?.close();
+  }
+}
+
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+/** True if the error is Node's, with one of these codes. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

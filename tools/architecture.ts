@@ -1,0 +1,65 @@
+/**
+ * The architecture as a list, and the command that checks every file against it. To allow one core module to use
+ * another, add the name to its line in CORE_ARROWS; the rules themselves are in architecture/.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { judge, type Verdict } from './architecture/judge.ts';
+import type { Plan } from './architecture/plan.ts';
+
+/** Core module: the core modules it may import. Keep it without cycles. */
+const CORE_ARROWS = {
+  codec: [],
+  netlink: ['codec'],
+  nft: ['netlink', 'codec'],
+  kernel: ['netlink', 'nft', 'codec'],
+  store: [],
+  kube: ['store'],
+  config: [],
+  lease: ['store', 'kube', 'config'],
+  overlay: ['kernel', 'lease', 'config'],
+  cni: ['kernel', 'nft', 'config'],
+  lab: ['kernel', 'config', 'cni', 'lease', 'overlay'],
+} as const satisfies Plan['coreArrows'];
+
+export const PLAN: Plan = {
+  rooms: {
+    base: ['base'],
+    core: ['base', 'core'],
+    io: ['base', 'core', 'io'],
+    app: ['base', 'core', 'io', 'app'],
+    testing: ['base', 'core', 'testing'],
+  },
+  coreArrows: CORE_ARROWS,
+  packages: { base: [], core: ['zod', 'yaml', 'jsonc-parser'] },
+  pureRooms: ['base', 'core'],
+  impureNames: [
+    ...['Date', 'performance', 'setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'],
+    ...['clearTimeout', 'clearInterval', 'clearImmediate', 'Math.random', 'crypto'],
+    ...['process', 'Buffer', 'console', 'fetch', 'globalThis', 'global', 'require'],
+  ],
+  maxLines: 400,
+  sizeExempt: [
+    { path: /\.test\.(ts|mjs)$/, reason: 'tests are tables of named cases' },
+    { path: /(^|\/)fixtures\//, reason: 'fixtures are foreign text' },
+    { path: /-table\.ts$/, reason: 'rows of one table, with no logic between them' },
+  ],
+  maxHeaderLines: 12,
+  emptyWords: ['Manager', 'Helper', 'Helpers', 'Util', 'Utils', 'Data', 'Info'],
+  foreignNames: { NftDataType: 'nf_tables calls the kinds of keys and values data types' },
+};
+
+const FILES = ['{src,tools,test,bench}/**/*.{ts,mjs}', '*.ts'];
+
+/** Reads and judges the repository under a folder. */
+export function judgeRepository(root: string): Verdict {
+  const paths = globSync(FILES, { cwd: root }).toSorted();
+  return judge(new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')])), PLAN);
+}
+
+if (import.meta.main) {
+  const { files, imports, faults } = judgeRepository(process.argv[2] ?? join(import.meta.dirname, '..'));
+  for (const { path, line, rule, text } of faults) process.stdout.write(`${path}:${line} ${rule}: ${text}\n`);
+  process.stdout.write(`architecture: ${files} files, ${imports} imports, ${faults.length} faults\n`);
+  process.exitCode = faults.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,34 @@
+/** The shape of the plan that tools/architecture.ts fills in, and of a fault found against it. */
+
+/** A path pattern that a limit does not hold for, and why. */
+export interface Exemption {
+  readonly path: RegExp;
+  readonly reason: string;
+}
+
+export interface Plan {
+  /** Room to the rooms it may import. */
+  readonly rooms: Readonly<Record<string, readonly string[]>>;
+  /** Core module to the core modules it may import. */
+  readonly coreArrows: Readonly<Record<string, readonly string[]>>;
+  /** Room to the only packages it may import; rooms not listed may import any. `node:` counts as a package. */
+  readonly packages: Readonly<Record<string, readonly string[]>>;
+  /** Rooms that reach nothing but their arguments. */
+  readonly pureRooms: readonly string[];
+  /** Names those rooms may not refer to. */
+  readonly impureNames: readonly string[];
+  readonly maxLines: number;
+  readonly sizeExempt: readonly Exemption[];
+  readonly maxHeaderLines: number;
+  /** Words that say nothing, as part of a file name or exported name. */
+  readonly emptyWords: readonly string[];
+  /** Exported names that carry such a word because a foreign format does; name to the format. */
+  readonly foreignNames: Readonly<Record<string, string>>;
+}
+
+export interface Fault {
+  readonly rule: string;
+  readonly path: string;
+  readonly line: number;
+  readonly text: string;
+}

@@ -1,0 +1,88 @@
+/** Does what is there satisfy what is wanted, can it be changed in place, or must it be made anew? Absent wishes count for nothing. */
+import { equalNftObject } from '#core/nft/index.ts';
+import { routeMetric } from './key.ts';
+import type { Address, KernelObject, Link, NextHop, Route } from './state.ts';
+
+export type Comparison = 'same' | 'replace' | 'recreate';
+
+/** Compares two objects of one key. Marks (alias, protocol) count like any other field. */
+export function compareObjects(desired: KernelObject, actual: KernelObject): Comparison {
+  switch (desired.kind) {
+    case 'link':
+      return compareLinks(desired, actual as Link);
+    case 'address':
+      return compareAddresses(desired, actual as Address);
+    case 'route':
+      return equalRoutes(desired, actual as Route) ? 'same' : 'replace';
+    case 'neighbour':
+    case 'fdb':
+    case 'sysctl':
+    case 'rule':
+      return coversWishes(desired, actual) ? 'same' : 'replace';
+    case 'nft-table':
+    case 'nft-chain':
+    case 'nft-set':
+    case 'nft-element':
+      return equalNftObject(desired, actual as typeof desired) ? 'same' : 'replace';
+  }
+}
+
+const LINK_FIELDS = [
+  'up',
+  'mtuBytes',
+  'mac',
+  'master',
+  'alias',
+  'addressGeneration',
+  'promiscuous',
+  'hairpin',
+] as const;
+
+/** The fields of a link that differ from what is wanted and can be changed in place. */
+export function changedLinkFields(desired: Link, actual: Link): (typeof LINK_FIELDS)[number][] {
+  return LINK_FIELDS.filter((field) => desired[field] !== undefined && desired[field] !== actual[field]);
+}
+
+function compareLinks(desired: Link, actual: Link): Comparison {
+  const { peer: _wish, ...wanted } = desired.detail as Link['detail'] & { peer?: unknown };
+  if (!coversWishes(wanted, actual.detail)) return 'recreate';
+  return changedLinkFields(desired, actual).length === 0 ? 'same' : 'replace';
+}
+
+function compareAddresses(desired: Address, actual: Address): Comparison {
+  if ((desired.scope ?? actual.scope) !== actual.scope) return 'recreate';
+  if ((desired.noPrefixRoute ?? false) !== (actual.noPrefixRoute ?? false)) return 'recreate';
+  return 'same'; // noDad speaks of the moment of adding only
+}
+
+function equalRoutes(desired: Route, actual: Route): boolean {
+  return (
+    (desired.type ?? 'unicast') === (actual.type ?? 'unicast') &&
+    desired.protocol === actual.protocol &&
+    routeMetric(desired) === routeMetric(actual) &&
+    desired.preferredSource === actual.preferredSource &&
+    desired.mtuBytes === actual.mtuBytes &&
+    desired.advMssBytes === actual.advMssBytes &&
+    (desired.scope ?? actual.scope) === actual.scope &&
+    nextHopsText(desired.nextHops) === nextHopsText(actual.nextHops)
+  );
+}
+
+function nextHopsText(hops: readonly NextHop[]): string {
+  return hops
+    .map((hop) => `${hop.via ?? ''} ${hop.link ?? ''} ${hop.onlink === true} ${hop.weight ?? 1}`)
+    .sort()
+    .join(';');
+}
+
+/** Every field the wish names has the wished value; nested objects alike. */
+function coversWishes(wish: object, have: object): boolean {
+  return Object.entries(wish).every(([field, value]) => {
+    if (value === undefined) return true;
+    const found = (have as Record<string, unknown>)[field];
+    if (typeof value === 'object' && value !== null) {
+      return typeof found === 'object' && found !== null && coversWishes(value, found);
+    }
+    return value === found;
+  });
+}

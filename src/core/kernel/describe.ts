@@ -1,0 +1,57 @@
+/** Kernel objects and operations in the words of `ip`, `bridge`, `sysctl` and `nft`: for plans, logs and error texts. */
+import { keyOf, MAIN_TABLE } from './key.ts';
+import type { KernelObject, KernelOp, Link, NextHop, Route } from './state.ts';
+
+/** `add route 10.1.0.0/20 via 10.1.0.0 dev flannel.1 onlink`. */
+export function describeOp(op: KernelOp): string {
+  return `${op.verb} ${describeObject(op.object)}`;
+}
+
+export function describeObject(object: KernelObject): string {
+  switch (object.kind) {
+    case 'link':
+      return describeLink(object);
+    case 'route':
+      return describeRoute(object);
+    case 'neighbour':
+      return `neighbour ${object.address} lladdr ${object.mac} dev ${object.link}`;
+    case 'fdb':
+      return `fdb ${object.mac} dev ${object.link} dst ${object.dst}`;
+    case 'sysctl':
+      return `sysctl ${object.path}=${object.value}`;
+    default:
+      return keyOf(object);
+  }
+}
+
+function describeLink(link: Link): string {
+  const parts = [`link ${link.name} type ${link.detail.type}`];
+  if (link.detail.type === 'vxlan') parts.push(`id ${link.detail.vni} dstport ${link.detail.port}`);
+  if (link.mac !== undefined) parts.push(`address ${link.mac}`);
+  if (link.mtuBytes !== undefined) parts.push(`mtu ${link.mtuBytes}`);
+  if (link.master) parts.push(`master ${link.master}`);
+  if (link.up !== undefined) parts.push(link.up ? 'up' : 'down');
+  return parts.join(' ');
+}
+
+function describeRoute(route: Route): string {
+  const parts = ['route'];
+  if (route.type !== undefined && route.type !== 'unicast') parts.push(route.type);
+  parts.push(route.dst);
+  const [hop] = route.nextHops;
+  if (route.nextHops.length === 1 && hop !== undefined) parts.push(describeHop(hop));
+  else parts.push(...route.nextHops.map((each) => `nexthop ${describeHop(each)}`));
+  if (route.table !== undefined && route.table !== MAIN_TABLE) parts.push(`table ${route.table}`);
+  if (route.metric !== undefined) parts.push(`metric ${route.metric}`);
+  if (route.preferredSource !== undefined) parts.push(`src ${route.preferredSource}`);
+  return parts.join(' ');
+}
+
+function describeHop(hop: NextHop): string {
+  const parts: string[] = [];
+  if (hop.via !== undefined) parts.push(`via ${hop.via}`);
+  if (hop.link !== undefined) parts.push(`dev ${hop.link}`);
+  if (hop.onlink === true) parts.push('onlink');
+  if (hop.weight !== undefined && hop.weight !== 1) parts.push(`weight ${hop.weight}`);
+  return parts.join(' ');
+}

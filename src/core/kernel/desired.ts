@@ -1,0 +1,85 @@
+/**
+ * The desired state of a namespace, put together from parts. A part (one remote node, one pod, the base of the overlay) is
+ * replaced as a whole; only keys whose object changed become dirty, so that reconciling costs what the change costs. Where
+ * parts want different objects of one key, the part first in the alphabet wins, whatever the order in which they came.
+ */
+import { keyOf } from './key.ts';
+import type { KernelObject, KernelState } from './state.ts';
+
+export class DesiredState {
+  private readonly parts = new Map<string, readonly string[]>();
+  private readonly objects = new Map<string, KernelObject>();
+  private readonly winners = new Map<string, string>();
+  /** Of keys that several parts want: each part's object. */
+  private readonly contended = new Map<string, Map<string, KernelObject>>();
+  private dirty = new Set<string>();
+
+  get state(): KernelState {
+    return this.objects;
+  }
+
+  partNames(): IterableIterator<string> {
+    return this.parts.keys();
+  }
+
+  has(part: string): boolean {
+    return this.parts.has(part);
+  }
+
+  /** Keys that more than one part wants. */
+  contendedKeys(): IterableIterator<string> {
+    return this.contended.keys();
+  }
+
+  /** Replaces a part; an empty list removes it. */
+  set(part: string, objects: readonly KernelObject[]): void {
+    const next = new Map(objects.map((object) => [keyOf(object), object]));
+    for (const key of this.parts.get(part) ?? []) if (!next.has(key)) this.drop(part, key);
+    for (const [key, object] of next) this.put(part, key, object);
+    if (next.size === 0) this.parts.delete(part);
+    else this.parts.set(part, [...next.keys()]);
+  }
+
+  /** The keys that changed since the last call. */
+  takeDirty(): Set<string> {
+    const taken = this.dirty;
+    this.dirty = new Set();
+    return taken;
+  }
+
+  private put(part: string, key: string, object: KernelObject): void {
+    const winner = this.winners.get(key);
+    let wishes = this.contended.get(key);
+    if (wishes === undefined && winner !== undefined && winner !== part) {
+      wishes = new Map([[winner, this.objects.get(key) as KernelObject]]);
+      this.contended.set(key, wishes);
+    }
+    if (wishes === undefined) this.install(part, key, object);
+    else this.elect(key, wishes.set(part, object));
+  }
+
+  private drop(part: string, key: string): void {
+    const wishes = this.contended.get(key);
+    if (wishes === undefined) {
+      this.objects.delete(key);
+      this.winners.delete(key);
+      this.dirty.add(key);
+      return;
+    }
+    wishes.delete(part);
+    this.elect(key, wishes);
+    if (wishes.size === 1) this.contended.delete(key);
+  }
+
+  private elect(key: string, wishes: ReadonlyMap<string, KernelObject>): void {
+    const [first] = [...wishes.keys()].sort();
+    if (first !== undefined) this.install(first, key, wishes.get(first) as KernelObject);
+  }
+
+  private install(part: string, key: string, object: KernelObject): void {
+    const before = this.objects.get(key);
+    this.objects.set(key, object);
+    this.winners.set(key, part);
+    if (before === undefined || JSON.stringify(before) !== JSON.stringify(object)) this.dirty.add(key);
+  }
+}

@@ -1,0 +1,61 @@
+/** The order of dependencies: what must exist before what. Removal goes the other way round. */
+import type { KernelObject, KernelObjectKind, Link } from './state.ts';
+
+const RANK: Readonly<Record<KernelObjectKind, number>> = {
+  sysctl: 0,
+  link: 1,
+  // a sysctl below conf/LINK ranks just after links, see rankOf
+  address: 3,
+  neighbour: 4,
+  fdb: 5,
+  route: 6,
+  rule: 8,
+  'nft-table': 9,
+  'nft-set': 10,
+  'nft-chain': 11,
+  'nft-element': 12,
+};
+
+/** Sorts objects so that each comes after what it needs; equals keep their order. */
+export function compareAdditions(a: KernelObject, b: KernelObject): number {
+  return rankOf(a) - rankOf(b);
+}
+
+/** The links an object cannot exist without. */
+export function linksOf(object: KernelObject): readonly string[] {
+  switch (object.kind) {
+    case 'address':
+    case 'neighbour':
+    case 'fdb':
+      return [object.link];
+    case 'route':
+      return object.nextHops.flatMap((hop) => (hop.link === undefined ? [] : [hop.link]));
+    case 'sysctl': {
+      const link = sysctlLink(object.path);
+      return link === undefined ? [] : [link];
+    }
+    default:
+      return [];
+  }
+}
+
+/** The link whose settings a path such as `net/ipv4/conf/eth0/rp_filter` holds. */
+export function sysctlLink(path: string): string | undefined {
+  const found = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(path)?.[1];
+  return found === 'all' || found === 'default' ? undefined : found;
+}
+
+function rankOf(object: KernelObject): number {
+  if (object.kind === 'sysctl') return sysctlLink(object.path) === undefined ? 0 : 2;
+  if (object.kind === 'link') return 1 + linkDepth(object) / 10;
+  if (object.kind === 'route' && object.nextHops.some((hop) => hop.via !== undefined)) return 7;
+  return RANK[object.kind];
+}
+
+/** Masters and lower links first: bridges, then links that stand alone, then links upon links. */
+function linkDepth(link: Link): number {
+  if (link.detail.type === 'bridge') return 0;
+  const stacked =
+    link.detail.type === 'macvlan' || (link.detail.type === 'vxlan' && link.detail.underlay !== undefined);
+  return (stacked ? 2 : 1) + (link.master ? 1 : 0);
+}

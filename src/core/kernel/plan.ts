@@ -1,0 +1,141 @@
+/**
+ * The reconciler's pure half: `plan(desired, actual)` gives the operations that lead from one to the other. Removals come
+ * first, dependants before what they depend on; then additions, dependencies first. Planning again after they were applied
+ * gives nothing. What does not carry one of the given owners' marks is never touched: where it is in the way, that is a conflict.
+ */
+import { compareObjects } from './compare.ts';
+import { keyOf } from './key.ts';
+import { compareAdditions, linksOf } from './order.ts';
+import { type Owner, ownerOf } from './owners.ts';
+import type { KernelObject, KernelOp, KernelState, Link } from './state.ts';
+
+export interface PlanOptions {
+  /** Whose objects the desired state speaks for: what they own and do not want is removed. */
+  readonly owners: readonly Owner[];
+  /** Only these keys are looked at (and what hangs on links among them that are made anew); absent means all. */
+  readonly only?: ReadonlySet<string>;
+}
+
+/** Something foreign stands where something wanted should be. */
+export interface Conflict {
+  readonly desired: KernelObject;
+  readonly actual: KernelObject;
+  readonly message: string;
+}
+
+export interface Plan {
+  readonly ops: readonly KernelOp[];
+  readonly conflicts: readonly Conflict[];
+}
+
+export function plan(desired: KernelState, actual: KernelState, options: PlanOptions): Plan {
+  const draft = new Draft(desired, actual, options.owners);
+  for (const key of options.only ?? desired.keys()) draft.consider(key);
+  if (options.only === undefined) {
+    for (const key of actual.keys()) if (!desired.has(key)) draft.consider(key);
+  }
+  draft.followLinks();
+  return draft.finish();
+}
+
+class Draft {
+  private readonly desired: KernelState;
+  private readonly actual: KernelState;
+  private readonly owners: readonly Owner[];
+  private readonly removals = new Map<string, KernelObject>();
+  private readonly additions = new Map<string, KernelOp>();
+  private readonly conflicts: Conflict[] = [];
+  /** Links that are gone, or will be when the removals are through. */
+  private readonly lostLinks = new Set<string>();
+
+  constructor(desired: KernelState, actual: KernelState, owners: readonly Owner[]) {
+    this.desired = desired;
+    this.actual = actual;
+    this.owners = owners;
+  }
+
+  consider(key: string): void {
+    const wanted = this.desired.get(key);
+    const found = this.actual.get(key);
+    if (wanted === undefined) {
+      if (found !== undefined && this.mayTouch(found)) this.remove(key, found);
+    } else if (found === undefined) this.add(key, wanted);
+    else this.compare(key, wanted, found);
+  }
+
+  /** A link that is made or made anew has nothing on it yet: all that is wanted on it is added. */
+  followLinks(): void {
+    if (this.lostLinks.size === 0) return;
+    for (const [key, object] of this.desired) {
+      if (object.kind === 'link' || this.additions.get(key)?.verb === 'add') continue;
+      if (linksOf(object).some((name) => this.lostLinks.has(name))) this.add(key, object);
+    }
+  }
+
+  finish(): Plan {
+    // What lies on a lost link goes with it in the kernel: no operation of its own.
+    const removals = [...this.removals.values()].filter(
+      (object) => object.kind === 'link' || !this.goesWithLink(object),
+    );
+    removals.sort((a, b) => compareAdditions(b, a));
+    const additions = [...this.additions.values()].sort((a, b) => compareAdditions(a.object, b.object));
+    return {
+      ops: [...removals.map((object): KernelOp => ({ verb: 'remove', object })), ...additions],
+      conflicts: this.conflicts,
+    };
+  }
+
+  private compare(key: string, wanted: KernelObject, found: KernelObject): void {
+    const comparison = compareObjects(wanted, found);
+    if (comparison === 'same') return;
+    if (!this.mayTouch(found) && wanted.kind !== 'sysctl') {
+      this.conflicts.push({
+        desired: wanted,
+        actual: found,
+        message: `${key} is there already and is not ours`,
+      });
+    } else if (comparison === 'replace') {
+      this.additions.set(key, { verb: 'replace', object: wanted, previous: found });
+    } else {
+      this.remove(key, found);
+      this.add(key, wanted);
+    }
+  }
+
+  private add(key: string, object: KernelObject): void {
+    this.additions.set(key, { verb: 'add', object });
+    if (object.kind === 'link') this.lostLinks.add(object.name);
+  }
+
+  private remove(key: string, object: KernelObject): void {
+    this.removals.set(key, object);
+    if (object.kind === 'link') this.lostLinks.add(object.name);
+  }
+
+  private mayTouch(object: KernelObject): boolean {
+    const owner = ownerOf(object, this.actual);
+    return owner !== undefined && this.owners.includes(owner);
+  }
+
+  private goesWithLink(object: KernelObject): boolean {
+    const links = linksOf(object);
+    return links.length > 0 && links.every((name) => this.lostLinks.has(name));
+  }
+}
+
+/** A state from a list; two objects of one key are a mistake of the planner and a RangeError. */
+export function stateOf(objects: Iterable<KernelObject>): Map<string, KernelObject> {
+  const state = new Map<string, KernelObject>();
+  for (const object of objects) {
+    const key = keyOf(object);
+    if (state.has(key)) throw new RangeError(`wanted twice: ${key}`);
+    state.set(key, object);
+  }
+  return state;
+}
+
+/** The link of that name in a state. */
+export function linkIn(state: KernelState, name: string): Link | undefined {
+  const found = state.get(`link ${name}`);
+  return found?.kind === 'link' ? found : undefined;
+}

@@ -1,0 +1,12 @@
+export {
+  NODE_TABLE,
+  type OverlaySubnet,
+  overlayMtuBytes,
+  planLocal,
+  planRemote,
+  type VxlanSettings,
+  vtepAddress,
+  vtepMac,
+  vxlanLinkName,
+  vxlanOverheadBytes,
+} from './vxlan.ts';

@@ -1,0 +1,140 @@
+/**
+ * The VXLAN overlay as desired kernel state (RFC 7348, flannel's layout): one device per family, and for each remote subnet one
+ * route, one neighbour and one forwarding entry; no flooding, no learning. Pods reach other nodes' own addresses through the
+ * overlay too (a rule sends what comes from the local subnet to a table of node addresses), so that nothing on the way needs
+ * NAT or sees a pod's address, and reverse path filters stay content.
+ */
+import { fnv1a64 } from '#base/hash.ts';
+import {
+  firstIp,
+  formatMac,
+  hostPrefixOf,
+  type IpAddress,
+  type IpFamily,
+  type IpPrefix,
+  type MacAddress,
+} from '#base/ip/index.ts';
+import { type KernelObject, OVERLAY } from '#core/kernel/index.ts';
+import { overlayTable, peerElement } from './vxlan-guard.ts';
+
+export interface VxlanSettings {
+  readonly vni: number;
+  /** UDP destination port. */
+  readonly port: number;
+  readonly learning: boolean;
+  readonly gbp: boolean;
+  /** MTU of the link the outer packets leave by. */
+  readonly underlayMtuBytes: number;
+  readonly underlayLink: string;
+}
+
+/** A node's share of the overlay in one family. */
+export interface OverlaySubnet {
+  readonly node: string;
+  readonly family: IpFamily;
+  readonly subnet: IpPrefix;
+  /** The outer address: the node's own address in the underlay. */
+  readonly publicIp: IpAddress;
+  readonly vtepMac: MacAddress;
+}
+
+/** The table of node addresses that pods reach through the overlay, and its rule's place. */
+export const NODE_TABLE = 112;
+const NODE_RULE_PRIORITY = 10_112;
+/** Only what no pod and no bridge claims gets here: an unused address of the local subnet is refused, not sent away. */
+const UNUSED_METRIC = 65_000;
+
+/** The names flannel gives: `flannel.1`, `flannel-v6.1`. */
+export function vxlanLinkName(family: IpFamily, vni: number): string {
+  return family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`;
+}
+
+/**
+ * Bytes of encapsulation: outer IP header, UDP 8, VXLAN 8, inner Ethernet 14. flannel counts 50 for IPv6 too, where 70 are added.
+ */
+export function vxlanOverheadBytes(outer: IpFamily): number {
+  return (outer === 4 ? 20 : 40) + 8 + 8 + 14;
+}
+
+/** The MTU of pods: what fits every family's device. */
+export function overlayMtuBytes(underlayMtuBytes: number, families: readonly IpFamily[]): number {
+  return underlayMtuBytes - Math.max(...families.map(vxlanOverheadBytes));
+}
+
+/** A MAC that depends on the node's name alone: the same after every restart, reinstallation or reboot. */
+export function vtepMac(node: string, family: IpFamily, vni: number): MacAddress {
+  const hash = fnv1a64(`poplin vtep ${node} ${family} ${vni}`);
+  const bytes = Uint8Array.from({ length: 6 }, (_, at) => Number((hash >> BigInt(8 * at)) & 0xffn));
+  // IEEE 802: locally administered (bit 1), not a group address (bit 0)
+  bytes[0] = ((bytes[0] as number) & 0xfc) | 0x02;
+  return formatMac(bytes);
+}
+
+/** The address of a subnet's VTEP inside the overlay, as flannel has it: the first of the subnet. */
+export function vtepAddress(subnet: IpPrefix): IpAddress {
+  return firstIp(subnet);
+}
+
+/** What a node needs whatever other nodes there are. */
+export function planLocal(locals: readonly OverlaySubnet[], settings: VxlanSettings): KernelObject[] {
+  return [
+    ...locals.flatMap((local) => planDevice(local, settings)),
+    ...overlayTable(
+      locals.map((local) => local.family),
+      settings.port,
+    ),
+  ];
+}
+
+/** What one remote subnet needs: its cost does not depend on how many others there are. */
+export function planRemote(remote: OverlaySubnet, settings: Pick<VxlanSettings, 'vni'>): KernelObject[] {
+  const link = vxlanLinkName(remote.family, settings.vni);
+  const vtep = vtepAddress(remote.subnet);
+  const nextHops = [{ via: vtep, link, onlink: true }];
+  const { protocol } = OVERLAY;
+  return [
+    { kind: 'neighbour', link, address: vtep, mac: remote.vtepMac, protocol },
+    { kind: 'fdb', link, mac: remote.vtepMac, dst: remote.publicIp },
+    { kind: 'route', dst: remote.subnet, nextHops, protocol },
+    { kind: 'route', dst: hostPrefixOf(remote.publicIp), table: NODE_TABLE, nextHops, protocol },
+    peerElement(remote.family, remote.publicIp),
+  ];
+}
+
+function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject[] {
+  const { family } = local;
+  const name = vxlanLinkName(family, settings.vni);
+  const { protocol } = OVERLAY;
+  return [
+    {
+      kind: 'link',
+      name,
+      detail: {
+        type: 'vxlan',
+        vni: settings.vni,
+        port: settings.port,
+        local: local.publicIp,
+        underlay: settings.underlayLink,
+        learning: settings.learning,
+        gbp: settings.gbp,
+      },
+      mac: local.vtepMac,
+      mtuBytes: settings.underlayMtuBytes - vxlanOverheadBytes(family),
+      up: true,
+      alias: OVERLAY.alias,
+      addressGeneration: 'none',
+    },
+    {
+      kind: 'address',
+      link: name,
+      address: hostPrefixOf(vtepAddress(local.subnet)),
+      scope: 'global',
+      noDad: true,
+    },
+    { kind: 'route', dst: local.subnet, type: 'unreachable', nextHops: [], metric: UNUSED_METRIC, protocol },
+    { kind: 'rule', family, priority: NODE_RULE_PRIORITY, from: local.subnet, table: NODE_TABLE, protocol },
+    family === 4
+      ? { kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' }
+      : { kind: 'sysctl', path: 'net/ipv6/conf/all/forwarding', value: '1' },
+  ];
+}

@@ -1,0 +1,56 @@
+/**
+ * A pod's namespace for the length of one call: operations without a mirror. Links are looked up when named. A few system
+ * calls to open, so that attaching a pod costs its own work and nothing else.
+ */
+import type { KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
+import { decodeLink, linkRequest } from '#core/netlink/index.ts';
+import { type Namespace, openNamespace } from '#io/namespace/index.ts';
+import { isNotFound, type NetlinkSocket } from '#io/netlink/index.ts';
+import { KernelSession } from './session.ts';
+
+export class PodKernel implements Disposable {
+  readonly namespace: Namespace;
+  private readonly session: KernelSession;
+  private readonly route: NetlinkSocket;
+  private readonly indexes = new Map<string, number>();
+
+  private constructor(namespace: Namespace) {
+    this.namespace = namespace;
+    this.route = KernelSession.openRouteSocket(namespace);
+    this.session = new KernelSession(namespace, this.route, { indexOf: (name) => this.indexOf(name) });
+  }
+
+  /** Throws ENOENT if there is no such namespace, EINVAL if the file is none. */
+  static open(path: string): PodKernel {
+    return new PodKernel(openNamespace(path));
+  }
+
+  apply(ops: readonly KernelOp[]): Promise<OpFailure[]> {
+    return this.session.apply(ops);
+  }
+
+  /** The link of that name as it is now, or undefined. */
+  link(name: string): (Link & { readonly index: number }) | undefined {
+    try {
+      const [answer] = this.route.requestSync(linkRequest(name), `link ${name}`);
+      return answer === undefined ? undefined : decodeLink(answer);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.session[Symbol.dispose]();
+    this.namespace.close();
+  }
+
+  private indexOf(name: string): number | undefined {
+    let index = this.indexes.get(name);
+    if (index === undefined) {
+      index = this.link(name)?.index;
+      if (index !== undefined) this.indexes.set(name, index);
+    }
+    return index;
+  }
+}

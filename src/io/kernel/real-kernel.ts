@@ -1,0 +1,179 @@
+/**
+ * The running kernel as the port `Kernel`: one namespace, dumped once, then kept up to date by monitor sockets. After every own
+ * change the queued notifications are taken in at once, so state() never lags behind apply(). Lost notifications (ENOBUFS)
+ * and cascades the kernel does not announce lead to a fresh dump.
+ */
+import {
+  type ApplyOutcome,
+  type Kernel,
+  type KernelListener,
+  type KernelObject,
+  type KernelOp,
+  type KernelState,
+} from '#core/kernel/index.ts';
+import { dumpRequests, ROUTE_GROUPS, RouteMirror } from '#core/netlink/index.ts';
+import { NFT_GROUPS, NftMirror, nftDumpRequests } from '#core/netlink/nftables/index.ts';
+import { type Namespace, readSysctl } from '#io/namespace/index.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkMonitor } from '#io/netlink/index.ts';
+import { KernelSession } from './session.ts';
+
+export class RealKernel implements Kernel {
+  private readonly objects = new Map<string, KernelObject>();
+  private readonly routes = new RouteMirror(this.objects);
+  private readonly tables = new NftMirror(this.objects);
+  private readonly session: KernelSession;
+  private readonly routeMonitor: NetlinkMonitor;
+  private readonly nftMonitor: NetlinkMonitor;
+  private readonly listeners = new Set<KernelListener>();
+  private readonly sysctls = new Set<string>();
+  private changed = new Set<string>();
+  private queue: Promise<unknown> = Promise.resolve();
+  private announced = false;
+  private lost = false;
+
+  private constructor(namespace: Namespace) {
+    this.session = new KernelSession(
+      namespace,
+      KernelSession.openRouteSocket(namespace),
+      { indexOf: (name) => this.routes.indexOf(name) },
+      () => this.drain(),
+    );
+    const monitor = {
+      namespace,
+      onLost: () => {
+        this.lost = true;
+      },
+    };
+    this.routeMonitor = NetlinkMonitor.open({
+      ...monitor,
+      protocol: NETLINK_ROUTE,
+      groups: ROUTE_GROUPS,
+      onMessages: (messages) => this.take(this.routes, messages),
+    });
+    this.nftMonitor = NetlinkMonitor.open({
+      ...monitor,
+      protocol: NETLINK_NETFILTER,
+      groups: NFT_GROUPS,
+      onMessages: (messages) => this.take(this.tables, messages),
+    });
+  }
+
+  /** Opens monitors, then dumps: nothing that happens in between is missed. The namespace handle stays the caller's. */
+  static open(namespace: Namespace): RealKernel {
+    const kernel = new RealKernel(namespace);
+    kernel.resync();
+    kernel.changed.clear();
+    return kernel;
+  }
+
+  state(): KernelState {
+    this.drain();
+    return this.objects;
+  }
+
+  trackSysctls(paths: Iterable<string>): void {
+    for (const path of paths) {
+      this.sysctls.add(path);
+      this.readSysctl(path);
+    }
+  }
+
+  apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome> {
+    const run = this.queue.then(async () => {
+      const failures = await this.session.apply(ops, signal);
+      for (const { object } of ops) {
+        if (object.kind === 'sysctl' || object.kind === 'link') this.readSysctls(object);
+      }
+      this.drain();
+      return { applied: ops.length - failures.length, failures };
+    });
+    this.queue = run.catch(() => undefined);
+    return run;
+  }
+
+  watch(listener: KernelListener): Disposable {
+    this.listeners.add(listener);
+    return { [Symbol.dispose]: () => this.listeners.delete(listener) };
+  }
+
+  /** Reads everything anew; what is no longer there vanishes from state(). */
+  resync(): void {
+    const wasLost = this.lost;
+    this.lost = false;
+    this.routes.beginResync();
+    for (const request of dumpRequests()) {
+      for (const message of this.session.route.dump(request, 'dump')) this.routes.apply(message);
+    }
+    this.routes.endResync();
+    this.tables.beginResync();
+    for (const request of nftDumpRequests()) {
+      for (const message of this.session.nft.dump(request, 'dump nf_tables')) this.tables.apply(message);
+    }
+    this.tables.endResync();
+    for (const path of this.sysctls) this.readSysctl(path);
+    this.collect();
+    if (wasLost) for (const listener of this.listeners) listener.resynced();
+  }
+
+  [Symbol.dispose](): void {
+    this.listeners.clear();
+    this.routeMonitor.close();
+    this.nftMonitor.close();
+    this.session[Symbol.dispose]();
+  }
+
+  private drain(): void {
+    const routes = this.routeMonitor.drain();
+    for (const message of routes) this.routes.apply(message);
+    for (const message of this.nftMonitor.drain()) this.tables.apply(message);
+    if (this.lost || this.routes.takeNeedsDump() || this.tables.takeNeedsDump()) this.resync();
+    else this.collect();
+  }
+
+  private take(mirror: RouteMirror | NftMirror, messages: readonly Uint8Array[]): void {
+    for (const message of messages) mirror.apply(message);
+    this.drain();
+  }
+
+  /** Listeners are told once the present call is through, and once for all that came together. */
+  private collect(): void {
+    for (const key of this.routes.takeChanged()) this.note(key);
+    for (const key of this.tables.takeChanged()) this.note(key);
+    if (this.changed.size === 0 || this.announced) return;
+    this.announced = true;
+    queueMicrotask(() => {
+      this.announced = false;
+      const changed = this.changed;
+      this.changed = new Set();
+      for (const listener of this.listeners) listener.changed(changed);
+    });
+  }
+
+  private note(key: string): void {
+    this.changed.add(key);
+    // A link that came brings its sysctls with it, at their defaults.
+    if (key.startsWith('link ')) this.readSysctlsOf(key.slice(5));
+  }
+
+  private readSysctls(object: KernelObject): void {
+    if (object.kind === 'sysctl') this.readSysctl(object.path);
+    if (object.kind === 'link') this.readSysctlsOf(object.name);
+  }
+
+  private readSysctlsOf(link: string): void {
+    const part = `/${link}/`;
+    for (const path of this.sysctls) if (path.includes(part)) this.readSysctl(path);
+  }
+
+  private readSysctl(path: string): void {
+    const key = `sysctl ${path}`;
+    const value = readSysctl(this.session.namespace, path);
+    const before = this.objects.get(key);
+    if (value === undefined) {
+      if (this.objects.delete(key)) this.changed.add(key);
+    } else if (before?.kind !== 'sysctl' || before.value !== value) {
+      this.objects.set(key, { kind: 'sysctl', path, value });
+      this.changed.add(key);
+    }
+  }
+}

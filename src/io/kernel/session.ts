@@ -1,0 +1,185 @@
+/**
+ * Carries kernel operations out in one network namespace: encodes them, sends them in as few system calls as will do, and
+ * tells which failed and why. It keeps no picture of the namespace (see real-kernel.ts) and knows no owner.
+ */
+import { describeOp, type KernelOp, type OpFailure, type Sysctl } from '#core/kernel/index.ts';
+import { encodeOp, errnoText, type LinkIndex } from '#core/netlink/index.ts';
+import { encodeNftOps } from '#core/netlink/nftables/index.ts';
+import { type Namespace, openNamespace, writeSysctl } from '#io/namespace/index.ts';
+import {
+  type MessageFailure,
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  NetlinkSocket,
+  nftBatch,
+  nftBatchSync,
+} from '#io/netlink/index.ts';
+
+/** Above so many messages a transaction runs on the thread pool: about a millisecond of kernel work. */
+const SYNC_MESSAGES = 100;
+/** Notifications of so many messages fit the monitor's buffer between two drains. */
+const CHUNK_MESSAGES = 1000;
+
+export interface SessionLinks {
+  indexOf(name: string): number | undefined;
+}
+
+type Stage = 'link' | 'sysctl' | 'route' | 'nft';
+
+export class KernelSession implements Disposable {
+  readonly namespace: Namespace;
+  readonly route: NetlinkSocket;
+  private readonly links: SessionLinks;
+  private netfilter: NetlinkSocket | undefined;
+  /** Called after each send, so that an owner can take in what it changed. */
+  private readonly afterSend: () => void;
+
+  constructor(
+    namespace: Namespace,
+    route: NetlinkSocket,
+    links: SessionLinks,
+    afterSend: () => void = () => {},
+  ) {
+    this.namespace = namespace;
+    this.route = route;
+    this.links = links;
+    this.afterSend = afterSend;
+  }
+
+  static openRouteSocket(namespace: Namespace): NetlinkSocket {
+    return NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace });
+  }
+
+  get nft(): NetlinkSocket {
+    this.netfilter ??= NetlinkSocket.open({ protocol: NETLINK_NETFILTER, namespace: this.namespace });
+    return this.netfilter;
+  }
+
+  /** All operations in order, those of nf_tables last and as one transaction; returns what failed. */
+  async apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<OpFailure[]> {
+    const failures: OpFailure[] = [];
+    const nft: KernelOp[] = [];
+    for (const run of stages(ops)) {
+      signal?.throwIfAborted();
+      if (run.stage === 'nft') nft.push(...run.ops);
+      else if (run.stage === 'sysctl') for (const op of run.ops) this.applySysctl(op, failures);
+      else await this.applyRoute(run.ops, run.stage, failures);
+    }
+    if (nft.length > 0) await this.applyNft(nft, failures);
+    return failures;
+  }
+
+  [Symbol.dispose](): void {
+    this.route.close();
+    this.netfilter?.close();
+  }
+
+  private applySysctl(op: KernelOp, failures: OpFailure[]): void {
+    if (op.verb === 'remove') return;
+    const { path, value } = op.object as Sysctl;
+    try {
+      writeSysctl(this.namespace, path, value);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'EIO';
+      failures.push({ op, code, message: `${describeOp(op)}: ${errnoText(code)}` });
+    }
+  }
+
+  private async applyRoute(ops: readonly KernelOp[], stage: Stage, failures: OpFailure[]): Promise<void> {
+    using peers = new PeerNamespaces();
+    const index: LinkIndex = {
+      indexOf: (name) => this.links.indexOf(name),
+      netnsFd: (path) => peers.fdOf(path),
+    };
+    let messages: Uint8Array[] = [];
+    let sources: KernelOp[] = [];
+    const flush = async () => {
+      if (messages.length === 0) return;
+      const slow =
+        messages.length > SYNC_MESSAGES || (stage === 'link' && sources.some((op) => op.verb === 'remove'));
+      // Links of one batch may refer to each other by name only once the first has its index: one by one.
+      const found = slow ? await this.route.transact(messages) : this.route.transactSync(messages);
+      for (const failure of found) failures.push(describeFailure(sources, failure));
+      messages = [];
+      sources = [];
+      this.afterSend();
+    };
+    for (const op of ops) {
+      try {
+        for (const message of encodeOp(op, index)) {
+          messages.push(message);
+          sources.push(op);
+        }
+      } catch (error) {
+        failures.push(encodeFailure(op, error));
+      }
+      if (messages.length >= CHUNK_MESSAGES || stage === 'link') await flush();
+    }
+    await flush();
+  }
+
+  private async applyNft(ops: readonly KernelOp[], failures: OpFailure[]): Promise<void> {
+    const { messages, opIndex } = encodeNftOps(ops);
+    const run = messages.length > SYNC_MESSAGES ? nftBatch : nftBatchSync;
+    const outcome = await run(this.nft, messages);
+    this.afterSend();
+    if (outcome.failures.length === 0) return;
+    // A transaction fails as a whole: every operation of it failed, each with its own reason or with the first one's.
+    const reasons = new Map(outcome.failures.map((failure) => [opIndex[failure.index] ?? -1, failure]));
+    const [first] = outcome.failures;
+    for (const [at, op] of ops.entries()) {
+      failures.push(describeFailure([op], { ...(reasons.get(at) ?? (first as MessageFailure)), index: 0 }));
+    }
+  }
+}
+
+/** Namespaces of veth peers, open while messages that name them are on their way. */
+class PeerNamespaces implements Disposable {
+  private readonly open = new Map<string, Namespace>();
+
+  fdOf(path: string): number {
+    let namespace = this.open.get(path);
+    if (namespace === undefined) {
+      namespace = openNamespace(path);
+      this.open.set(path, namespace);
+    }
+    return namespace.fd;
+  }
+
+  [Symbol.dispose](): void {
+    for (const namespace of this.open.values()) namespace.close();
+  }
+}
+
+/** Splits operations into runs that can share a send, keeping their order. */
+function stages(ops: readonly KernelOp[]): { stage: Stage; ops: KernelOp[] }[] {
+  const runs: { stage: Stage; ops: KernelOp[] }[] = [];
+  for (const op of ops) {
+    const stage = stageOf(op);
+    const last = runs.at(-1);
+    if (last?.stage === stage) last.ops.push(op);
+    else runs.push({ stage, ops: [op] });
+  }
+  return runs;
+}
+
+function stageOf(op: KernelOp): Stage {
+  const { kind } = op.object;
+  if (kind === 'link' || kind === 'sysctl') return kind;
+  return kind.startsWith('nft-') ? 'nft' : 'route';
+}
+
+function describeFailure(sources: readonly KernelOp[], failure: MessageFailure): OpFailure {
+  const op = sources[failure.index] ?? (sources[0] as KernelOp);
+  const text =
+    failure.message === undefined
+      ? errnoText(failure.code)
+      : `${failure.message}: ${errnoText(failure.code)}`;
+  return { op, code: failure.code, message: `${describeOp(op)}: ${text} (${failure.code})` };
+}
+
+function encodeFailure(op: KernelOp, error: unknown): OpFailure {
+  const code = (error as { code?: unknown }).code;
+  const message = error instanceof Error ? error.message : String(error);
+  return { op, code: typeof code === 'string' ? code : 'EINVAL', message: `${describeOp(op)}: ${message}` };
+}

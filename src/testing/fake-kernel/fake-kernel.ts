@@ -1,0 +1,130 @@
+/**
+ * A working model of one network namespace: it obeys the port's contract and refuses what a kernel refuses, with the kernel's
+ * own error codes. `foreign` changes it as other software would. It moves no packets and picks no MAC addresses.
+ */
+import {
+  type ApplyOutcome,
+  describeOp,
+  type Kernel,
+  type KernelListener,
+  type KernelObject,
+  type KernelOp,
+  type KernelState,
+  keyOf,
+  type OpFailure,
+  ownerOf,
+} from '#core/kernel/index.ts';
+import { FakeErrno, type FakeState } from './errno.ts';
+import { addObject, removeObject, replaceObject } from './rules.ts';
+
+export class FakeKernel implements Kernel {
+  private all: FakeState = new Map();
+  private visible = new Map<string, KernelObject>();
+  private readonly listeners = new Set<KernelListener>();
+  private readonly tracked = new Set<string>();
+  /** Every operation carried out, as text, in order. */
+  readonly journal: string[] = [];
+
+  constructor() {
+    this.all.set('link lo', {
+      kind: 'link',
+      name: 'lo',
+      detail: { type: 'other', linkKind: 'physical' },
+      up: true,
+    });
+    this.refresh();
+  }
+
+  state(): KernelState {
+    return this.visible;
+  }
+
+  trackSysctls(paths: Iterable<string>): void {
+    for (const path of paths) this.tracked.add(path);
+    this.refresh();
+  }
+
+  apply(ops: readonly KernelOp[]): Promise<ApplyOutcome> {
+    const failures: OpFailure[] = [];
+    const transaction = ops.filter((op) => op.object.kind.startsWith('nft-'));
+    for (const op of ops) if (!op.object.kind.startsWith('nft-')) this.attempt(op, failures);
+    this.commit(transaction, failures);
+    for (const op of ops) this.journal.push(describeOp(op));
+    this.refresh();
+    return Promise.resolve({ applied: ops.length - failures.length, failures });
+  }
+
+  watch(listener: KernelListener): Disposable {
+    this.listeners.add(listener);
+    return { [Symbol.dispose]: () => this.listeners.delete(listener) };
+  }
+
+  /** Carries out operations as another program would; throws what the kernel refuses. */
+  foreign(...ops: readonly KernelOp[]): void {
+    for (const op of ops) this.carryOut(op);
+    this.refresh();
+  }
+
+  /** Tells listeners that notifications were lost. */
+  overrun(): void {
+    for (const listener of this.listeners) listener.resynced();
+  }
+
+  /** Everything there is, ours and foreign, sorted, one object a line. */
+  dump(): string {
+    return [...this.all.keys()].sort().join('\n');
+  }
+
+  [Symbol.dispose](): void {
+    this.listeners.clear();
+  }
+
+  private attempt(op: KernelOp, failures: OpFailure[]): void {
+    try {
+      this.carryOut(op);
+    } catch (error) {
+      if (!(error instanceof FakeErrno)) throw error;
+      failures.push({ op, code: error.code, message: `${describeOp(op)}: ${error.message}` });
+    }
+  }
+
+  /** nf_tables: all of a transaction or none of it. */
+  private commit(ops: readonly KernelOp[], failures: OpFailure[]): void {
+    const before = new Map(this.all);
+    const found: OpFailure[] = [];
+    for (const op of ops) this.attempt(op, found);
+    if (found.length === 0) return;
+    this.all = before;
+    const [first] = found;
+    for (const op of ops) {
+      failures.push(found.find((failure) => failure.op === op) ?? { ...(first as OpFailure), op });
+    }
+  }
+
+  private carryOut(op: KernelOp): void {
+    if (op.verb === 'add') addObject(this.all, op.object);
+    else if (op.verb === 'replace') replaceObject(this.all, op.object);
+    else removeObject(this.all, op.object);
+  }
+
+  private refresh(): void {
+    const changed = new Set<string>();
+    const next = new Map<string, KernelObject>();
+    for (const [key, object] of this.all) if (this.isVisible(object)) next.set(key, object);
+    for (const [key, object] of next) if (this.visible.get(key) !== object) changed.add(key);
+    for (const key of this.visible.keys()) if (!next.has(key)) changed.add(key);
+    this.visible = next;
+    if (changed.size > 0) for (const listener of this.listeners) listener.changed(changed);
+  }
+
+  private isVisible(object: KernelObject): boolean {
+    if (object.kind === 'link' || object.kind === 'address') return true;
+    if (object.kind === 'sysctl') return this.tracked.has(object.path);
+    return ownerOf(object, this.all) !== undefined;
+  }
+
+  /** The object of that key, ours or foreign. */
+  find(object: KernelObject): KernelObject | undefined {
+    return this.all.get(keyOf(object));
+  }
+}

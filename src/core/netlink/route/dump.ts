@@ -1,0 +1,126 @@
+/** The requests of dumps, and the multicast groups that keep a mirror fresh after one. */
+import { OWNERS } from '#core/kernel/index.ts';
+import { encodeMessage } from '../message.ts';
+import { addressMessage, RTM_ADDRESS } from './address.ts';
+import { linkMessage, RTEXT_FILTER_SKIP_STATS, RTM_LINK } from './link.ts';
+import { neighbourMessage, RTM_NEIGHBOUR } from './neighbour.ts';
+import { RTM_ROUTE, routeMessage } from './route.ts';
+import { RTM_RULE, ruleMessage } from './rule.ts';
+import { AF } from './scope.ts';
+
+export type DumpKind = 'link' | 'address' | 'route' | 'neighbour' | 'fdb' | 'rule';
+export const DUMP_KINDS: readonly DumpKind[] = ['link', 'address', 'route', 'neighbour', 'fdb', 'rule'];
+
+/** RTNLGRP_*: link, neighbour (with forwarding entries), and addresses, routes and rules of both families. */
+export const ROUTE_GROUPS: readonly number[] = [1, 3, 5, 7, 8, 9, 11, 19];
+
+const FAMILIES = [AF.INET, AF.INET6] as const;
+
+/**
+ * The dumps that fill a mirror, links first. Strict checking (NETLINK_GET_STRICT_CHK) must be on: routes are filtered by the
+ * kernel, one dump per owner's protocol number and family, so that a full BGP table beside ours costs no messages.
+ */
+export function dumpRequests(kinds: readonly DumpKind[] = DUMP_KINDS): Uint8Array[] {
+  return DUMP_KINDS.filter((kind) => kinds.includes(kind)).flatMap(requestsOf);
+}
+
+function requestsOf(kind: DumpKind): Uint8Array[] {
+  switch (kind) {
+    case 'link':
+      return [linkDump()];
+    case 'address':
+      return [encodeMessage(addressMessage, { type: RTM_ADDRESS.GET, flags: 0, payload: EMPTY_ADDRESS })];
+    case 'route':
+      return FAMILIES.flatMap((family) => OWNERS.map(({ protocol }) => routeDump(family, protocol)));
+    case 'neighbour':
+      return FAMILIES.map(neighbourDump);
+    case 'fdb':
+      return [neighbourDump(AF.BRIDGE)];
+    case 'rule':
+      return FAMILIES.map(ruleDump);
+  }
+}
+
+const EMPTY_ADDRESS = {
+  family: AF.UNSPEC,
+  prefixLength: 0,
+  flags: 0,
+  scope: 'global',
+  index: 0,
+  attributes: {},
+} as const;
+
+function linkDump(): Uint8Array {
+  return encodeMessage(linkMessage, {
+    type: RTM_LINK.GET,
+    flags: 0,
+    payload: {
+      family: AF.UNSPEC,
+      deviceType: 0,
+      index: 0,
+      flags: 0,
+      change: 0,
+      attributes: { extensions: RTEXT_FILTER_SKIP_STATS },
+    },
+  });
+}
+
+/** Asks for one link by name; the answer is a message for decodeLink, or ENODEV. */
+export function linkRequest(name: string): Uint8Array {
+  return encodeMessage(linkMessage, {
+    type: RTM_LINK.GET,
+    flags: 0,
+    payload: {
+      family: AF.UNSPEC,
+      deviceType: 0,
+      index: 0,
+      flags: 0,
+      change: 0,
+      attributes: { name, extensions: RTEXT_FILTER_SKIP_STATS },
+    },
+  });
+}
+
+function routeDump(family: number, protocol: number): Uint8Array {
+  return encodeMessage(routeMessage, {
+    type: RTM_ROUTE.GET,
+    flags: 0,
+    payload: {
+      family,
+      dstLength: 0,
+      srcLength: 0,
+      tos: 0,
+      table: 0,
+      protocol,
+      scope: 'global',
+      type: 'unspecified',
+      flags: 0,
+      attributes: {},
+    },
+  });
+}
+
+function neighbourDump(family: number): Uint8Array {
+  return encodeMessage(neighbourMessage, {
+    type: RTM_NEIGHBOUR.GET,
+    flags: 0,
+    payload: { family, index: 0, state: 'none', flags: 0, type: 0, attributes: {} },
+  });
+}
+
+function ruleDump(family: number): Uint8Array {
+  return encodeMessage(ruleMessage, {
+    type: RTM_RULE.GET,
+    flags: 0,
+    payload: {
+      family,
+      dstLength: 0,
+      srcLength: 0,
+      tos: 0,
+      table: 0,
+      action: 0,
+      flags: 0,
+      attributes: {},
+    },
+  });
+}

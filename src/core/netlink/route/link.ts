@@ -1,0 +1,96 @@
+/**
+ * Link messages, RTM_NEWLINK and its kin (linux/rtnetlink.h, linux/if_link.h). Statistics are left undeclared: they survive as
+ * unknown attributes. Messages of family AF_BRIDGE use other attributes and are not described here.
+ */
+import { type Codec, i32, named, struct, text, u8, u32, type ValueOf } from '#core/codec/index.ts';
+import { attribute, attributeList, attributes, dependentNest, nest } from '../attribute.ts';
+import { linkHeaderFields } from './link-header.ts';
+import { bridgeDetail } from './link-kinds/bridge.ts';
+import { bridgePort } from './link-kinds/bridge-port.ts';
+import { dummyDetail } from './link-kinds/dummy.ts';
+import { macvlanDetail } from './link-kinds/macvlan.ts';
+import { tunDetail } from './link-kinds/tun.ts';
+import { vethDetail } from './link-kinds/veth.ts';
+import { vxlanDetail } from './link-kinds/vxlan.ts';
+import { linkLayerAddress } from './link-layer-address.ts';
+
+export const RTM_LINK = { NEW: 16, DEL: 17, GET: 18, SET: 19 } as const;
+
+/** IFLA_EXT_MASK: leave the statistics out of answers. */
+export const RTEXT_FILTER_SKIP_STATS = 1 << 3;
+
+const textEncoder = new TextEncoder();
+/** Text without a closing NUL: the kernel would take the NUL of an alias for part of it, and an empty one for a name. */
+const bareText: Codec<string> = {
+  shape: text.shape,
+  decode: text.decode,
+  encode: (writer, value) => {
+    if (value.includes('\0')) throw new RangeError('text holds a NUL');
+    writer.raw(textEncoder.encode(value));
+  },
+};
+
+const linkDetails = {
+  veth: vethDetail,
+  bridge: bridgeDetail,
+  vxlan: vxlanDetail,
+  macvlan: macvlanDetail,
+  dummy: dummyDetail,
+  tun: tunDetail,
+} as const;
+
+const linkKind = attributes({
+  kind: attribute(1, text),
+  data: dependentNest(2, 'kind', linkDetails),
+  slaveKind: attribute(4, text),
+  slaveData: dependentNest(5, 'slaveKind', { bridge: bridgePort }),
+});
+
+const addressFamilies = attributes({
+  inet6: nest(
+    10,
+    attributes({
+      flags: attribute(1, u32),
+      addressGeneration: attribute(8, named(u8, { eui64: 0, none: 1, stablePrivacy: 2, random: 3 })),
+    }),
+  ),
+});
+
+export const linkAttributes = attributes({
+  address: attribute(1, linkLayerAddress),
+  broadcast: attribute(2, linkLayerAddress),
+  name: attribute(3, text),
+  mtu: attribute(4, u32),
+  link: attribute(5, u32),
+  qdisc: attribute(6, text),
+  master: attribute(10, u32),
+  transmitQueueLength: attribute(13, u32),
+  operationalState: attribute(16, u8),
+  linkMode: attribute(17, u8),
+  kind: nest(18, linkKind),
+  netnsPid: attribute(19, u32),
+  alias: attribute(20, bareText),
+  addressFamilies: nest(26, addressFamilies),
+  group: attribute(27, u32),
+  netnsFd: attribute(28, u32),
+  extensions: attribute(29, u32),
+  promiscuity: attribute(30, u32),
+  transmitQueues: attribute(31, u32),
+  receiveQueues: attribute(32, u32),
+  carrier: attribute(33, u8),
+  carrierChanges: attribute(35, u32),
+  linkNetnsId: attribute(37, i32),
+  protoDown: attribute(39, u8),
+  gsoMaxSegments: attribute(40, u32),
+  gsoMaxSize: attribute(41, u32),
+  newNetnsId: attribute(45, i32),
+  targetNetnsId: attribute(46, i32),
+  newIndex: attribute(49, i32),
+  minMtu: attribute(50, u32),
+  maxMtu: attribute(51, u32),
+  alternativeNames: nest(52, attributeList(53, text, false)),
+  permanentAddress: attribute(54, linkLayerAddress),
+});
+
+export const linkMessage = struct({ ...linkHeaderFields, attributes: linkAttributes });
+export type LinkMessage = ValueOf<typeof linkMessage>;

@@ -1,5 +1,42 @@
-export type { NftDataType, NftValue } from './datatype.ts';
-export type { NftExpression, NftVerdict } from './expression.ts';
+export {
+  act,
+  type DynamicSetOptions,
+  type LimitOptions,
+  type LogOptions,
+  type NatTarget,
+  type PortTarget,
+} from './act.ts';
+export {
+  bytesValue,
+  canonicalValue,
+  DATA_TYPES,
+  dataTypeOfId,
+  type NftDataType,
+  type NftValue,
+  paddedBytes,
+  valueBytes,
+} from './datatype.ts';
+export { compareBytes, type ElementOptions, element, type KeyPart } from './element.ts';
+export { equalNftObject, equalRules, sameHook, sameSetLayout } from './equal.ts';
+export {
+  CT_KEYS,
+  type CtKey,
+  type ExpressionOp,
+  type FibInput,
+  type LogFlag,
+  META_KEYS,
+  type MetaKey,
+  type NatFlag,
+  type NftExpression,
+  type NftVerdict,
+  type PayloadBase,
+  type Register,
+  type Rejection,
+  type Relation,
+} from './expression.ts';
+export { type Field, field, type Requirement } from './field.ts';
+export { formatHex, type HexText, parseHex } from './hex.ts';
+export { match, type SetReference } from './match.ts';
 export {
   elementKeyText,
   type NftChain,
@@ -13,3 +50,4 @@ export {
   type NftSet,
   type NftTable,
 } from './objects.ts';
+export { type RulePart, type RuleScope, rule } from './rule.ts';

@@ -1,15 +1,25 @@
 /**
  * Doing something inside a network namespace: always synchronously, so that no other code of this process ever runs there.
  */
-import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { nativeAddon } from '#io/native/index.ts';
 import type { Namespace } from './namespace.ts';
+
+const SYSCTL_KEY = /^[A-Za-z0-9_.:@-]+(\/[A-Za-z0-9_.:@-]+)+$/;
 
 /**
  * Runs `fn` with the calling thread inside the namespace and returns its value. `fn` must not await, nor start anything on the
  * thread pool or in a worker (asynchronous fs, dns, crypto): a pool thread born there would stay there. A promise returned is a TypeError.
  */
 export function runIn<T>(namespace: Namespace, fn: () => T): T {
-  throw new Error(`not written yet: ${namespace.path} ${fn}`);
+  const result = nativeAddon().runInNamespace(namespace.fd, fn);
+  if (isThenable(result)) {
+    throw new TypeError(
+      `the function run in network namespace ${namespace.path} is asynchronous: only its part up to the first await ran there`,
+    );
+  }
+  return result;
 }
 
 /** child_process.spawn with the child in the namespace; the same return value and errors. */
@@ -19,15 +29,42 @@ export function spawnIn(
   args: readonly string[],
   options: SpawnOptions = {},
 ): ChildProcess {
-  throw new Error(`not written yet: ${namespace.path} ${command} ${args} ${options}`);
+  return runIn(namespace, () => spawn(command, args, options));
 }
 
 /** Writes a value below /proc/sys, e.g. `net/ipv4/ip_forward`; throws the fs error (ENOENT: no such key, EINVAL: refused). */
 export function writeSysctl(namespace: Namespace, key: string, value: string): void {
-  throw new Error(`not written yet: ${namespace.path} ${key} ${value}`);
+  const path = sysctlPath(key);
+  runIn(namespace, () => {
+    // Neither O_CREAT nor O_TRUNC: a key that is absent is ENOENT, and one write is one value.
+    const fd = openSync(path, constants.O_WRONLY);
+    try {
+      writeSync(fd, value);
+    } finally {
+      closeSync(fd);
+    }
+  });
 }
 
 /** Reads a value below /proc/sys without its line end; undefined if there is no such key. */
 export function readSysctl(namespace: Namespace, key: string): string | undefined {
-  throw new Error(`not written yet: ${namespace.path} ${key}`);
+  const path = sysctlPath(key);
+  try {
+    return runIn(namespace, () => readFileSync(path, 'utf8')).replace(/\n$/, '');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** An interface name may hold a dot, so the separator of a key is always the slash. */
+function sysctlPath(key: string): string {
+  if (!SYSCTL_KEY.test(key) || key.split('/').some((part) => part === '.' || part === '..')) {
+    throw new RangeError(`sysctl key ${JSON.stringify(key)} is malformed; write it like net/ipv4/ip_forward`);
+  }
+  return `/proc/sys/${key}`;
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

@@ -1,4 +1,11 @@
 export {
+  NETLINK_GENERIC,
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  type NetlinkProtocol,
+} from './descriptor.ts';
+export {
+  errnoCode,
   isAddressGone,
   isBusy,
   isDumpInterrupted,
@@ -21,13 +28,6 @@ export {
   nftBatchSync,
   nftGeneration,
 } from './nft-batch.ts';
-export {
-  NETLINK_GENERIC,
-  NETLINK_NETFILTER,
-  NETLINK_ROUTE,
-  type NetlinkProtocol,
-  NetlinkSocket,
-  type NetlinkSocketOptions,
-  type TransactOptions,
-} from './socket.ts';
+export type { TransactOptions } from './operation.ts';
+export { NetlinkSocket, type NetlinkSocketOptions } from './socket.ts';
 export type { NetlinkExchange, NetlinkTransport } from './transport.ts';

@@ -3,13 +3,15 @@
  * It deals in whole messages (header and payload) as bytes and reads no payload but the kernel's error message.
  */
 import type { Namespace } from '#io/namespace/index.ts';
+import { Channel } from './channel.ts';
+import { inNamespace, type NetlinkProtocol } from './descriptor.ts';
 import type { MessageFailure } from './frame.ts';
+import { KernelTransport } from './kernel-transport.ts';
+import { dump, request, type TransactOptions, transact } from './operation.ts';
 import type { NetlinkTransport } from './transport.ts';
 
-export const NETLINK_ROUTE = 0;
-export const NETLINK_NETFILTER = 12;
-export const NETLINK_GENERIC = 16;
-export type NetlinkProtocol = typeof NETLINK_ROUTE | typeof NETLINK_NETFILTER | typeof NETLINK_GENERIC;
+const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+const SEND_BUFFER_BYTES = 1024 * 1024;
 
 export interface NetlinkSocketOptions {
   readonly protocol: NetlinkProtocol;
@@ -20,64 +22,70 @@ export interface NetlinkSocketOptions {
   readonly sendBufferBytes?: number;
 }
 
-export interface TransactOptions {
-  /** Ask for an acknowledgement of the last message of each send (default), or of all. */
-  readonly acknowledge?: 'last' | 'all';
-}
-
 /**
- * In all methods a message is a complete netlink message; its length must equal nlmsg_len. The socket works on a copy, in which it
- * sets NLM_F_REQUEST, the acknowledgement or dump flags, the sequence number and the port id; all other flags are the caller's.
- * `operation` is the left part of the error text.
+ * In all methods a message is a complete netlink message; its length must equal nlmsg_len (else a RangeError). The socket works on
+ * a copy, in which it sets NLM_F_REQUEST, the acknowledgement or dump flags, the sequence number and the port id; all other flags
+ * are the caller's. `operation` is the left part of the error text.
  */
 export class NetlinkSocket implements Disposable, AsyncDisposable {
   readonly protocol: NetlinkProtocol;
+  /** @internal For operations beside these, as nftBatch. */
+  readonly channel: Channel;
+
   /** @internal The sequencing over a transport; open() is the usual way. */
   constructor(protocol: NetlinkProtocol, transport: NetlinkTransport) {
     this.protocol = protocol;
-    void transport;
+    this.channel = new Channel(transport);
   }
 
   /** Opens a socket with extended acknowledgements (and strict checking for NETLINK_ROUTE). Throws a SystemCallError. */
   static open(options: NetlinkSocketOptions): NetlinkSocket {
-    throw new Error(`not written yet: ${options.protocol}`);
+    const transport = new KernelTransport({
+      protocol: options.protocol,
+      ...inNamespace(options.namespace),
+      receiveBufferBytes: options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
+      sendBufferBytes: options.sendBufferBytes ?? SEND_BUFFER_BYTES,
+    });
+    return new NetlinkSocket(options.protocol, transport);
   }
 
   /** One message with an acknowledgement; returns the answers other than the acknowledgement. Throws NetlinkError. */
-  requestSync(message: Uint8Array, operation?: string): Uint8Array[] {
-    throw new Error(`not written yet: ${message.length} ${operation}`);
+  requestSync(message: Uint8Array, operation = 'netlink request'): Uint8Array[] {
+    return this.channel.runSync(request(this.channel, message, operation));
   }
 
   /** requestSync on the thread pool: for work that is slow in the kernel, as deleting a veth is. */
-  request(message: Uint8Array, operation?: string): Promise<Uint8Array[]> {
-    throw new Error(`not written yet: ${message.length} ${operation}`);
+  request(message: Uint8Array, operation = 'netlink request'): Promise<Uint8Array[]> {
+    return this.channel.run(request(this.channel, message, operation));
   }
 
   /**
    * All messages, in as few sends as fit the send buffer. Every message is tried; those the kernel refused are returned, in order.
    * Throws NetlinkError only if the transaction itself fails (a send refused, answers lost).
    */
-  transactSync(messages: readonly Uint8Array[], options?: TransactOptions): MessageFailure[] {
-    throw new Error(`not written yet: ${messages.length} ${options}`);
+  transactSync(messages: readonly Uint8Array[], options: TransactOptions = {}): MessageFailure[] {
+    return this.channel.runSync(transact(this.channel, messages, options));
   }
 
   /** transactSync on the thread pool. Asynchronous calls on one socket run one after the other, in the order they were made. */
-  transact(messages: readonly Uint8Array[], options?: TransactOptions): Promise<MessageFailure[]> {
-    throw new Error(`not written yet: ${messages.length} ${options}`);
+  transact(messages: readonly Uint8Array[], options: TransactOptions = {}): Promise<MessageFailure[]> {
+    return this.channel.run(transact(this.channel, messages, options));
   }
 
   /** All messages of a dump, repeated if it was disturbed by changes. Throws NetlinkError; isDumpInterrupted after 10 tries. */
-  dump(message: Uint8Array, operation?: string): Uint8Array[] {
-    throw new Error(`not written yet: ${message.length} ${operation}`);
+  dump(message: Uint8Array, operation = 'netlink dump'): Uint8Array[] {
+    return this.channel.runSync(dump(this.channel, message, operation));
   }
 
   /** dump on the thread pool. */
-  dumpAsync(message: Uint8Array, operation?: string): Promise<Uint8Array[]> {
-    throw new Error(`not written yet: ${message.length} ${operation}`);
+  dumpAsync(message: Uint8Array, operation = 'netlink dump'): Promise<Uint8Array[]> {
+    return this.channel.run(dump(this.channel, message, operation));
   }
 
-  /** Closes at once for synchronous use; what runs on the thread pool is finished first. */
-  close(): void {}
+  /** Accepts no more calls; the descriptors close at once, or when what runs on the thread pool is done. Harmless if repeated. */
+  close(): void {
+    this.channel.close();
+  }
 
   [Symbol.dispose](): void {
     this.close();
@@ -86,5 +94,6 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
   /** Closes and waits until the last asynchronous call is done. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    await this.channel.settled();
   }
 }

@@ -1,0 +1,99 @@
+/**
+ * The transport over kernel sockets: one descriptor for the calling thread, and, from its first use on, a second one for the thread
+ * pool, so that answers of the two never mix.
+ */
+import { nativeAddon } from '#io/native/index.ts';
+import {
+  ADDRESS_BYTES,
+  type DescriptorOptions,
+  openDescriptor,
+  openSibling,
+  PORT_OFFSET,
+  portIdOf,
+  readUint32,
+  receiveRoom,
+  sendRoom,
+  setSendBuffer,
+} from './descriptor.ts';
+import { readHeader, splitMessages } from './frame.ts';
+import type { NetlinkExchange, NetlinkTransport } from './transport.ts';
+
+const MSG_DONTWAIT = 0x40;
+const MSG_TRUNC = 0x20;
+const EAGAIN = 11;
+const ENOBUFS = 105;
+/** No datagram is longer: dumps come in pieces of at most 32 KiB, single answers in less than this. */
+const DATAGRAM_BYTES = 256 * 1024;
+/** What one acknowledgement costs of the receive buffer, the kernel's bookkeeping included, with room to spare. */
+const ANSWER_COST_BYTES = 2048;
+
+/** Used within one synchronous call only, hence shared by all sockets of the thread. */
+const scratch = { datagram: new Uint8Array(0), address: new Uint8Array(ADDRESS_BYTES) };
+
+export class KernelTransport implements NetlinkTransport {
+  readonly answersMax: number;
+  readonly #options: DescriptorOptions;
+  readonly #fd: number;
+  readonly #portId: number;
+  #asyncFd = -1;
+  #asyncPortId = 0;
+  #sendBufferBytes: number;
+
+  /** Throws a SystemCallError. */
+  constructor(options: DescriptorOptions & { readonly sendBufferBytes: number }) {
+    this.#options = options;
+    this.#sendBufferBytes = options.sendBufferBytes;
+    this.#fd = openDescriptor(options);
+    this.#portId = portIdOf(this.#fd);
+    this.answersMax = Math.max(1, Math.floor(receiveRoom(this.#fd) / ANSWER_COST_BYTES));
+    if (scratch.datagram.length === 0) scratch.datagram = new Uint8Array(DATAGRAM_BYTES);
+  }
+
+  sendBytesMax(wantedBytes: number): number {
+    if (wantedBytes > sendRoom(this.#fd)) {
+      // The kernel doubles what it is told.
+      this.#sendBufferBytes = Math.ceil(wantedBytes / 2) + 4096;
+      setSendBuffer(this.#fd, this.#sendBufferBytes);
+      if (this.#asyncFd >= 0) setSendBuffer(this.#asyncFd, this.#sendBufferBytes);
+    }
+    return sendRoom(this.#fd);
+  }
+
+  exchange(request: Uint8Array): NetlinkExchange {
+    const addon = nativeAddon();
+    const sent = addon.send(this.#fd, request, 0);
+    if (sent < 0) return { sendErrno: -sent, receiveErrno: 0, lost: false, messages: [] };
+    const messages: Uint8Array[] = [];
+    let lost = false;
+    for (;;) {
+      const length = addon.recvfrom(this.#fd, scratch.datagram, MSG_DONTWAIT | MSG_TRUNC, scratch.address);
+      if (length === -EAGAIN) return { sendErrno: 0, receiveErrno: 0, lost, messages };
+      if (length < 0 && length !== -ENOBUFS) return { sendErrno: 0, receiveErrno: -length, lost, messages };
+      if (length < 0 || length > DATAGRAM_BYTES) {
+        lost = true;
+      } else if (readUint32(scratch.address, PORT_OFFSET) === 0) {
+        for (const message of splitMessages(scratch.datagram.slice(0, length))) {
+          if (readHeader(message).portId === this.#portId) messages.push(message);
+        }
+      }
+    }
+  }
+
+  async exchangeAsync(request: Uint8Array): Promise<NetlinkExchange> {
+    if (this.#asyncFd < 0) {
+      this.#asyncFd = openSibling(this.#fd, { ...this.#options, sendBufferBytes: this.#sendBufferBytes });
+      this.#asyncPortId = portIdOf(this.#asyncFd);
+    }
+    const { bytes, ...outcome } = await nativeAddon().netlinkExchange(this.#asyncFd, request);
+    const messages = splitMessages(bytes).filter(
+      (message) => readHeader(message).portId === this.#asyncPortId,
+    );
+    return { ...outcome, messages };
+  }
+
+  close(): void {
+    const addon = nativeAddon();
+    addon.close(this.#fd);
+    if (this.#asyncFd >= 0) addon.close(this.#asyncFd);
+  }
+}

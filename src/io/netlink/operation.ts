@@ -1,0 +1,180 @@
+/** The operations of a netlink socket: request, transaction, dump. Pure but for the sequence numbers they take. */
+import { type Channel, checkSent, type Operation, unanswered } from './channel.ts';
+import { NetlinkError } from './error.ts';
+import {
+  aligned,
+  checkMessage,
+  copyMessage,
+  type MessageFailure,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  readDone,
+  readHeader,
+  readVerdict,
+  type Verdict,
+} from './frame.ts';
+import type { NetlinkExchange } from './transport.ts';
+
+const DUMP_TRIES = 10;
+const EINTR = 4;
+
+export interface TransactOptions {
+  /** Ask for an acknowledgement of the last message of each send (default), or of all. */
+  readonly acknowledge?: 'last' | 'all';
+}
+
+/** One message, acknowledged; gives the other answers. */
+export function* request(channel: Channel, message: Uint8Array, operation: string): Operation<Uint8Array[]> {
+  checkMessage(message, operation);
+  const sequence = channel.takeSequences(1);
+  channel.transport.sendBytesMax(message.length);
+  const exchange = yield stamped(message, sequence, NLM_F_REQUEST | NLM_F_ACK);
+  checkSent(exchange, operation);
+  const answers: Uint8Array[] = [];
+  let acknowledged = false;
+  for (const answer of exchange.messages) {
+    const header = readHeader(answer);
+    if (header.sequence !== sequence) continue;
+    if (header.type === NLMSG_ERROR) {
+      throwRefusal(readVerdict(answer), operation, sequence);
+      acknowledged = true;
+    } else if (header.type !== NLMSG_DONE) {
+      answers.push(answer);
+    }
+  }
+  if (!acknowledged || exchange.lost) throw unanswered(exchange, operation, sequence);
+  return answers;
+}
+
+/** One dump, repeated while it is inconsistent. */
+export function* dump(channel: Channel, message: Uint8Array, operation: string): Operation<Uint8Array[]> {
+  checkMessage(message, operation);
+  for (let attempt = 1; ; attempt += 1) {
+    const sequence = channel.takeSequences(1);
+    const exchange = yield stamped(message, sequence, NLM_F_REQUEST | NLM_F_DUMP);
+    checkSent(exchange, operation);
+    const { answers, done, interrupted } = readDump(exchange, operation, sequence);
+    const complete = done && !exchange.lost;
+    if (complete && !interrupted) return answers;
+    if (attempt < DUMP_TRIES && (interrupted || exchange.lost)) continue;
+    if (!complete) throw unanswered(exchange, operation, sequence);
+    throw new NetlinkError({ operation, errno: EINTR, sequence, dumpInterrupted: true });
+  }
+}
+
+function readDump(exchange: NetlinkExchange, operation: string, sequence: number) {
+  const answers: Uint8Array[] = [];
+  let done = false;
+  let interrupted = false;
+  for (const answer of exchange.messages) {
+    const header = readHeader(answer);
+    if (header.sequence !== sequence) continue;
+    if ((header.flags & NLM_F_DUMP_INTR) !== 0) interrupted = true;
+    if (header.type === NLMSG_ERROR) {
+      throwRefusal(readVerdict(answer), operation, sequence);
+    } else if (header.type === NLMSG_DONE) {
+      throwRefusal(readDone(answer), operation, sequence);
+      done = true;
+    } else {
+      answers.push(answer);
+    }
+  }
+  return { answers, done, interrupted };
+}
+
+/** All messages, in as few sends as fit; gives the refusals in order. */
+export function* transact(
+  channel: Channel,
+  messages: readonly Uint8Array[],
+  options: TransactOptions,
+): Operation<MessageFailure[]> {
+  const failures: MessageFailure[] = [];
+  const largest = messages.reduce((max, message) => Math.max(max, message.length), 0);
+  const bytesMax = channel.transport.sendBytesMax(aligned(largest));
+  for (let from = 0; from < messages.length; ) {
+    const to = endOfSend(messages, from, bytesMax, channel.transport.answersMax);
+    const operation = `netlink transaction, messages ${from} to ${to - 1}`;
+    const first = channel.takeSequences(to - from);
+    const acknowledgeAll = options.acknowledge === 'all';
+    const exchange = yield coalesce(messages.slice(from, to), first, (index) =>
+      acknowledgeAll || index === to - from - 1 ? NLM_F_REQUEST | NLM_F_ACK : NLM_F_REQUEST,
+    );
+    checkSent(exchange, operation);
+    const verdicts = collectVerdicts(exchange, first, to - from);
+    if (!verdicts.has(to - from - 1) || exchange.lost) {
+      throw unanswered(exchange, operation, first + to - from - 1);
+    }
+    for (const [index, verdict] of verdicts) {
+      if (verdict.errno !== 0) failures.push({ ...verdict, index: from + index });
+    }
+    from = to;
+  }
+  return failures;
+}
+
+/** Copies messages into one request. */
+export function coalesce(
+  messages: readonly Uint8Array[],
+  firstSequence: number,
+  flagsOf: (index: number) => number,
+): Uint8Array {
+  const bytes = new Uint8Array(messages.reduce((sum, message) => sum + aligned(message.length), 0));
+  let at = 0;
+  for (const [index, message] of messages.entries()) {
+    checkMessage(message, `message ${index} of ${messages.length}`);
+    at = copyMessage(message, bytes, at, { sequence: firstSequence + index, flags: flagsOf(index) });
+  }
+  return bytes;
+}
+
+/** The error messages among the answers, by index of the message they answer, in the order of the messages. */
+export function collectVerdicts(
+  exchange: NetlinkExchange,
+  firstSequence: number,
+  count: number,
+): Map<number, Verdict> {
+  const verdicts: [number, Verdict][] = [];
+  for (const answer of exchange.messages) {
+    const { type, sequence } = readHeader(answer);
+    const index = sequence - firstSequence;
+    if (type === NLMSG_ERROR && index >= 0 && index < count) verdicts.push([index, readVerdict(answer)]);
+  }
+  return new Map(verdicts.sort(([a], [b]) => a - b));
+}
+
+function endOfSend(
+  messages: readonly Uint8Array[],
+  from: number,
+  bytesMax: number,
+  countMax: number,
+): number {
+  let bytes = 0;
+  let to = from;
+  while (to < messages.length && to - from < countMax) {
+    bytes += aligned(messages[to]?.length ?? 0);
+    if (bytes > bytesMax && to > from) break;
+    to += 1;
+  }
+  return to;
+}
+
+function stamped(message: Uint8Array, sequence: number, flags: number): Uint8Array {
+  const bytes = new Uint8Array(aligned(message.length));
+  copyMessage(message, bytes, 0, { sequence, flags });
+  return bytes;
+}
+
+function throwRefusal(verdict: Verdict, operation: string, sequence: number): void {
+  if (verdict.errno === 0) return;
+  throw new NetlinkError({
+    operation,
+    errno: verdict.errno,
+    sequence,
+    ...(verdict.message === undefined ? {} : { extAck: verdict.message }),
+    ...(verdict.offset === undefined ? {} : { offset: verdict.offset }),
+  });
+}

@@ -1,5 +1,9 @@
 /** The four tiers of tests as vitest projects; tools/test.ts runs them one after another and sums them up. */
 import { defineConfig } from 'vitest/config';
+import { TallyReporter } from './tools/test/tally.ts';
+
+/** Where tools/test/tier.ts wants the result as JSON. */
+const tallyPath = process.env['POPLIN_TALLY'];
 
 /** Tests of a tier that shares the machine's kernel run one file at a time: two cores, and clear blame for what is left behind. */
 const privileged = (name: string, testTimeout: number) => ({
@@ -16,6 +20,7 @@ const privileged = (name: string, testTimeout: number) => ({
 export default defineConfig({
   test: {
     pool: 'forks',
+    reporters: tallyPath === undefined ? ['default'] : ['default', new TallyReporter(tallyPath)],
     projects: [
       {
         extends: true,

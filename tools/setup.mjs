@@ -1,10 +1,11 @@
+// @ts-check
 /**
  * Makes a checkout ready to `run`, `check` or `test`: npm packages, system packages, the native parts, the bundle. Does
  * only what is out of date and says nothing when nothing is. Plain JavaScript without dependencies, since it runs before
  * any are installed and on the machine's own Node (20 or later). Progress goes to standard error.
  */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
-import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { basename, delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, SetupError, say, tail } from './setup/command.mjs';
 import { fingerprint, isStamped, lockDifferences, writeStamp } from './setup/freshness.mjs';
@@ -33,8 +34,7 @@ async function setup(mode) {
   await installNpmPackages();
   await installSystemPackages(mode);
   if (mode === 'check') return;
-  const { buildNative } = await import('./build-native.mjs');
-  await buildNative();
+  await compile();
   await bundle();
 }
 
@@ -69,7 +69,6 @@ async function installSystemPackages(mode) {
   const query = await run('asking dpkg', 'dpkg-query', [
     '-W',
     '-f',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's own placeholders
     '${Package} ${db:Status-Status}\\n',
     ...missing.map((row) => row.name),
   ]);
@@ -122,6 +121,16 @@ async function aptGet(label, args, env) {
     if (!locked || performance.now() > deadline) return result;
     say('another package manager is at work; waiting for its lock');
     await new Promise((resolve) => setTimeout(resolve, 3_000));
+  }
+}
+
+async function compile() {
+  const { buildNative } = await import('./build-native.mjs');
+  try {
+    const { built } = buildNative({ root: ROOT });
+    if (built.length > 0) say(`compiled ${built.map((path) => basename(path)).join(' and ')}`);
+  } catch (error) {
+    throw new SetupError(error instanceof Error ? error.message : String(error));
   }
 }
 

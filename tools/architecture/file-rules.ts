@@ -9,7 +9,7 @@ export function judgePurity(sources: readonly Source[], plan: Plan): Fault[] {
     const { room, inSource } = placeOf(source.path);
     if (!inSource || !plan.pureRooms.includes(room) || isTest(source.path)) return [];
     return source.globals.flatMap(({ name, line }) => {
-      if (!plan.impureNames.includes(name)) return [];
+      if (!plan.impureNames.has(name)) return [];
       return fault(
         'purity',
         source,
@@ -61,12 +61,14 @@ export function judgeHeaders(sources: readonly Source[], plan: Plan): Fault[] {
 /** File names and exported names carry no word that says nothing. */
 export function judgeNames(sources: readonly Source[], plan: Plan): Fault[] {
   return sources.flatMap((source) => {
-    const words = source.path.split(/[/.-]/).map((part) => part.toLowerCase());
-    const inPath = plan.emptyWords.filter((word) => words.includes(word.toLowerCase()));
+    const inPath = source.path
+      .split(/[/.-]/)
+      .map(capitalized)
+      .filter((word) => plan.emptyWords.has(word));
     const inExports = source.exports.flatMap(({ name, line }) => {
       if (name in plan.foreignNames) return [];
       return wordsOf(name)
-        .filter((word) => plan.emptyWords.includes(word))
+        .filter((word) => plan.emptyWords.has(word))
         .flatMap((word) => fault('name', source, line, `${name}: "${word}" says nothing; name what it is`));
     });
     return [
@@ -82,7 +84,11 @@ export function judgeNames(sources: readonly Source[], plan: Plan): Fault[] {
 function wordsOf(name: string): string[] {
   if (/^[A-Z0-9_]+$/.test(name)) return [];
   const words = name.match(/[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])/g) ?? [];
-  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+  return words.map(capitalized);
+}
+
+function capitalized(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
 }
 
 function fault(rule: string, source: Source, line: number, text: string): Fault[] {

@@ -13,13 +13,14 @@ export const FIXTURE_PLAN: Plan = {
     testing: ['base', 'core', 'testing'],
   },
   coreArrows: { alpha: [], beta: ['alpha'] },
+  innerModules: ['src/core/alpha/inner'],
   packages: { base: [], core: ['zod'] },
   pureRooms: ['base', 'core'],
-  impureNames: ['Date', 'Math.random', 'process', 'setTimeout'],
+  impureNames: new Set(['Date', 'Math.random', 'process', 'setTimeout']),
   maxLines: 10,
   sizeExempt: [{ path: /\.test\.ts$/, reason: 'tests are tables of named cases' }],
   maxHeaderLines: 3,
-  emptyWords: ['Manager', 'Data'],
+  emptyWords: new Set(['Manager', 'Data']),
   foreignNames: { FrameData: 'the name in the format' },
 };
 
@@ -40,6 +41,8 @@ export const SOUND: Files = {
     'export const random = (source: typeof alpha) => source.process(1);',
   ),
   'src/core/alpha/alpha.test.ts': `import { now } from '#io/clock/clock.ts';\n${'expect(now()).toBe(Date.now());\n'.repeat(12)}`,
+  'src/core/alpha/inner/index.ts': "export * from './part.ts';\n",
+  'src/core/alpha/inner/part.ts': file('export const part = 1;'),
   'src/core/beta/index.ts': "export * from './beta.ts';\n",
   'src/core/beta/beta.ts': file(
     "import { alpha } from '#core/alpha/index.ts';",
@@ -51,6 +54,10 @@ export const SOUND: Files = {
     'export const now = () => uptime() + Date.now();',
   ),
   'src/app/cli/main.ts': file("import { now } from '#io/clock/index.ts';", 'now();'),
+  'src/app/cli/inner.ts': file(
+    "export { part } from '#core/alpha/inner/index.ts';",
+    'export const here = 1;',
+  ),
   'src/testing/sim.ts': file("import { beta } from '#core/beta/index.ts';", 'export const sim = beta;'),
   'vitest.config.ts': file('export default {};'),
 };
@@ -155,6 +162,17 @@ export const BROKEN: Readonly<Record<string, readonly Breach[]>> = {
         ),
       },
       at: ['src/io/clock/side.ts:2'],
+    },
+    {
+      name: 'a folder inside a module has an entry that the plan does not list',
+      files: {
+        'src/core/alpha/other/index.ts': file('export const other = 1;'),
+        'src/io/clock/other.ts': file(
+          "import { other } from '#core/alpha/other/index.ts';",
+          'export const one = other;',
+        ),
+      },
+      at: ['src/io/clock/other.ts:2'],
     },
     {
       name: 'another module is imported by a relative path',

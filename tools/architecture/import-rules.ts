@@ -54,7 +54,8 @@ export function judgePackages(sources: readonly Source[], plan: Plan): Fault[] {
 }
 
 /** From outside a module is entered through its index.ts, by its `#` name; inside it, files are imported by relative path. */
-export function judgeEntries(sources: readonly Source[]): Fault[] {
+export function judgeEntries(sources: readonly Source[], plan: Plan): Fault[] {
+  const innerEntries = new Set(plan.innerModules.map((folder) => `${folder}/index.ts`));
   return arrowsOf(sources).flatMap(({ source, from, to, target, found }) => {
     if (!to.inSource) return [];
     const isRelative = !found.specifier.startsWith('#');
@@ -65,7 +66,7 @@ export function judgeEntries(sources: readonly Source[]): Fault[] {
         return fault('entry', source, found, `inside ${to.module} import the file, not index.ts`);
       return [];
     }
-    if (target !== to.entry)
+    if (target !== to.entry && !innerEntries.has(target))
       return fault('entry', source, found, `enter ${to.module} through ${to.entry}, not ${target}`);
     const isSibling = to.entry === to.module && from.room === to.room;
     if (isRelative && from.inSource && !isSibling)

@@ -11,17 +11,19 @@ export interface Plan {
   readonly rooms: Readonly<Record<string, readonly string[]>>;
   /** Core module to the core modules it may import. */
   readonly coreArrows: Readonly<Record<string, readonly string[]>>;
+  /** Folders inside a module that are large enough to have an entry of their own. */
+  readonly innerModules: readonly string[];
   /** Room to the only packages it may import; rooms not listed may import any. `node:` counts as a package. */
   readonly packages: Readonly<Record<string, readonly string[]>>;
   /** Rooms that reach nothing but their arguments. */
   readonly pureRooms: readonly string[];
   /** Names those rooms may not refer to. */
-  readonly impureNames: readonly string[];
+  readonly impureNames: ReadonlySet<string>;
   readonly maxLines: number;
   readonly sizeExempt: readonly Exemption[];
   readonly maxHeaderLines: number;
   /** Words that say nothing, as part of a file name or exported name. */
-  readonly emptyWords: readonly string[];
+  readonly emptyWords: ReadonlySet<string>;
   /** Exported names that carry such a word because a foreign format does; name to the format. */
   readonly foreignNames: Readonly<Record<string, string>>;
 }

@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Runs one outside command for setup: silent while it is quick, a line on standard error once it takes over a second, and
  * everything it said when it fails.

@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Tells whether what a step made is still what its inputs would make: npm's own record against package-lock.json, and a
  * fingerprint of source files against the one stored beside a bundle.

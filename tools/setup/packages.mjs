@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * The Debian packages Poplin needs, each with its reason, and the arithmetic on that table.
  * A row counts as present when the thing it is there for is found, whoever put it there; so other distributions and

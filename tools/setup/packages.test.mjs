@@ -1,3 +1,4 @@
+// @ts-check
 import { describe, expect, it } from 'vitest';
 import { installCommand, installedNames, missingPackages, PACKAGES, packagesFor } from './packages.mjs';
 

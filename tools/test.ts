@@ -1,0 +1,119 @@
+/**
+ * Runs the tests tier by tier and ends with the line `N passed, N failed, N skipped`. Around the privileged tiers it
+ * compares the host's state and fails on whatever is left behind.
+ * Usage: npm test -- [--tier unit|kernel|interop|e2e]... [--soak] [-t name] [part of a file's path]...
+ */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { ROOT } from './command.ts';
+import { leftovers, RUN_MARK, readHostState } from './test/host-state.ts';
+import { skipDifferences } from './test/skips.ts';
+import type { Skip } from './test/tally.ts';
+import { filesOf, runTier, TIERS, type Tier } from './test/tier.ts';
+
+/** How long an ended test's processes and links may take to go. */
+const GRACE_MS = 3_000;
+
+const { values, positionals: filters } = parseArgs({
+  allowPositionals: true,
+  options: {
+    tier: { type: 'string', multiple: true },
+    soak: { type: 'boolean', default: false },
+    testNamePattern: { type: 'string', short: 't' },
+  },
+});
+const isRoot = process.getuid?.() === 0;
+const isCi = process.env['CI'] === 'true';
+const isPartial = filters.length > 0 || values.testNamePattern !== undefined;
+const total = { passed: 0, failed: [] as string[], skipped: [] as Skip[] };
+const summary: string[] = [];
+const ran = new Set<string>();
+
+for (const tier of chosenTiers()) {
+  const files = filesOf(tier, filters);
+  if (files.length === 0) {
+    if (!isPartial) fail(tier, `${tier.name}: there are no tests in ${tier.files.join(' ')}`);
+  } else if (tier.privileged && !isRoot) {
+    total.skipped.push(...files.map((test) => ({ test, reason: 'needs root' })));
+    summary.push(`${tier.name.padEnd(8)} not run: its ${files.length} files need root (sudo npm test)`);
+  } else {
+    await run(tier);
+  }
+}
+if (total.passed + total.failed.length + total.skipped.length === 0) total.failed.push('no test was run');
+judgeSkips();
+print();
+
+function chosenTiers(): Tier[] {
+  const names = values.tier ?? TIERS.map((tier) => tier.name);
+  return names.map((name) => {
+    const tier = TIERS.find((each) => each.name === name);
+    if (tier !== undefined) return tier;
+    process.stderr.write(`unknown tier "${name}": use ${TIERS.map((each) => each.name).join(', ')}\n`);
+    process.exit(2);
+  });
+}
+
+async function run(tier: Tier): Promise<void> {
+  process.stdout.write(`\n── ${tier.name} ──\n`);
+  const runId = randomUUID();
+  const before = tier.privileged ? readHostState(runId) : undefined;
+  const name = values.testNamePattern === undefined ? [] : ['-t', values.testNamePattern];
+  const { passed, failed, skipped, seconds } = await runTier(tier, [...name, ...filters], {
+    inherit: true,
+    limited: !values.soak,
+    env: { [RUN_MARK]: runId, ...(values.soak ? { POPLIN_SOAK: '1' } : {}) },
+  });
+  ran.add(tier.name);
+  const left = before === undefined ? [] : await settledLeftovers(before, runId);
+  total.passed += passed;
+  total.failed.push(...failed, ...left.map((what) => `${tier.name} left behind: ${what}`));
+  // With a name filter every other test counts as skipped by vitest, which says nothing.
+  if (values.testNamePattern === undefined) total.skipped.push(...skipped);
+  summary.push(
+    `${tier.name.padEnd(8)} ${passed} passed, ${failed.length + left.length} failed, ${skipped.length} skipped in ${seconds.toFixed(1)} s`,
+  );
+}
+
+async function settledLeftovers(before: ReturnType<typeof readHostState>, runId: string): Promise<string[]> {
+  const deadline = performance.now() + GRACE_MS;
+  for (;;) {
+    const left = leftovers(before, readHostState(runId));
+    if (left.length === 0 || performance.now() > deadline) return left;
+    await delay(100);
+  }
+}
+
+/** On a machine of the build farm the skips are known exactly; elsewhere the difference is only told. */
+function judgeSkips(): void {
+  if (isPartial || !isRoot) return;
+  const all = JSON.parse(readFileSync(join(ROOT, 'tools/expected-skips.json'), 'utf8')) as Skip[];
+  const ranFiles = new Set(TIERS.filter((tier) => ran.has(tier.name)).flatMap((tier) => filesOf(tier, [])));
+  const expected = all.filter(
+    ({ test }) => ranFiles.has(test.split(' > ')[0] ?? '') || ran.size === TIERS.length,
+  );
+  const differences = skipDifferences(total.skipped, expected);
+  if (isCi) total.failed.push(...differences);
+  else summary.push(...differences.map((line) => `note: ${line}`));
+}
+
+function fail(tier: Tier, what: string): void {
+  total.failed.push(what);
+  summary.push(`${tier.name.padEnd(8)} ${what}`);
+}
+
+function print(): void {
+  const { passed, failed, skipped } = total;
+  const lines = [
+    '',
+    ...skipped.map(({ test, reason }) => `skipped: ${test} (${reason || 'no reason given'})`),
+    ...failed.map((name) => `failed: ${name}`),
+    ...summary,
+    `${passed} passed, ${failed.length} failed, ${skipped.length} skipped`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  process.exitCode = failed.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,209 @@
+/**
+ * The bridge plugin: a veth pair between the container and a bridge of the host; the bridge may be the gateway.
+ * Keys and result are those of the reference plugin; what it lacks is told in config.ts.
+ */
+import { familyOf, type IpFamily, type MacAddress } from '#base/ip/index.ts';
+import { CNI, type KernelObject, keyOf, type Link, linkIn, type Sysctl } from '#core/kernel/index.ts';
+import { CNI_ERROR, CniError } from '../../spec/error.ts';
+import type { CniIp, CniResult, CniRoute } from '../../spec/result.ts';
+import {
+  attachmentOf,
+  behind,
+  gatewayOf,
+  isDefaultRoute,
+  planVethRemoval,
+  podIpv6Sysctls,
+  podMac,
+  podRoute,
+  refuseExistingInterface,
+  requireAddresses,
+} from '../attachment.ts';
+import type { AddPlan, InterfacePlugin, PluginCall, PreparedAdd } from '../definition.ts';
+import { attachmentAlias, attachmentMac, digestMac, hostLinkName } from '../identity.ts';
+import { chooseIpam } from '../ipam.ts';
+import { type BridgeConfig, parseBridgeConfig } from './config.ts';
+import { conflictingAddresses, defaultGateway, gatewayAddresses } from './gateway.ts';
+
+export const bridgePlugin: InterfacePlugin = {
+  type: 'bridge',
+  prepareAdd,
+  planDel: planVethRemoval,
+};
+
+/** Index of the container's interface in the result: after the bridge and the host's end. */
+const POD_INTERFACE = 2;
+
+interface Names {
+  readonly bridgeMac: MacAddress;
+  readonly hostName: string;
+  readonly hostMac: MacAddress;
+  readonly podMac: MacAddress;
+}
+
+function prepareAdd(call: PluginCall): PreparedAdd {
+  const { network, environment, facts } = call;
+  const config = parseBridgeConfig(network);
+  const ipam = chooseIpam(network, environment.args);
+  const existing = linkIn(facts.host, config.bridge);
+  if (existing !== undefined && existing.detail.type !== 'bridge') {
+    throw new CniError(
+      CNI_ERROR.linkConflict,
+      `"${config.bridge}" already exists but is not a bridge`,
+      'name another "bridge"',
+    );
+  }
+  refuseExistingInterface(call);
+  const attachment = attachmentOf(call);
+  const names: Names = {
+    bridgeMac: existing?.mac ?? digestMac(`${facts.node}/bridge/${config.bridge}`),
+    hostName: hostLinkName('veth', 8, attachment, facts.host),
+    hostMac: attachmentMac(attachment, 'host'),
+    podMac: podMac(call),
+  };
+  return { ipam, plan: (ipamResult) => planAdd(call, config, existing, names, ipamResult) };
+}
+
+function planAdd(
+  call: PluginCall,
+  config: BridgeConfig,
+  existing: Link | undefined,
+  names: Names,
+  ipam: CniResult | undefined,
+): AddPlan {
+  if (ipam !== undefined) requireAddresses(ipam, call);
+  const ips = containerIps(config, ipam?.ips ?? []);
+  const routes = containerRoutes(config, ips, ipam?.routes ?? []);
+  const wanted = config.isGateway ? gatewayAddresses(config.bridge, ips) : [];
+  const dns = call.network.dns ?? ipam?.dns;
+  const result: CniResult = {
+    interfaces: [
+      { name: config.bridge, mac: names.bridgeMac },
+      { name: names.hostName, mac: names.hostMac },
+      { name: call.environment.ifName, mac: names.podMac, sandbox: call.environment.netns },
+    ],
+    ips,
+    routes,
+    ...(dns && { dns }),
+  };
+  return {
+    result: behind(call.network.prevResult, result),
+    hostRemovals: existing ? conflictingAddresses(config, existing, wanted, call.facts.host) : [],
+    sharedObjects: [
+      bridgeLink(config, existing, names),
+      ...bridgeSysctls(config, ips, call.facts.ipv6),
+      ...wanted,
+    ],
+    hostObjects: [hostLink(call, config, names)],
+    podObjects: podObjects(call, config, names, ips, routes),
+    warnings: [],
+  };
+}
+
+function containerIps(config: BridgeConfig, ips: readonly CniIp[]): CniIp[] {
+  return ips.map(({ address, gateway }) => {
+    const via = gateway ?? (config.isGateway ? defaultGateway(address) : undefined);
+    return { interface: POD_INTERFACE, address, ...(via !== undefined && { gateway: via }) };
+  });
+}
+
+function containerRoutes(
+  config: BridgeConfig,
+  ips: readonly CniIp[],
+  fromIpam: readonly CniRoute[],
+): CniRoute[] {
+  const routes = [...fromIpam];
+  if (!config.isDefaultGateway) return routes;
+  for (const family of [4, 6] as const) {
+    const gw = gatewayOf(ips, family);
+    if (gw === undefined || routes.some((route) => isDefaultRoute(route, family))) continue;
+    routes.push({ dst: family === 4 ? '0.0.0.0/0' : '::/0', gw });
+  }
+  return routes;
+}
+
+/** An existing bridge keeps its MTU and MAC address, and its owner. */
+function bridgeLink(config: BridgeConfig, existing: Link | undefined, names: Names): Link {
+  const link: Link = {
+    kind: 'link',
+    name: config.bridge,
+    detail: { type: 'bridge' },
+    up: true,
+    ...(config.promiscMode && { promiscuous: true }),
+  };
+  if (existing !== undefined) return link;
+  return {
+    ...link,
+    mac: names.bridgeMac,
+    ...(config.mtu > 0 && { mtuBytes: config.mtu }),
+    alias: CNI.alias,
+  };
+}
+
+function bridgeSysctls(config: BridgeConfig, ips: readonly CniIp[], hasIpv6: boolean): Sysctl[] {
+  const sysctls: Sysctl[] = [];
+  const set = (path: string, value: string) => sysctls.push({ kind: 'sysctl', path, value });
+  // The routes of this link are ours to make: none from router advertisements.
+  if (hasIpv6) set(`net/ipv6/conf/${config.bridge}/accept_ra`, '0');
+  if (!config.isGateway) return sysctls;
+  const families = new Set<IpFamily>(ips.map((ip) => familyOf(ip.address)));
+  if (families.has(4)) set('net/ipv4/ip_forward', '1');
+  if (families.has(6)) set('net/ipv6/conf/all/forwarding', '1');
+  return sysctls;
+}
+
+function hostLink(call: PluginCall, config: BridgeConfig, names: Names): Link {
+  const mtu = config.mtu > 0 ? { mtuBytes: config.mtu } : {};
+  return {
+    kind: 'link',
+    name: names.hostName,
+    detail: {
+      type: 'veth',
+      peer: { name: call.environment.ifName, netns: call.environment.netns, mac: names.podMac, ...mtu },
+    },
+    up: true,
+    mac: names.hostMac,
+    ...mtu,
+    master: config.bridge,
+    ...(config.hairpinMode && { hairpin: true }),
+    alias: attachmentAlias(attachmentOf(call)),
+  };
+}
+
+function podObjects(
+  call: PluginCall,
+  config: BridgeConfig,
+  names: Names,
+  ips: readonly CniIp[],
+  routes: readonly CniRoute[],
+): KernelObject[] {
+  const { ifName } = call.environment;
+  const objects: KernelObject[] = [];
+  const set = (path: string, value: string) => objects.push({ kind: 'sysctl', path, value });
+  if (ips.length > 0) {
+    // Neighbours learn at once that the address has moved here.
+    set(`net/ipv4/conf/${ifName}/arp_notify`, '1');
+    if (ips.some((ip) => familyOf(ip.address) === 6)) objects.push(...podIpv6Sysctls(ifName));
+    if (call.facts.ipv6) set(`net/ipv6/conf/${ifName}/accept_dad`, config.enabledad ? '1' : '0');
+    if (call.facts.ipv6 && config.enabledad) set(`net/ipv6/conf/${ifName}/enhanced_dad`, '1');
+  }
+  objects.push({
+    kind: 'link',
+    name: ifName,
+    detail: { type: 'veth' },
+    up: true,
+    mac: names.podMac,
+    ...(config.mtu > 0 && { mtuBytes: config.mtu }),
+    alias: attachmentAlias(attachmentOf(call)),
+  });
+  for (const { address } of ips) {
+    const noDad = familyOf(address) === 6 && !config.enabledad;
+    objects.push({ kind: 'address', link: ifName, address, ...(noDad && { noDad }) });
+  }
+  const seen = new Set<string>();
+  for (const route of routes) {
+    const object = podRoute(route, ifName, gatewayOf(ips, familyOf(route.dst)));
+    if (!seen.has(keyOf(object))) objects.push(object);
+    seen.add(keyOf(object));
+  }
+  return objects;
+}

@@ -1,0 +1,1 @@
+export { bridgePlugin } from './bridge.ts';

@@ -1,0 +1,77 @@
+/**
+ * What a plugin of ours is: pure planners for ADD and DEL. A caller reads the facts, lets `prepareAdd` check the configuration,
+ * gets addresses as its `ipam` says, makes the plan, and applies it: removals, shared objects, host objects, pod objects.
+ */
+import type { IpAddress, IpPrefix } from '#base/ip/index.ts';
+import type { KernelObject, KernelState } from '#core/kernel/index.ts';
+import type { CniEnvironment } from '../spec/environment.ts';
+import type { NetworkConfig } from '../spec/network-config.ts';
+import type { CniResult } from '../spec/result.ts';
+import type { HostLocalConfig } from './host-local/index.ts';
+
+/** What is so on this node, read before planning. */
+export interface NodeFacts {
+  /** The node's name; MAC addresses of shared links follow from it. */
+  readonly node: string;
+  /** The node's own addresses, the preferred one of each family first. */
+  readonly addresses: readonly IpAddress[];
+  /** The node's leased pod subnets, for networks that configure none. */
+  readonly defaultRanges: readonly IpPrefix[];
+  /** What fits through the overlay; absent where there is no overlay. */
+  readonly overlayMtuBytes?: number;
+  /** The kernel has IPv6. */
+  readonly ipv6: boolean;
+  /** The host's namespace: links and addresses at least. */
+  readonly host: KernelState;
+  /** The container's namespace, likewise; empty if it is gone. */
+  readonly pod: KernelState;
+}
+
+/** Where an attachment's addresses come from. */
+export type IpamChoice =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'host-local'; readonly config: HostLocalConfig }
+  /** Somebody else's IPAM plugin, executed with the same environment and configuration. */
+  | { readonly kind: 'delegate'; readonly type: string };
+
+export interface AddPlan {
+  readonly result: CniResult;
+  /** To be removed from the host first. */
+  readonly hostRemovals: readonly KernelObject[];
+  /** What attachments share and DEL leaves: the bridge, its addresses, forwarding. */
+  readonly sharedObjects: readonly KernelObject[];
+  /** The attachment's own objects in the host's namespace; making the veth makes the pod's end too. */
+  readonly hostObjects: readonly KernelObject[];
+  readonly podObjects: readonly KernelObject[];
+  /** For people, on standard error. */
+  readonly warnings: readonly string[];
+}
+
+export interface PreparedAdd {
+  readonly ipam: IpamChoice;
+  /** Makes the plan from the IPAM plugin's result (absent if `ipam` is none). */
+  plan(ipamResult?: CniResult): AddPlan;
+}
+
+export interface DelPlan {
+  readonly hostRemovals: readonly KernelObject[];
+  readonly podRemovals: readonly KernelObject[];
+  readonly podObjects: readonly KernelObject[];
+}
+
+export interface PluginCall {
+  readonly network: NetworkConfig;
+  readonly environment: CniEnvironment;
+  readonly facts: NodeFacts;
+}
+
+export interface InterfacePlugin {
+  /** The name it is installed under. */
+  readonly type: string;
+  /** Checks everything that can be checked before addresses are reserved; throws CniError. */
+  prepareAdd(call: PluginCall): PreparedAdd;
+  /** What to take away. Never throws: whatever is gone already is not listed. */
+  planDel(call: PluginCall): DelPlan;
+}
+
+export const NOTHING_TO_REMOVE: DelPlan = { hostRemovals: [], podRemovals: [], podObjects: [] };

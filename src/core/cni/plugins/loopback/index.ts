@@ -1,0 +1,1 @@
+export { loopbackPlugin } from './loopback.ts';

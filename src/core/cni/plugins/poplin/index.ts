@@ -1,0 +1,1 @@
+export { poplinPlugin } from './poplin.ts';

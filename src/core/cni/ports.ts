@@ -1,0 +1,52 @@
+/** What the CNI core needs from the world: a way to run other people's plugins, and a store of reserved addresses. */
+import type { IpAddress } from '#base/ip/index.ts';
+import type { AttachmentId } from './spec/network-config.ts';
+
+/** One execution of a plugin. */
+export interface PluginExecution {
+  /** The plugin's name, to be looked up in CNI_PATH. */
+  readonly type: string;
+  /** The CNI_ variables. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The request configuration. */
+  readonly stdin: string;
+}
+
+export interface PluginOutput {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ExecPlugin {
+  /** Runs a plugin to its end. Rejects with CniError 2 if CNI_PATH holds no such plugin. */
+  run(execution: PluginExecution, signal?: AbortSignal): Promise<PluginOutput>;
+}
+
+/** The addresses one network has given out, while its lock is held. All methods are synchronous: hold the lock briefly. */
+export interface ReservedAddresses {
+  isTaken(address: IpAddress): boolean;
+  /** Every taken address, in no order. */
+  taken(): Iterable<IpAddress>;
+  addressesOf(owner: AttachmentId): readonly IpAddress[];
+  /** The address last reserved from a range set; undefined if none is known. */
+  lastReserved(rangeSetIndex: number): IpAddress | undefined;
+  /** Reserves an address and remembers it as the last of its range set; false if it is taken after all. */
+  reserve(address: IpAddress, owner: AttachmentId, rangeSetIndex: number): boolean;
+  /** Gives one address back, whoever holds it. */
+  releaseAddress(address: IpAddress): void;
+  /** Gives back all that the owner holds, and returns it. */
+  release(owner: AttachmentId): readonly IpAddress[];
+  /** Gives back what nobody alive holds, and returns it. Looks at the store anew. */
+  reclaim(): readonly IpAddress[];
+  /** Gives back all that is held by others than these, and returns it. */
+  retainOnly(owners: readonly AttachmentId[]): readonly IpAddress[];
+}
+
+export interface AddressStore {
+  /** Runs the work while holding the network's lock; one caller at a time for each network and directory. */
+  withNetwork<T>(
+    network: { readonly name: string; readonly dataDir: string },
+    work: (addresses: ReservedAddresses) => T,
+  ): Promise<T>;
+}

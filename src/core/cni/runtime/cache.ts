@@ -1,0 +1,83 @@
+/**
+ * The record a runtime keeps of an attachment between ADD and DEL, in libcni's own form, so that either can take over from the other:
+ * `/var/lib/cni/results/<network>-<container>-<ifname>`.
+ */
+import { z } from 'zod';
+import { CNI_ERROR } from '../spec/error.ts';
+import { decodeWith, type JsonObject, parseJson } from '../spec/json.ts';
+import type { AttachmentId } from '../spec/network-config.ts';
+
+export const CNI_CACHE_DIR = '/var/lib/cni';
+const KIND = 'cniCacheV1';
+
+export interface CachedAttachment extends AttachmentId {
+  readonly network: string;
+  readonly netns: string;
+  /** The network configuration list as text. */
+  readonly config: string;
+  /** CNI_ARGS as pairs. */
+  readonly cniArgs: readonly (readonly [string, string])[];
+  readonly capabilityArgs: JsonObject;
+  readonly result: JsonObject;
+}
+
+/** The record's path below the cache directory. */
+export function cachePath(network: string, { containerId, ifName }: AttachmentId): string {
+  return `results/${network}-${containerId}-${ifName}`;
+}
+
+export function encodeCachedAttachment(record: CachedAttachment): string {
+  const { cniArgs, capabilityArgs, netns } = record;
+  return JSON.stringify({
+    kind: KIND,
+    containerId: record.containerId,
+    config: encodeBase64(new TextEncoder().encode(record.config)),
+    ifName: record.ifName,
+    networkName: record.network,
+    ...(netns !== '' && { netns }),
+    ...(cniArgs.length > 0 && { cniArgs }),
+    ...(Object.keys(capabilityArgs).length > 0 && { capabilityArgs }),
+    result: record.result,
+  });
+}
+
+const schema = z.looseObject({
+  kind: z.literal(KIND),
+  containerId: z.string(),
+  config: z.base64(),
+  ifName: z.string(),
+  networkName: z.string(),
+  netns: z.string().default(''),
+  cniArgs: z.array(z.tuple([z.string(), z.string()])).default([]),
+  capabilityArgs: z.looseObject({}).default({}),
+  result: z.looseObject({}).default({}),
+});
+
+/** Throws CniError 6 if the text is no such record. */
+export function decodeCachedAttachment(text: string): CachedAttachment {
+  const what = 'cached attachment';
+  const record = decodeWith(
+    schema,
+    parseJson(text, what),
+    `cannot decode ${what}`,
+    CNI_ERROR.decodingFailure,
+  );
+  return {
+    network: record.networkName,
+    containerId: record.containerId,
+    ifName: record.ifName,
+    netns: record.netns,
+    config: new TextDecoder().decode(decodeBase64(record.config)),
+    cniArgs: record.cniArgs,
+    capabilityArgs: record.capabilityArgs,
+    result: record.result,
+  };
+}
+
+function encodeBase64(bytes: Uint8Array): string {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+}
+
+function decodeBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}

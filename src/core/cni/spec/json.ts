@@ -1,0 +1,71 @@
+/**
+ * JSON as CNI uses it: comments and trailing commas are accepted, null means absent (as in Go, where most writers live),
+ * and a value of the wrong shape is a CniError that lists every problem with its path.
+ */
+import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
+import type { z } from 'zod';
+import { CNI_ERROR, CniError } from './error.ts';
+
+export type JsonObject = { readonly [key: string]: unknown };
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The value of a JSON text, comments allowed; throws CniError 6 that names what, line and column. */
+export function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text); // the usual case, and many times faster
+  } catch {
+    const errors: ParseError[] = [];
+    const value: unknown = parse(text, errors, { allowTrailingComma: true });
+    const first = errors[0];
+    if (first === undefined) return value;
+    const before = text.slice(0, first.offset).split('\n');
+    const place = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+    throw new CniError(
+      CNI_ERROR.decodingFailure,
+      `cannot decode ${what}`,
+      `${printParseErrorCode(first.error)} at ${place}`,
+    );
+  }
+}
+
+/** Like parseJson, for a text that must be an object. */
+export function parseJsonObject(text: string, what: string): JsonObject {
+  const value = parseJson(text, what);
+  if (isJsonObject(value)) return value;
+  throw new CniError(CNI_ERROR.decodingFailure, `cannot decode ${what}`, 'it is not a JSON object');
+}
+
+/** A copy without the members that are null, at any depth. */
+export function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.filter((item) => item !== null).map(withoutNulls);
+  if (!isJsonObject(value)) return value;
+  const kept = Object.entries(value).filter(([, member]) => member !== null);
+  return Object.fromEntries(kept.map(([key, member]) => [key, withoutNulls(member)]));
+}
+
+/** The value as the schema has it, nulls taken as absent; throws a CniError that lists all problems as `path: problem`. */
+export function decodeWith<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  msg: string,
+  code: number = CNI_ERROR.invalidNetworkConfig,
+): z.output<S> {
+  const outcome = schema.safeParse(withoutNulls(value));
+  if (outcome.success) return outcome.data;
+  const problems = outcome.error.issues.map((issue) => {
+    const path = pathText(issue.path);
+    return path === '' ? issue.message : `${path}: ${issue.message}`;
+  });
+  throw new CniError(code, msg, problems.join('; '));
+}
+
+/** `['ipam', 'ranges', 0]` as `ipam.ranges[0]`. */
+export function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    return text === '' ? String(part) : `${text}.${String(part)}`;
+  }, '');
+}

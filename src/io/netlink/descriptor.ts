@@ -1,6 +1,7 @@
 /** Opening and tuning netlink descriptors. Numbers from linux/netlink.h and asm-generic/socket.h (x86-64 and arm64 agree). */
 import type { Namespace } from '#io/namespace/index.ts';
 import { nativeAddon } from '#io/native/index.ts';
+import { uint32At } from './frame.ts';
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
@@ -74,8 +75,8 @@ export function inNamespace(namespace: Namespace | undefined): { namespaceFd?: n
 }
 
 /** The port id the kernel gave. */
-export function portIdOf(fd: number): number {
-  return readUint32(nativeAddon().getsockname(fd), PORT_OFFSET);
+export function boundPortId(fd: number): number {
+  return uint32At(nativeAddon().getsockname(fd), PORT_OFFSET);
 }
 
 export function setSendBuffer(fd: number, bytes: number): void {
@@ -84,12 +85,12 @@ export function setSendBuffer(fd: number, bytes: number): void {
 
 /** Bytes that fit one send: netlink_sendmsg refuses more than the buffer less 32. */
 export function sendRoom(fd: number): number {
-  return readUint32(nativeAddon().getsockopt(fd, SOL_SOCKET, SO_SNDBUF, 4), 0) - 32;
+  return uint32At(nativeAddon().getsockopt(fd, SOL_SOCKET, SO_SNDBUF, 4), 0) - 32;
 }
 
 /** Bytes of the receive buffer as the kernel counts them, its own overhead included. */
 export function receiveRoom(fd: number): number {
-  return readUint32(nativeAddon().getsockopt(fd, SOL_SOCKET, SO_RCVBUF, 4), 0);
+  return uint32At(nativeAddon().getsockopt(fd, SOL_SOCKET, SO_RCVBUF, 4), 0);
 }
 
 /** Forced with CAP_NET_ADMIN over the initial user namespace; else as far as net.core.{r,w}mem_max allow. */
@@ -107,8 +108,4 @@ function int32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setInt32(0, value, true);
   return bytes;
-}
-
-export function readUint32(bytes: Uint8Array, at: number): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at, true);
 }

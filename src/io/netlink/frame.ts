@@ -20,7 +20,8 @@ const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
 const NLMSGERR_ATTR_OFFS = 2;
 
-const LITTLE_ENDIAN = true;
+const ATTRIBUTE_TYPE_MASK = 0x3fff;
+const EPROTO = 71;
 const decoder = new TextDecoder();
 
 /** One message of a transaction that the kernel refused. */
@@ -37,35 +38,39 @@ export interface MessageFailure {
   readonly offset?: number;
 }
 
-export interface Header {
-  readonly length: number;
-  readonly type: number;
-  readonly flags: number;
-  readonly sequence: number;
-  readonly portId: number;
-}
-
 /** What an error or acknowledgement message says; errno 0 is the acknowledgement. */
 export type Verdict = Omit<MessageFailure, 'index'>;
 
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const ACKNOWLEDGED: Verdict = { errno: 0, code: '' };
+
+/** The unsigned 32-bit number at `at`; without a DataView, whose making costs more than the reading. */
+export function uint32At(bytes: Uint8Array, at: number): number {
+  return (uint16At(bytes, at) | (uint16At(bytes, at + 2) << 16)) >>> 0;
 }
 
-export function readHeader(message: Uint8Array): Header {
-  const view = viewOf(message);
-  return {
-    length: view.getUint32(0, LITTLE_ENDIAN),
-    type: view.getUint16(4, LITTLE_ENDIAN),
-    flags: view.getUint16(6, LITTLE_ENDIAN),
-    sequence: view.getUint32(8, LITTLE_ENDIAN),
-    portId: view.getUint32(12, LITTLE_ENDIAN),
-  };
+function uint16At(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+}
+
+export function typeOf(message: Uint8Array): number {
+  return uint16At(message, 4);
+}
+
+export function flagsOf(message: Uint8Array): number {
+  return uint16At(message, 6);
+}
+
+export function sequenceOf(message: Uint8Array): number {
+  return uint32At(message, 8);
+}
+
+export function portIdOf(message: Uint8Array): number {
+  return uint32At(message, 12);
 }
 
 /** Throws a RangeError if the bytes are not one whole message: the caller built it wrong. */
 export function checkMessage(message: Uint8Array, operation: string): void {
-  const length = message.length < HEADER_BYTES ? -1 : viewOf(message).getUint32(0, LITTLE_ENDIAN);
+  const length = message.length < HEADER_BYTES ? -1 : uint32At(message, 0);
   if (length === message.length) return;
   const claim = length < 0 ? 'shorter than its header' : `but nlmsg_len says ${length}`;
   throw new RangeError(`${operation}: the netlink message is ${message.length} bytes long, ${claim}`);
@@ -80,11 +85,20 @@ export interface Stamp {
 /** Copies a message to `target` at `at` and writes sequence and further flags into the copy, port 0 as the kernel wants it. Returns the next aligned place. */
 export function copyMessage(message: Uint8Array, target: Uint8Array, at: number, stamp: Stamp): number {
   target.set(message, at);
-  const view = viewOf(target);
-  view.setUint16(at + 6, view.getUint16(at + 6, LITTLE_ENDIAN) | stamp.flags, LITTLE_ENDIAN);
-  view.setUint32(at + 8, stamp.sequence, LITTLE_ENDIAN);
-  view.setUint32(at + 12, 0, LITTLE_ENDIAN);
+  setUint16(target, at + 6, flagsOf(message) | stamp.flags);
+  setUint32(target, at + 8, stamp.sequence);
+  setUint32(target, at + 12, 0);
   return at + aligned(message.length);
+}
+
+function setUint16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+}
+
+function setUint32(bytes: Uint8Array, at: number, value: number): void {
+  setUint16(bytes, at, value);
+  setUint16(bytes, at + 2, value >>> 16);
 }
 
 /** Length rounded up to netlink's alignment of 4. */
@@ -94,11 +108,10 @@ export function aligned(length: number): number {
 
 /** The messages that lie one behind the other, as views; a broken tail is left out (the kernel sends none). */
 export function splitMessages(bytes: Uint8Array): Uint8Array[] {
-  const view = viewOf(bytes);
   const messages: Uint8Array[] = [];
   let at = 0;
   while (at + HEADER_BYTES <= bytes.length) {
-    const length = view.getUint32(at, LITTLE_ENDIAN);
+    const length = uint32At(bytes, at);
     if (length < HEADER_BYTES || at + length > bytes.length) break;
     messages.push(bytes.subarray(at, at + length));
     at += aligned(length);
@@ -108,41 +121,39 @@ export function splitMessages(bytes: Uint8Array): Uint8Array[] {
 
 /** Reads an NLMSG_ERROR message: errno, and the extended acknowledgement if the kernel added one. */
 export function readVerdict(message: Uint8Array): Verdict {
-  const view = viewOf(message);
-  const errno =
-    message.length >= HEADER_BYTES + 4 ? Math.abs(view.getInt32(HEADER_BYTES, LITTLE_ENDIAN)) : 71;
-  const { flags } = readHeader(message);
-  const verdict = { errno, code: errno === 0 ? '' : errnoCode(errno) };
-  if ((flags & NLM_F_ACK_TLVS) === 0 || message.length < HEADER_BYTES + 4 + HEADER_BYTES) return verdict;
-  // The offending message follows the errno: its header alone (NETLINK_CAP_ACK), or whole.
-  const quoted =
-    (flags & NLM_F_CAPPED) !== 0 ? HEADER_BYTES : view.getUint32(HEADER_BYTES + 4, LITTLE_ENDIAN);
-  return { ...verdict, ...readExtendedAck(message, HEADER_BYTES + 4 + aligned(quoted)) };
+  // The message in question follows the errno: its header alone (NETLINK_CAP_ACK), or whole.
+  const quotedAt = HEADER_BYTES + 4;
+  if (message.length < quotedAt + HEADER_BYTES) return verdictOf(EPROTO);
+  const errno = -(uint32At(message, HEADER_BYTES) | 0);
+  const flags = flagsOf(message);
+  if ((flags & NLM_F_ACK_TLVS) === 0) return verdictOf(errno);
+  const quotedBytes = (flags & NLM_F_CAPPED) !== 0 ? HEADER_BYTES : uint32At(message, quotedAt);
+  return { ...verdictOf(errno), ...readExtendedAck(message, quotedAt + aligned(quotedBytes)) };
 }
 
 /** The errno and text a dump ended with (NLMSG_DONE carries both since Linux 4.20). */
 export function readDone(message: Uint8Array): Verdict {
-  const errno =
-    message.length >= HEADER_BYTES + 4 ? Math.abs(viewOf(message).getInt32(HEADER_BYTES, LITTLE_ENDIAN)) : 0;
-  const verdict = { errno, code: errno === 0 ? '' : errnoCode(errno) };
-  const { flags } = readHeader(message);
-  return (flags & NLM_F_ACK_TLVS) === 0
-    ? verdict
-    : { ...verdict, ...readExtendedAck(message, HEADER_BYTES + 4) };
+  if (message.length < HEADER_BYTES + 4) return verdictOf(0);
+  const verdict = verdictOf(-(uint32At(message, HEADER_BYTES) | 0));
+  const hasExtendedAck = (flagsOf(message) & NLM_F_ACK_TLVS) !== 0;
+  return hasExtendedAck ? { ...verdict, ...readExtendedAck(message, HEADER_BYTES + 4) } : verdict;
+}
+
+function verdictOf(errno: number): Verdict {
+  return errno <= 0 ? ACKNOWLEDGED : { errno, code: errnoCode(errno) };
 }
 
 function readExtendedAck(message: Uint8Array, from: number): { message?: string; offset?: number } {
-  const view = viewOf(message);
   const found: { message?: string; offset?: number } = {};
   let at = from;
   while (at + 4 <= message.length) {
-    const length = view.getUint16(at, LITTLE_ENDIAN);
+    const length = uint16At(message, at);
     if (length < 4 || at + length > message.length) break;
-    const type = view.getUint16(at + 2, LITTLE_ENDIAN) & 0x3fff;
+    const type = uint16At(message, at + 2) & ATTRIBUTE_TYPE_MASK;
     if (type === NLMSGERR_ATTR_MSG) {
       found.message = decoder.decode(message.subarray(at + 4, at + length)).replace(/\0+$/, '');
     } else if (type === NLMSGERR_ATTR_OFFS && length >= 8) {
-      found.offset = view.getUint32(at + 4, LITTLE_ENDIAN);
+      found.offset = uint32At(message, at + 4);
     }
     at += aligned(length);
   }

@@ -5,17 +5,16 @@
 import { nativeAddon } from '#io/native/index.ts';
 import {
   ADDRESS_BYTES,
+  boundPortId,
   type DescriptorOptions,
   openDescriptor,
   openSibling,
   PORT_OFFSET,
-  portIdOf,
-  readUint32,
   receiveRoom,
   sendRoom,
   setSendBuffer,
 } from './descriptor.ts';
-import { readHeader, splitMessages } from './frame.ts';
+import { portIdOf, splitMessages, uint32At } from './frame.ts';
 import type { NetlinkExchange, NetlinkTransport } from './transport.ts';
 
 const MSG_DONTWAIT = 0x40;
@@ -38,25 +37,28 @@ export class KernelTransport implements NetlinkTransport {
   #asyncFd = -1;
   #asyncPortId = 0;
   #sendBufferBytes: number;
+  #sendRoom: number;
 
   /** Throws a SystemCallError. */
   constructor(options: DescriptorOptions & { readonly sendBufferBytes: number }) {
     this.#options = options;
     this.#sendBufferBytes = options.sendBufferBytes;
     this.#fd = openDescriptor(options);
-    this.#portId = portIdOf(this.#fd);
+    this.#portId = boundPortId(this.#fd);
+    this.#sendRoom = sendRoom(this.#fd);
     this.answersMax = Math.max(1, Math.floor(receiveRoom(this.#fd) / ANSWER_COST_BYTES));
     if (scratch.datagram.length === 0) scratch.datagram = new Uint8Array(DATAGRAM_BYTES);
   }
 
   sendBytesMax(wantedBytes: number): number {
-    if (wantedBytes > sendRoom(this.#fd)) {
+    if (wantedBytes > this.#sendRoom) {
       // The kernel doubles what it is told.
       this.#sendBufferBytes = Math.ceil(wantedBytes / 2) + 4096;
       setSendBuffer(this.#fd, this.#sendBufferBytes);
       if (this.#asyncFd >= 0) setSendBuffer(this.#asyncFd, this.#sendBufferBytes);
+      this.#sendRoom = sendRoom(this.#fd);
     }
-    return sendRoom(this.#fd);
+    return this.#sendRoom;
   }
 
   exchange(request: Uint8Array): NetlinkExchange {
@@ -71,9 +73,9 @@ export class KernelTransport implements NetlinkTransport {
       if (length < 0 && length !== -ENOBUFS) return { sendErrno: 0, receiveErrno: -length, lost, messages };
       if (length < 0 || length > DATAGRAM_BYTES) {
         lost = true;
-      } else if (readUint32(scratch.address, PORT_OFFSET) === 0) {
+      } else if (uint32At(scratch.address, PORT_OFFSET) === 0) {
         for (const message of splitMessages(scratch.datagram.slice(0, length))) {
-          if (readHeader(message).portId === this.#portId) messages.push(message);
+          if (portIdOf(message) === this.#portId) messages.push(message);
         }
       }
     }
@@ -82,12 +84,10 @@ export class KernelTransport implements NetlinkTransport {
   async exchangeAsync(request: Uint8Array): Promise<NetlinkExchange> {
     if (this.#asyncFd < 0) {
       this.#asyncFd = openSibling(this.#fd, { ...this.#options, sendBufferBytes: this.#sendBufferBytes });
-      this.#asyncPortId = portIdOf(this.#asyncFd);
+      this.#asyncPortId = boundPortId(this.#asyncFd);
     }
     const { bytes, ...outcome } = await nativeAddon().netlinkExchange(this.#asyncFd, request);
-    const messages = splitMessages(bytes).filter(
-      (message) => readHeader(message).portId === this.#asyncPortId,
-    );
+    const messages = splitMessages(bytes).filter((message) => portIdOf(message) === this.#asyncPortId);
     return { ...outcome, messages };
   }
 

@@ -10,10 +10,9 @@ import {
   type NetlinkProtocol,
   openDescriptor,
   PORT_OFFSET,
-  readUint32,
 } from './descriptor.ts';
 import { NetlinkError } from './error.ts';
-import { splitMessages } from './frame.ts';
+import { splitMessages, uint32At } from './frame.ts';
 
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 const READABLE = 1;
@@ -147,7 +146,7 @@ function isCut(count: number): boolean {
 /** Copies the round's datagrams, those of the kernel (port 0) only, and appends their messages. */
 function collect(count: number, messages: Uint8Array[]): void {
   for (let slice = 0; slice < count; slice += 1) {
-    if (readUint32(scratch.addresses, slice * ADDRESS_BYTES + PORT_OFFSET) !== 0) continue;
+    if (uint32At(scratch.addresses, slice * ADDRESS_BYTES + PORT_OFFSET) !== 0) continue;
     const at = slice * SLICE_BYTES;
     messages.push(...splitMessages(scratch.buffer.slice(at, at + (scratch.lengths[slice] ?? 0))));
   }

@@ -11,7 +11,8 @@ import {
   NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_ERROR,
-  readHeader,
+  sequenceOf,
+  typeOf,
 } from './frame.ts';
 import { coalesce, collectVerdicts, request } from './operation.ts';
 import type { NetlinkSocket } from './socket.ts';
@@ -104,7 +105,8 @@ function* batch(
 
 function repliesOf(messages: readonly Uint8Array[], first: number, last: number): Uint8Array[] {
   return messages.filter((message) => {
-    const { type, sequence } = readHeader(message);
+    const type = typeOf(message);
+    const sequence = sequenceOf(message);
     return type !== NLMSG_ERROR && type !== NLMSG_DONE && sequence > first && sequence < first + last;
   });
 }

@@ -80,13 +80,14 @@ export function prefixesOverlap(a: IpPrefix, b: IpPrefix): boolean {
   return prefixContains(a, networkOf(b)) || prefixContains(b, networkOf(a));
 }
 
-/** The `index`-th prefix of `length` bits inside a prefix, counted from 0; throws a RangeError past its end. */
+/** The `index`-th prefix of `length` bits inside a prefix, counted from 0; throws a RangeError where there is none. */
 export function subPrefix(prefix: IpPrefix, length: number, index: bigint | number): IpPrefix {
-  const { family } = prefixParts(prefix);
-  const start = ipToBigInt(firstIp(prefix)) + (BigInt(index) << BigInt(familyBits(family) - length));
-  const address = bigIntToIp(start, family);
-  if (!prefixContains(prefix, address)) throw new RangeError(`${prefix} has no /${length} number ${index}`);
-  return `${address}/${length}`;
+  const parts = prefixParts(prefix);
+  const bits = familyBits(parts.family);
+  const count = length < parts.length || length > bits ? 0n : 1n << BigInt(length - parts.length);
+  if (index < 0 || index >= count) throw new RangeError(`${prefix} has no /${length} number ${index}`);
+  const start = ipToBigInt(firstIp(prefix)) + (BigInt(index) << BigInt(bits - length));
+  return `${bigIntToIp(start, parts.family)}/${length}`;
 }
 
 /** `10.1.2.3` becomes `10.1.2.3/32`, `fd00::1` becomes `fd00::1/128`. */

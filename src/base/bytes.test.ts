@@ -1,0 +1,35 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compare, concat, equal, fromHex, fromUtf8, hex, lenientUtf8, utf8 } from './bytes.ts';
+
+describe('bytes', () => {
+  it('writes and reads hexadecimal text', () => {
+    expect(hex(Uint8Array.of(0, 10, 255))).toBe('000aff');
+    expect(hex(Uint8Array.of(0, 10, 255), ':')).toBe('00:0a:ff');
+    expect(fromHex('00:0A-ff 10\n20')).toEqual(Uint8Array.of(0, 10, 255, 16, 32));
+    expect(() => fromHex('123')).toThrow('odd length 3');
+    expect(() => fromHex('1x')).toThrow('not a hexadecimal digit: "x" at digit 1');
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => equal(fromHex(hex(bytes)), bytes)));
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => hex(bytes) === Buffer.from(bytes).toString('hex')));
+  });
+
+  it('joins, compares and orders as Buffer does', () => {
+    const buffers = fc.uint8Array({ maxLength: 5, max: 3 });
+    fc.assert(
+      fc.property(buffers, buffers, (a, b) => {
+        expect(concat(a, b)).toEqual(new Uint8Array(Buffer.concat([a, b])));
+        expect(equal(a, b)).toBe(Buffer.compare(a, b) === 0);
+        expect(Math.sign(compare(a, b))).toBe(Buffer.compare(a, b));
+      }),
+    );
+    expect(concat()).toEqual(new Uint8Array());
+  });
+
+  it('reads UTF-8 strictly or leniently', () => {
+    const units = fc.array(fc.nat(0xffff)).map((codes) => String.fromCharCode(...codes));
+    fc.assert(fc.property(units, (text) => fromUtf8(utf8(text)) === text.toWellFormed()));
+    expect(fromUtf8(Uint8Array.of(0x61, 0xff))).toBeUndefined();
+    expect(lenientUtf8(Uint8Array.of(0x61, 0xff))).toBe('a\ufffd');
+    expect(fromUtf8(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe('\ufeffa');
+  });
+});

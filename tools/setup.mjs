@@ -7,8 +7,14 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { basename, delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run, SetupError, say, tail } from './setup/command.mjs';
-import { fingerprint, isStamped, lockDifferences, writeStamp } from './setup/freshness.mjs';
+import { excerpt, run, SetupError, say } from './setup/command.mjs';
+import {
+  fingerprint,
+  isStamped,
+  lacksOnlyForeignPackages,
+  lockDifferences,
+  writeStamp,
+} from './setup/freshness.mjs';
 import { installCommand, installedNames, missingPackages, packagesFor } from './setup/packages.mjs';
 
 /** @typedef {import('./setup/packages.mjs').Mode} Mode */
@@ -44,10 +50,17 @@ async function installNpmPackages() {
     throw new SetupError('package-lock.json is missing or no JSON: restore it from git');
   const installed = readJson('node_modules/.package-lock.json');
   if (installed !== undefined && lockDifferences(lock, installed).length === 0) return;
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { code, output } = await run('installing npm packages', 'npm', args, { cwd: ROOT });
+  let { code, output } = await npm('ci');
+  // npm ci refuses a lock file that lacks packages of other platforms, even those the registry does not have.
+  if (code !== 0 && lacksOnlyForeignPackages(output)) ({ code, output } = await npm('install', '--no-save'));
   if (code === 0) return;
-  throw new SetupError(`npm ci failed:\n${tail(output)}\n${npmAdvice(output)}`);
+  throw new SetupError(`npm ci failed:\n${excerpt(output)}\n${npmAdvice(output)}`);
+}
+
+/** @param {string[]} args */
+function npm(...args) {
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  return run('installing npm packages', 'npm', [...args, ...quiet], { cwd: ROOT });
 }
 
 /** @param {string} output */
@@ -101,9 +114,9 @@ async function aptInstall(missing) {
   );
   if (install.code === 0) return;
   const cause =
-    update.code === 0 ? '' : `the package lists could not be refreshed:\n${tail(update.output, 8)}\n`;
+    update.code === 0 ? '' : `the package lists could not be refreshed:\n${excerpt(update.output)}\n`;
   throw new SetupError(
-    `${cause}apt-get install failed:\n${tail(install.output)}\nput that right, then run: ${installCommand(missing)}`,
+    `${cause}apt-get install failed:\n${excerpt(install.output)}\nput that right, then run: ${installCommand(missing)}`,
   );
 }
 
@@ -143,7 +156,7 @@ async function bundle() {
   });
   if (code !== 0)
     throw new SetupError(
-      `the bundle failed:\n${tail(output)}\nmend the source it names, then run this again`,
+      `the bundle failed:\n${excerpt(output)}\nmend the source it names, then run this again`,
     );
   writeStamp(stamp, inputs);
 }

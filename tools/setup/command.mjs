@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 
 const ANNOUNCE_AFTER_MS = 1_000;
 const REMIND_EVERY_MS = 15_000;
+const EXCERPT_LINES = 12;
 
 /** A step that cannot go on; the message says what to do next and is all the user needs to see. */
 export class SetupError extends Error {}
@@ -67,15 +68,14 @@ export function run(label, command, args, options = {}) {
 }
 
 /**
- * The last lines of a command's output, indented.
+ * The first and last lines of a command's output, indented: causes stand first, consequences last.
  * @param {string} output
- * @param {number} [lines]
  */
-export function tail(output, lines = 30) {
-  return output
-    .trimEnd()
-    .split('\n')
-    .slice(-lines)
-    .map((line) => `  ${line}`)
-    .join('\n');
+export function excerpt(output) {
+  const lines = output.trim().split('\n');
+  const shown =
+    lines.length <= 2 * EXCERPT_LINES + 1
+      ? lines
+      : [...lines.slice(0, EXCERPT_LINES), '…', ...lines.slice(-EXCERPT_LINES)];
+  return shown.map((line) => `  ${line}`).join('\n');
 }

@@ -36,6 +36,15 @@ export function lockDifferences(wanted, installed) {
 }
 
 /**
+ * True if all that `npm ci` complains of is packages it could not resolve itself (it names them without a version).
+ * @param {string} output of npm ci
+ */
+export function lacksOnlyForeignPackages(output) {
+  const complaints = output.split('\n').filter((line) => /npm error (Missing|Invalid): /.test(line));
+  return complaints.length > 0 && complaints.every((line) => line.endsWith('@ from lock file'));
+}
+
+/**
  * A hash over path, size and modification time of every file under the roots. It changes when a file is edited, added,
  * removed or renamed, and costs no reading.
  * @param {string} base directory the roots are relative to

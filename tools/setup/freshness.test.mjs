@@ -3,7 +3,13 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fingerprint, isStamped, lockDifferences, writeStamp } from './freshness.mjs';
+import {
+  fingerprint,
+  isStamped,
+  lacksOnlyForeignPackages,
+  lockDifferences,
+  writeStamp,
+} from './freshness.mjs';
 
 describe('lock differences', () => {
   const lock = {
@@ -33,6 +39,17 @@ describe('lock differences', () => {
   it('count an optional package of the wrong version', () => {
     const stale = { packages: { ...zod('4.0.0'), 'node_modules/node-other-cpu': { version: '23.0.0' } } };
     expect(lockDifferences(lock, stale)).toEqual(['node_modules/node-other-cpu is 23.0.0, not 24.0.0']);
+  });
+});
+
+describe("npm ci's complaint", () => {
+  const foreign = 'npm error Missing: @oxlint/binding-win32-x64-msvc@ from lock file';
+
+  it('is about foreign packages only when all it misses has no version', () => {
+    expect(lacksOnlyForeignPackages(`npm error code EUSAGE\n${foreign}\n${foreign}\n`)).toBe(true);
+    expect(lacksOnlyForeignPackages(`${foreign}\nnpm error Missing: zod@4.0.0 from lock file`)).toBe(false);
+    expect(lacksOnlyForeignPackages(`${foreign}\nnpm error Invalid: lock file's zod@3.0.0`)).toBe(false);
+    expect(lacksOnlyForeignPackages('npm error code ENOTFOUND')).toBe(false);
   });
 });
 

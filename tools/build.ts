@@ -30,7 +30,7 @@ const { outputFiles } = await build({
     js: "import { createRequire as poplinRequire } from 'node:module'; const require = poplinRequire(import.meta.url);",
   },
   logLevel: 'warning',
-});
+}).catch(() => process.exit(1)); // esbuild has said what is wrong
 
 // Another process may be starting the old bundle: each file appears whole or not at all.
 await mkdir(dirname(outfile), { recursive: true });

@@ -1,0 +1,298 @@
+/**
+ * One network's directory of reserved addresses, in the reference host-local's layout: a file for each address that holds
+ * `containerID\r\nifname`, `last_reserved_ip.<range set>` with an address, and `lock`. An index in memory spares reading them all for
+ * each call; it is built anew whenever the directory's time stamp says that somebody else has been here.
+ *
+ * A file is made with O_EXCL, so no address is given twice, lock or no lock. A crash may leave an empty file: it is taken back.
+ */
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { canonicalIp, type IpAddress } from '#base/ip/index.ts';
+import type { AttachmentId, ReservedAddresses } from '#core/cni/index.ts';
+import { openLockFile } from './directory-lock.ts';
+
+/** What survives what. `process`: a crash of this process. `power`: a loss of power too, by fsync on each ADD. */
+export type Durability = 'process' | 'power';
+
+export interface AddressDirectoryOptions {
+  readonly durability: Durability;
+  /** False frees the address at the next reclaim. `ifName` is '' in files of the reference plugin's first versions. */
+  readonly isOwnerAlive: (owner: AttachmentId) => boolean;
+  /** Nobody else can be half-way through making a file. */
+  readonly isLockExclusive: boolean;
+}
+
+const LAST_RESERVED = 'last_reserved_ip.';
+const LINE_BREAK = '\r\n';
+/** An empty file this old is no other process's reservation in the making. */
+const ABANDONED_MS = 10_000;
+const O_NEW = 'wx';
+
+interface Entry {
+  readonly file: string;
+  /** The file's content without white space at its ends; '' if nobody owns it. */
+  readonly content: string;
+}
+
+export class AddressDirectory implements ReservedAddresses {
+  private readonly path: string;
+  private readonly options: AddressDirectoryOptions;
+  private readonly byAddress = new Map<IpAddress, Entry>();
+  private readonly byContent = new Map<string, Set<IpAddress>>();
+  private readonly lastByRangeSet = new Map<number, IpAddress | undefined>();
+  /** The directory's mtime in ns when the index was known to be right. */
+  private stamp: bigint | undefined;
+  /** We changed the directory, and so its stamp. */
+  private isChanged = false;
+
+  constructor(path: string, options: AddressDirectoryOptions) {
+    this.path = path;
+    this.options = options;
+  }
+
+  get lockFile(): string {
+    return join(this.path, 'lock');
+  }
+
+  /** Makes the directory and its lock file if they are missing. */
+  ensure(): void {
+    if (this.stampNow() !== undefined) return;
+    mkdirSync(this.path, { recursive: true, mode: 0o755 });
+    closeSync(openLockFile(this.lockFile));
+  }
+
+  /** Brings the index up to date; to be called with the lock held. */
+  open(): void {
+    const now = this.stampNow();
+    if (this.stamp === undefined || this.stamp !== now) this.scan();
+    this.stamp = now;
+  }
+
+  /** Notes that our own changes are in the index; to be called before the lock is released. */
+  close(): void {
+    if (this.isChanged) this.stamp = this.stampNow();
+    this.isChanged = false;
+  }
+
+  isTaken(address: IpAddress): boolean {
+    return this.byAddress.has(address);
+  }
+
+  taken(): Iterable<IpAddress> {
+    return this.byAddress.keys();
+  }
+
+  addressesOf(owner: AttachmentId): readonly IpAddress[] {
+    return [
+      ...(this.byContent.get(contentOf(owner)) ?? []),
+      ...(this.byContent.get(legacyContentOf(owner)) ?? []),
+    ];
+  }
+
+  lastReserved(rangeSetIndex: number): IpAddress | undefined {
+    if (!this.lastByRangeSet.has(rangeSetIndex)) {
+      const text = this.read(`${LAST_RESERVED}${rangeSetIndex}`);
+      this.lastByRangeSet.set(rangeSetIndex, text === undefined ? undefined : canonicalIp(text.trim()));
+    }
+    return this.lastByRangeSet.get(rangeSetIndex);
+  }
+
+  reserve(address: IpAddress, owner: AttachmentId, rangeSetIndex: number): boolean {
+    const content = contentOf(owner);
+    let fd: number;
+    this.isChanged = true;
+    try {
+      fd = openSync(join(this.path, address), O_NEW, 0o600);
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+      this.index(address);
+      return false;
+    }
+    try {
+      writeWhole(fd, content);
+      if (this.options.durability === 'power') fdatasyncSync(fd);
+    } catch (error) {
+      closeSync(fd);
+      unlinkSync(join(this.path, address));
+      throw error;
+    }
+    closeSync(fd);
+    this.remember(address, { file: address, content });
+    this.writeLastReserved(rangeSetIndex, address);
+    if (this.options.durability === 'power') this.syncDirectory();
+    return true;
+  }
+
+  releaseAddress(address: IpAddress): void {
+    const entry = this.byAddress.get(address);
+    if (entry === undefined) return;
+    this.isChanged = true;
+    try {
+      unlinkSync(join(this.path, entry.file));
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+    }
+    this.forget(address, entry);
+  }
+
+  release(owner: AttachmentId): readonly IpAddress[] {
+    // What the directory's time stamp did not show, its listing does: DEL must not overlook another's reservation.
+    if (this.addressesOf(owner).length === 0) this.indexUnseen();
+    const own = this.byContent.get(contentOf(owner)) ?? this.byContent.get(legacyContentOf(owner)) ?? [];
+    return this.releaseAll([...own]);
+  }
+
+  reclaim(): readonly IpAddress[] {
+    const before = [...this.byAddress.keys()];
+    this.scan();
+    const dead = this.addressesWhere((owner) => !this.options.isOwnerAlive(owner));
+    this.releaseAll(dead);
+    return before.filter((address) => !this.byAddress.has(address));
+  }
+
+  retainOnly(owners: readonly AttachmentId[]): readonly IpAddress[] {
+    this.scan();
+    const kept = new Set(owners.flatMap((owner) => [contentOf(owner), legacyContentOf(owner)]));
+    return this.releaseAll(this.addressesWhere((_owner, content) => !kept.has(content)));
+  }
+
+  private releaseAll(addresses: readonly IpAddress[]): readonly IpAddress[] {
+    for (const address of addresses) this.releaseAddress(address);
+    return addresses;
+  }
+
+  private addressesWhere(matches: (owner: AttachmentId, content: string) => boolean): IpAddress[] {
+    const found: IpAddress[] = [];
+    for (const [address, { content }] of this.byAddress) {
+      if (content !== '' && matches(ownerOf(content), content)) found.push(address);
+    }
+    return found;
+  }
+
+  /** Reads the whole directory. */
+  private scan(): void {
+    this.byAddress.clear();
+    this.byContent.clear();
+    this.lastByRangeSet.clear();
+    this.indexUnseen();
+  }
+
+  private indexUnseen(): void {
+    for (const file of readdirSync(this.path)) {
+      const address = canonicalIp(file);
+      if (address !== undefined && !this.byAddress.has(address)) this.index(address, file);
+    }
+  }
+
+  /** Takes a file into the index, or takes it back if nobody owns it and nobody is about to. */
+  private index(address: IpAddress, file: string = address): void {
+    const text = this.read(file);
+    if (text === undefined) return;
+    const entry = { file, content: trimmed(text) };
+    this.remember(address, entry);
+    if (entry.content === '' && this.isAbandoned(file)) this.releaseAddress(address);
+  }
+
+  private isAbandoned(file: string): boolean {
+    const found = statSync(join(this.path, file), { throwIfNoEntry: false });
+    if (found === undefined || !found.isFile()) return found === undefined;
+    return this.options.isLockExclusive || Math.abs(Date.now() - found.mtimeMs) > ABANDONED_MS;
+  }
+
+  private remember(address: IpAddress, entry: Entry): void {
+    this.byAddress.set(address, entry);
+    const siblings = this.byContent.get(entry.content);
+    if (siblings) siblings.add(address);
+    else this.byContent.set(entry.content, new Set([address]));
+  }
+
+  private forget(address: IpAddress, { content }: Entry): void {
+    this.byAddress.delete(address);
+    const siblings = this.byContent.get(content);
+    siblings?.delete(address);
+    if (siblings?.size === 0) this.byContent.delete(content);
+  }
+
+  /** In place and without O_TRUNC: ext4 writes a truncated file to disk on close, which costs more than all the rest. */
+  private writeLastReserved(rangeSetIndex: number, address: IpAddress): void {
+    const path = join(this.path, `${LAST_RESERVED}${rangeSetIndex}`);
+    let fd: number;
+    try {
+      fd = openSync(path, 'r+');
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      fd = openSync(path, O_NEW, 0o600);
+    }
+    try {
+      writeWhole(fd, address);
+      ftruncateSync(fd, address.length);
+    } finally {
+      closeSync(fd);
+    }
+    this.lastByRangeSet.set(rangeSetIndex, address);
+  }
+
+  private syncDirectory(): void {
+    const fd = openSync(this.path, 'r');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  private stampNow(): bigint | undefined {
+    return statSync(this.path, { bigint: true, throwIfNoEntry: false })?.mtimeNs;
+  }
+
+  /** A file's text, '' if it is a directory; undefined if it is gone. */
+  private read(file: string): string | undefined {
+    try {
+      return readFileSync(join(this.path, file), 'utf8');
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      if (hasCode(error, 'EISDIR')) return '';
+      throw error;
+    }
+  }
+}
+
+function contentOf({ containerId, ifName }: AttachmentId): string {
+  return `${containerId.trim()}${LINE_BREAK}${ifName}`;
+}
+
+/** What the reference plugin wrote before it knew interface names. */
+function legacyContentOf({ containerId }: AttachmentId): string {
+  return containerId.trim();
+}
+
+function ownerOf(content: string): AttachmentId {
+  const [containerId = '', ifName = ''] = content.split(LINE_BREAK);
+  return { containerId, ifName };
+}
+
+/** Zeros are what a power failure leaves of a file on some file systems. */
+function trimmed(text: string): string {
+  return text.replaceAll('\0', '').trim();
+}
+
+function writeWhole(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,98 @@
+/**
+ * The agent's door for plugins: a unix socket that only root (or the agent's own user) may use, checked by file mode and by peer
+ * credentials. One request, one answer, then the connection ends.
+ */
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { DecodeError } from '#core/codec/index.ts';
+import { nativeAddon } from '#io/native/index.ts';
+import {
+  decodeRequest,
+  encodeReply,
+  MAX_REQUEST_BYTES,
+  type PluginAnswer,
+  type PluginCall,
+  requestLength,
+} from './frame.ts';
+
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export interface CniServerOptions {
+  readonly path: string;
+  /** Answers one call; must not reject. */
+  readonly handle: (call: PluginCall) => Promise<PluginAnswer>;
+  /** Told of connections that were refused or spoke nonsense. */
+  readonly onRefused: (reason: string) => void;
+}
+
+export class CniServer implements AsyncDisposable {
+  private readonly server: Server;
+  private readonly path: string;
+
+  private constructor(server: Server, path: string) {
+    this.server = server;
+    this.path = path;
+  }
+
+  /** Listens; a socket file left by a dead agent is replaced. Rejects with the system's error. */
+  static async listen(options: CniServerOptions): Promise<CniServer> {
+    mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+    rmSync(options.path, { force: true });
+    const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, options));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      // Nobody but us may connect between bind and chmod: the file is made with the mode the mask leaves.
+      const mask = process.umask(0o177);
+      server.listen(options.path, resolve);
+      process.umask(mask);
+    });
+    chmodSync(options.path, 0o600);
+    return new CniServer(server, options.path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+    rmSync(this.path, { force: true });
+  }
+}
+
+function serve(socket: Socket, options: CniServerOptions): void {
+  const refuse = (reason: string) => {
+    options.onRefused(reason);
+    socket.destroy();
+  };
+  const uid = peerUid(socket);
+  if (uid !== 0 && uid !== process.geteuid?.()) return refuse(`user ${uid} may not attach pods`);
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  socket.setTimeout(REQUEST_TIMEOUT_MS, () => refuse('no whole request in time'));
+  socket.on('error', () => socket.destroy());
+  socket.on('end', () => refuse(`request ended after ${received} bytes`));
+  socket.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    received += chunk.length;
+    if (received > MAX_REQUEST_BYTES) return refuse(`request of more than ${MAX_REQUEST_BYTES} bytes`);
+    try {
+      const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks);
+      const length = requestLength(bytes);
+      if (length === undefined || received < length) return undefined;
+      const call = decodeRequest(bytes);
+      socket.removeAllListeners('data').removeAllListeners('end').setTimeout(0);
+      socket.resume();
+      return void options.handle(call).then((answer) => socket.end(encodeReply(answer)));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return refuse(error.message);
+    }
+  });
+}
+
+/** The user at the other end, as the kernel knows it (SO_PEERCRED: pid, uid, gid). */
+function peerUid(socket: Socket): number {
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  const credentials = nativeAddon().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, 12);
+  return new DataView(credentials.buffer, credentials.byteOffset).getUint32(4, true);
+}

@@ -26,6 +26,11 @@ export class DesiredState {
     return this.parts.has(part);
   }
 
+  /** The keys a part wants. */
+  keysOf(part: string): readonly string[] {
+    return this.parts.get(part) ?? [];
+  }
+
   /** Keys that more than one part wants. */
   contendedKeys(): IterableIterator<string> {
     return this.contended.keys();

@@ -45,7 +45,7 @@ class Draft {
   private readonly removals = new Map<string, KernelObject>();
   private readonly additions = new Map<string, KernelOp>();
   private readonly conflicts: Conflict[] = [];
-  /** Links that are gone, or will be when the removals are through. */
+  /** Links that will be gone when the removals are through. */
   private readonly lostLinks = new Set<string>();
 
   constructor(desired: KernelState, actual: KernelState, owners: readonly Owner[]) {
@@ -63,7 +63,7 @@ class Draft {
     else this.compare(key, wanted, found);
   }
 
-  /** A link that is made or made anew has nothing on it yet: all that is wanted on it is added. */
+  /** A link that is made anew has nothing on it yet: all that is wanted on it is added. */
   followLinks(): void {
     if (this.lostLinks.size === 0) return;
     for (const [key, object] of this.desired) {
@@ -104,7 +104,6 @@ class Draft {
 
   private add(key: string, object: KernelObject): void {
     this.additions.set(key, { verb: 'add', object });
-    if (object.kind === 'link') this.lostLinks.add(object.name);
   }
 
   private remove(key: string, object: KernelObject): void {

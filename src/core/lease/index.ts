@@ -69,3 +69,4 @@ export {
   vtepOf,
 } from './model.ts';
 export { type NetConf, type NetConfFamily, parseNetConf } from './net-conf.ts';
+export { encodeSubnetEnv } from './subnet-env.ts';

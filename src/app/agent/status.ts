@@ -1,0 +1,71 @@
+/** What the agent says of itself, as JSON over HTTP on a root-only unix socket: `GET /status`. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { createServer, request, type Server } from 'node:http';
+import { dirname } from 'node:path';
+import type { KernelLoopStatus } from './kernel-loop.ts';
+
+export interface AgentStatus {
+  readonly node: string;
+  readonly ready: boolean;
+  readonly pid: number;
+  readonly lease: { readonly ipv4: string | null; readonly ipv6: string | null };
+  readonly store: 'connected' | 'away';
+  readonly kernel: KernelLoopStatus;
+  readonly problems: readonly string[];
+  readonly memoryMb: number;
+}
+
+export class StatusServer implements AsyncDisposable {
+  private readonly server: Server;
+  private readonly path: string;
+
+  private constructor(server: Server, path: string) {
+    this.server = server;
+    this.path = path;
+  }
+
+  static async listen(path: string, status: () => AgentStatus): Promise<StatusServer> {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    rmSync(path, { force: true });
+    const server = createServer((incoming, response) => {
+      const found = incoming.method === 'GET' && incoming.url === '/status';
+      response.writeHead(found ? 200 : 404, { 'content-type': 'application/json', connection: 'close' });
+      response.end(
+        JSON.stringify(
+          found ? status() : { error: `no ${incoming.method} ${incoming.url}: try GET /status` },
+        ),
+      );
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      const mask = process.umask(0o177);
+      server.listen(path, resolve);
+      process.umask(mask);
+    });
+    return new StatusServer(server, path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+    rmSync(this.path, { force: true });
+  }
+}
+
+/** Asks a running agent; rejects with ENOENT or ECONNREFUSED if there is none. */
+export function fetchStatus(path: string): Promise<AgentStatus> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath: path, path: '/status', timeout: 5000 }, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        body += chunk;
+      });
+      response.on('end', () => resolve(JSON.parse(body) as AgentStatus));
+      response.on('error', reject);
+    });
+    call.on('error', reject);
+    call.on('timeout', () => call.destroy(new Error(`no answer from the agent at ${path}`)));
+    call.end();
+  });
+}

@@ -1,0 +1,102 @@
+/** Who must reach whom, and the outcome: the pairs of a lab in both families, counted and drawn as a matrix. */
+import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
+
+/** A pod or a node that probes and is probed. */
+export interface Endpoint {
+  readonly name: string;
+  readonly kind: 'pod' | 'node';
+  /** The addresses others reach it by: one for each family. */
+  readonly targets: readonly IpAddress[];
+  /** All addresses that are its own: what a probe from it may come from. */
+  readonly own: readonly IpAddress[];
+}
+
+export interface Probe {
+  readonly source: Endpoint;
+  readonly target: Endpoint;
+  readonly family: IpFamily;
+  readonly address: IpAddress;
+}
+
+export interface ProbeOutcome {
+  readonly probe: Probe;
+  /** The source address the target saw; absent if no answer came. */
+  readonly seen?: IpAddress;
+  readonly roundTripUs?: number;
+  /** Why there was no answer. */
+  readonly reason?: string;
+}
+
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+export interface Reachability {
+  readonly podToPod: Tally;
+  readonly podToNode: Tally;
+  readonly nodeToPod: Tally;
+  /** Every target that answered saw one of the source's own addresses. */
+  readonly natFree: boolean;
+}
+
+/** All ordered pairs with a pod at one end or both, in each family both have. */
+export function probesOf(endpoints: readonly Endpoint[]): Probe[] {
+  return endpoints.flatMap((source) =>
+    endpoints
+      .filter((target) => target !== source && (source.kind === 'pod' || target.kind === 'pod'))
+      .flatMap((target) =>
+        target.targets
+          .filter((address) => source.own.some((own) => familyOf(own) === familyOf(address)))
+          .map((address) => ({ source, target, family: familyOf(address), address })),
+      ),
+  );
+}
+
+/** A probe passed if it was answered and its source was seen as it is: an answer to a translated address is a failure. */
+export function passed(outcome: ProbeOutcome): boolean {
+  return outcome.seen !== undefined && outcome.probe.source.own.includes(outcome.seen);
+}
+
+export function summarise(outcomes: readonly ProbeOutcome[]): Reachability {
+  const tally = (source: Endpoint['kind'], target: Endpoint['kind']): Tally => {
+    const found = outcomes.filter(
+      ({ probe }) => probe.source.kind === source && probe.target.kind === target,
+    );
+    const good = found.filter(passed).length;
+    return { passed: good, failed: found.length - good };
+  };
+  const answered = outcomes.filter((outcome) => outcome.seen !== undefined);
+  return {
+    podToPod: tally('pod', 'pod'),
+    podToNode: tally('pod', 'node'),
+    nodeToPod: tally('node', 'pod'),
+    natFree: answered.length > 0 && answered.every(passed),
+  };
+}
+
+/** A table, sources down and targets across: `✓` both families, `4` or `6` only that one, `✗` none, `·` not asked. */
+export function drawMatrix(endpoints: readonly Endpoint[], outcomes: readonly ProbeOutcome[]): string {
+  const cell = (source: Endpoint, target: Endpoint): string => {
+    const found = outcomes.filter(({ probe }) => probe.source === source && probe.target === target);
+    if (found.length === 0) return '·';
+    const good = found.filter(passed);
+    if (good.length === found.length) return '✓';
+    return good.length === 0 ? '✗' : good.map(({ probe }) => probe.family).join('');
+  };
+  const width = Math.max(...endpoints.map((endpoint) => endpoint.name.length), 4);
+  const row = (first: string, cells: readonly string[]) =>
+    [first.padEnd(width + 2), ...cells.map((text) => text.padEnd(width + 1))].join('').trimEnd();
+  return [
+    row(
+      'from \\ to',
+      endpoints.map((endpoint) => endpoint.name),
+    ),
+    ...endpoints.map((source) =>
+      row(
+        source.name,
+        endpoints.map((target) => cell(source, target)),
+      ),
+    ),
+  ].join('\n');
+}

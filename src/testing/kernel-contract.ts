@@ -1,0 +1,236 @@
+/**
+ * What every Kernel must do, real or fake: one suite, run on both. The states below are walked in any order; the end must
+ * depend on the last state alone.
+ */
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  describeObject,
+  type Kernel,
+  type KernelObject,
+  keyOf,
+  OVERLAY,
+  ownerOf,
+  plan,
+  stateOf,
+} from '#core/kernel/index.ts';
+import { type OverlaySubnet, planLocal, planRemote, type VxlanSettings } from '#core/overlay/index.ts';
+
+export interface KernelUnderTest extends AsyncDisposable {
+  readonly kernel: Kernel;
+  /** Makes objects as other software would, without a mark. */
+  addForeign(...objects: KernelObject[]): Promise<void>;
+  removeForeign(...objects: KernelObject[]): Promise<void>;
+  /** True if that object, ours or not, is there. */
+  exists(object: KernelObject): Promise<boolean>;
+}
+
+const SETTINGS: VxlanSettings = {
+  vni: 7,
+  port: 8472,
+  learning: false,
+  gbp: false,
+  underlayMtuBytes: 1500,
+  underlayLink: 'under0',
+};
+
+const UNDERLAY: KernelObject[] = [
+  { kind: 'link', name: 'under0', detail: { type: 'dummy' }, up: true },
+  { kind: 'address', link: 'under0', address: '192.0.2.1/24' },
+  { kind: 'address', link: 'under0', address: '2001:db8::1/64', noDad: true },
+];
+
+const subnet4 = (n: number, host = n): OverlaySubnet => ({
+  node: `n${n}`,
+  family: 4,
+  subnet: `10.10.${16 * n}.0/20`,
+  publicIp: `192.0.2.${host}`,
+  vtepMac: `02:00:00:00:04:0${host}`,
+});
+const subnet6 = (n: number, host = n): OverlaySubnet => ({
+  node: `n${n}`,
+  family: 6,
+  subnet: `fd10:${n}::/64`,
+  publicIp: `2001:db8::${host}`,
+  vtepMac: `02:00:00:00:06:0${host}`,
+});
+
+const BASE = planLocal([subnet4(1), subnet6(1)], SETTINGS);
+const remote = (n: number, host = n) => [
+  ...planRemote(subnet4(n, host), SETTINGS),
+  ...planRemote(subnet6(n, host), SETTINGS),
+];
+
+/** Named states; each is a whole wish. */
+export const STATES: Readonly<Record<string, readonly KernelObject[]>> = {
+  nothing: [],
+  alone: BASE,
+  'with node 2': [...BASE, ...remote(2)],
+  'with nodes 2 and 3': [...BASE, ...remote(2), ...remote(3)],
+  'node 2 moved to another host': [...BASE, ...remote(2, 9), ...remote(3)],
+  'IPv4 only': [...planLocal([subnet4(1)], SETTINGS), ...planRemote(subnet4(2), SETTINGS)],
+  'another VNI': [
+    ...planLocal([subnet4(1), subnet6(1)], { ...SETTINGS, vni: 8 }),
+    ...planRemote(subnet4(2), { vni: 8 }),
+    ...planRemote(subnet6(2), { vni: 8 }),
+  ],
+  'another port and MTU': [
+    ...planLocal([subnet4(1), subnet6(1)], { ...SETTINGS, port: 4789, underlayMtuBytes: 1400 }),
+    ...remote(2),
+  ],
+};
+
+const OWNERS = [OVERLAY];
+
+export function kernelContract(name: string, create: () => Promise<KernelUnderTest>): void {
+  describe(`${name} as a Kernel`, () => {
+    let under: KernelUnderTest;
+    beforeEach(async () => {
+      under = await create();
+      await under.addForeign(...UNDERLAY);
+    });
+    afterEach(() => under[Symbol.asyncDispose]());
+
+    const sysctls = () => under.kernel.trackSysctls(['net/ipv4/ip_forward', 'net/ipv6/conf/all/forwarding']);
+
+    async function reach(wish: readonly KernelObject[]): Promise<string[]> {
+      sysctls();
+      const { ops, conflicts } = plan(stateOf(wish), under.kernel.state(), { owners: OWNERS });
+      expect(conflicts).toEqual([]);
+      const outcome = await under.kernel.apply(ops);
+      expect(outcome.failures).toEqual([]);
+      return ops.map((op) => `${op.verb} ${keyOf(op.object)}`);
+    }
+
+    /** Everything of ours, in a comparable form. */
+    function ours(): string[] {
+      const state = under.kernel.state();
+      return [...state]
+        .filter(([, object]) => ownerOf(object, state) === OVERLAY)
+        .map(([, object]) =>
+          object.kind === 'link' ? `link ${object.name} ${object.mac}` : describeObject(object),
+        )
+        .sort();
+    }
+
+    it.each(Object.entries(STATES))(
+      'reaches "%s" from nothing, and a second plan is empty',
+      async (_name, wish) => {
+        await reach(wish);
+        expect(await reach(wish)).toEqual([]);
+      },
+    );
+
+    it('ends in the same state whatever states came before', async () => {
+      const names = Object.keys(STATES);
+      const fresh = new Map<string, string[]>();
+      for (const state of names) {
+        await reach([]);
+        await reach(STATES[state] as KernelObject[]);
+        fresh.set(state, ours());
+      }
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 6 }),
+          async (walk) => {
+            for (const state of walk) await reach(STATES[state] as KernelObject[]);
+            expect(await reach(STATES[walk.at(-1) as string] as KernelObject[])).toEqual([]);
+            expect(ours()).toEqual(fresh.get(walk.at(-1) as string));
+          },
+        ),
+        { numRuns: 15 },
+      );
+    });
+
+    it('restores each object another program removes, and nothing else', async () => {
+      const wish = STATES['with nodes 2 and 3'] as KernelObject[];
+      await reach(wish);
+      for (const object of wish) {
+        if (object.kind === 'sysctl' || object.kind === 'nft-set') continue; // a set in use cannot be removed
+        await under.removeForeign(object);
+        expect(await reach(wish), keyOf(object)).toContain(`add ${keyOf(object)}`);
+        expect(await reach(wish), keyOf(object)).toEqual([]);
+      }
+    });
+
+    it('tells watchers the keys of what vanished', async () => {
+      const wish = STATES['with node 2'] as KernelObject[];
+      await reach(wish);
+      const route = planRemote(subnet4(2), SETTINGS).find(
+        (object) => object.kind === 'route',
+      ) as KernelObject;
+      const told = new Promise<ReadonlySet<string>>((resolve) => {
+        under.kernel.watch({
+          changed: (keys) => keys.has(keyOf(route)) && resolve(keys),
+          resynced: () => {},
+        });
+      });
+      await under.removeForeign(route);
+      expect([...(await told)]).toContain(keyOf(route));
+    });
+
+    it('leaves foreign links, addresses, routes and rules alone when it removes everything', async () => {
+      const foreign: KernelObject[] = [
+        { kind: 'route', dst: '198.51.100.0/24', nextHops: [{ link: 'under0' }], scope: 'link', protocol: 4 },
+        { kind: 'route', dst: '2001:db8:1::/64', nextHops: [{ link: 'under0' }], protocol: 4 },
+        { kind: 'rule', family: 4, priority: 77, from: '198.51.100.0/24', table: 77, protocol: 4 },
+      ];
+      await under.addForeign(...foreign);
+      await reach(STATES['with node 2'] as KernelObject[]);
+      await reach([]);
+      for (const object of [...UNDERLAY, ...foreign])
+        expect(await under.exists(object), keyOf(object)).toBe(true);
+    });
+
+    it('names a foreign link in the way as a conflict and does not touch it', async () => {
+      await under.addForeign({
+        kind: 'link',
+        name: 'flannel.7',
+        detail: { type: 'dummy' },
+        mac: '02:11:22:33:44:55',
+      });
+      const { ops, conflicts } = plan(stateOf(BASE), under.kernel.state(), { owners: OWNERS });
+      expect(conflicts.map((conflict) => conflict.message)).toEqual([
+        'link flannel.7 is there already and is not ours',
+      ]);
+      expect(ops.some((op) => op.object.kind === 'link' && op.object.name === 'flannel.7')).toBe(false);
+    });
+
+    it('says which operation failed, with the code and what it was about', async () => {
+      const outcome = await under.kernel.apply([
+        {
+          verb: 'add',
+          object: {
+            kind: 'route',
+            dst: '10.99.0.0/16',
+            nextHops: [{ via: '10.99.0.1', link: 'none0' }],
+            protocol: 112,
+          },
+        },
+        {
+          verb: 'add',
+          object: { kind: 'route', dst: '10.98.0.0/16', type: 'blackhole', nextHops: [], protocol: 112 },
+        },
+      ]);
+      expect(outcome.applied).toBe(1);
+      expect(outcome.failures.map(({ code }) => code)).toEqual(['ENODEV']);
+      expect(outcome.failures[0]?.message).toMatch(
+        /^add route 10\.99\.0\.0\/16 via 10\.99\.0\.1 dev none0: .*ENODEV/,
+      );
+    });
+
+    it('applies all of an nf_tables transaction or none of it', async () => {
+      const table = BASE.find((object) => object.kind === 'nft-table') as KernelObject;
+      const element = planRemote(subnet4(2), SETTINGS).find(
+        (object) => object.kind === 'nft-element',
+      ) as KernelObject;
+      const outcome = await under.kernel.apply([
+        { verb: 'add', object: table },
+        { verb: 'add', object: element },
+      ]);
+      expect(outcome.applied).toBe(0);
+      expect(outcome.failures).toHaveLength(2);
+      expect(under.kernel.state().has(keyOf(table))).toBe(false);
+    });
+  });
+}

@@ -35,7 +35,7 @@ const ran = new Set<string>();
 for (const tier of chosenTiers()) {
   const files = filesOf(tier, filters);
   if (files.length === 0) {
-    if (!isPartial) fail(tier, `${tier.name}: there are no tests in ${tier.files.join(' ')}`);
+    if (!isPartial) fail(tier, `there are no tests in ${tier.files.join(' ')}`);
   } else if (tier.privileged && !isRoot) {
     total.skipped.push(...files.map((test) => ({ test, reason: 'needs root' })));
     summary.push(`${tier.name.padEnd(8)} not run: its ${files.length} files need root (sudo npm test)`);
@@ -101,7 +101,7 @@ function judgeSkips(): void {
 }
 
 function fail(tier: Tier, what: string): void {
-  total.failed.push(what);
+  total.failed.push(`${tier.name}: ${what}`);
   summary.push(`${tier.name.padEnd(8)} ${what}`);
 }
 

@@ -1,6 +1,7 @@
 /** Address messages, RTM_NEWADDR and its kin (linux/if_addr.h). */
-import { ip, named, struct, text, u8, u32, type ValueOf } from '#core/codec/index.ts';
+import { ip, named, struct, u8, u32, type ValueOf } from '#core/codec/index.ts';
 import { attribute, attributes } from '../attribute.ts';
+import { kernelText } from './kernel-text.ts';
 import { SCOPES } from './scope.ts';
 
 export const RTM_ADDRESS = { NEW: 20, DEL: 21, GET: 22 } as const;
@@ -25,7 +26,7 @@ export const addressMessage = struct({
     /** The prefix's address; on a point-to-point link the far end's. */
     address: attribute(1, ip),
     local: attribute(2, ip),
-    label: attribute(3, text),
+    label: attribute(3, kernelText),
     broadcast: attribute(4, ip),
     anycast: attribute(5, ip),
     cache: attribute(6, struct({ preferred: u32, valid: u32, created: u32, updated: u32 })),

@@ -1,6 +1,293 @@
-/** From decoded messages to the vocabulary. */
-import type { Link } from '#core/kernel/index.ts';
+/**
+ * From decoded messages to the vocabulary. Names of other links are given by the caller; where one is not known, the field is
+ * left out (for the parent of a macvlan in another namespace: empty).
+ */
+import { formatIp, type IpAddress, type IpFamily } from '#base/ip/index.ts';
+import type { ValueOf } from '#core/codec/index.ts';
+import {
+  type Address,
+  type FdbEntry,
+  type Link,
+  type LinkDetail,
+  MAIN_TABLE,
+  type Neighbour,
+  type NextHop,
+  type Route,
+  type Rule,
+} from '#core/kernel/index.ts';
+import { decodeMessage } from '../message.ts';
+import { type AddressMessage, IFA_F } from './address.ts';
+import { type LinkMessage, linkMessage } from './link.ts';
+import { IFF } from './link-header.ts';
+import type { bridgeDetail } from './link-kinds/bridge.ts';
+import type { macvlanDetail } from './link-kinds/macvlan.ts';
+import type { tunDetail } from './link-kinds/tun.ts';
+import type { vxlanDetail } from './link-kinds/vxlan.ts';
+import type { NeighbourMessage } from './neighbour.ts';
+import { type NextHopRecord, RTNH_F } from './next-hop.ts';
+import type { RouteMessage } from './route.ts';
+import type { RuleMessage } from './rule.ts';
+import { AF } from './scope.ts';
 
-export function decodeLink(message: Uint8Array): (Link & { readonly index: number }) | undefined {
-  throw new Error(`not written yet: ${message.length}`);
+/** Name by ifindex. */
+export type NameOf = (index: number) => string | undefined;
+
+/** IPv4 or IPv6; undefined for other families. */
+export function familyOfAf(family: number): IpFamily | undefined {
+  return family === AF.INET ? 4 : family === AF.INET6 ? 6 : undefined;
+}
+
+/** The link an RTM_NEWLINK message tells of, with its ifindex. Throws DecodeError. */
+export function decodeLink(
+  message: Uint8Array,
+  nameOf: NameOf = () => undefined,
+): Link & { readonly index: number } {
+  const { payload } = decodeMessage(linkMessage, message);
+  return { ...linkOf(payload, nameOf), index: payload.index };
+}
+
+/** The numbers of the links that a link's description names; 0 where there is none. */
+export interface LinkReferences {
+  readonly master: number;
+  readonly lower: number;
+}
+
+export function referencesOf({ attributes }: LinkMessage): LinkReferences {
+  // With IFLA_LINK_NETNSID the number in IFLA_LINK belongs to another namespace.
+  const parent = attributes.linkNetnsId === undefined ? (attributes.link ?? 0) : 0;
+  const data = attributes.kind?.kind === 'vxlan' ? dataOf(attributes, 'vxlan') : undefined;
+  return {
+    master: attributes.master ?? 0,
+    lower: data === undefined ? parent : attributes.linkNetnsId === undefined ? (data.link ?? 0) : 0,
+  };
+}
+
+export function linkOf(message: LinkMessage, nameOf: NameOf): Link {
+  const { attributes, flags } = message;
+  const { master, lower } = referencesOf(message);
+  const mode = attributes.addressFamilies?.inet6?.addressGeneration;
+  const hairpin =
+    attributes.kind?.slaveKind === 'bridge' ? slaveDataOf(attributes.kind.slaveData)?.hairpin : undefined;
+  const link: Link = {
+    kind: 'link',
+    name: attributes.name ?? '',
+    detail: detailOf(attributes, nameOf(lower)),
+    up: (flags & IFF.UP) !== 0,
+    promiscuous: (flags & IFF.PROMISC) !== 0,
+    ...(attributes.mtu === undefined ? {} : { mtuBytes: attributes.mtu }),
+    ...(attributes.address?.length === 17 ? { mac: attributes.address } : {}),
+    ...masterField(master, nameOf),
+    ...(attributes.alias ? { alias: attributes.alias } : {}),
+    ...(mode === 'eui64' || mode === 'none' ? { addressGeneration: mode } : {}),
+    ...(hairpin === undefined ? {} : { hairpin: hairpin !== 0 }),
+  };
+  return link;
+}
+
+/** The link again, after a name it refers to became known or changed. */
+export function renameReferences(link: Link, references: LinkReferences, nameOf: NameOf): Link {
+  const { master: _, ...rest } = link;
+  const lower = references.lower === 0 ? undefined : nameOf(references.lower);
+  let detail = link.detail;
+  if (detail.type === 'macvlan') detail = { ...detail, parent: lower ?? '' };
+  else if (detail.type === 'vxlan' && lower !== undefined) detail = { ...detail, underlay: lower };
+  return { ...rest, detail, ...masterField(references.master, nameOf) };
+}
+
+function masterField(index: number, nameOf: NameOf): { master?: string } {
+  const master = index === 0 ? '' : nameOf(index);
+  return master === undefined ? {} : { master };
+}
+
+type LinkAttributes = LinkMessage['attributes'];
+type SlaveData = NonNullable<NonNullable<LinkAttributes['kind']>['slaveData']>;
+
+interface DataByKind {
+  readonly bridge: ValueOf<typeof bridgeDetail>;
+  readonly vxlan: ValueOf<typeof vxlanDetail>;
+  readonly macvlan: ValueOf<typeof macvlanDetail>;
+  readonly tun: ValueOf<typeof tunDetail>;
+}
+
+/** The codec chose the shape by the kind; the type system cannot follow it there. */
+function dataOf<K extends keyof DataByKind>(attributes: LinkAttributes, _kind: K): DataByKind[K] {
+  return (attributes.kind?.data ?? {}) as DataByKind[K];
+}
+
+function slaveDataOf(data: SlaveData | undefined): { hairpin?: number } | undefined {
+  return data instanceof Uint8Array ? undefined : data;
+}
+
+const VETH: LinkDetail = { type: 'veth' };
+const DUMMY: LinkDetail = { type: 'dummy' };
+
+function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDetail {
+  const kind = attributes.kind?.kind;
+  switch (kind) {
+    case 'veth':
+      return VETH;
+    case 'dummy':
+      return DUMMY;
+    case 'bridge': {
+      const data = dataOf(attributes, kind);
+      return {
+        type: 'bridge',
+        vlanFiltering: data.vlanFiltering === 1,
+        // 2 is BR_USER_STP: switched on, and run by a daemon
+        stp: (data.stpState ?? 0) !== 0,
+        multicastSnooping: data.multicastSnooping === 1,
+      };
+    }
+    case 'vxlan': {
+      const data = dataOf(attributes, kind);
+      const local = data.local ?? data.local6;
+      return {
+        type: 'vxlan',
+        vni: data.id ?? 0,
+        port: data.port ?? 0,
+        learning: data.learning === 1,
+        gbp: data.gbp === true,
+        ...(local === undefined ? {} : { local }),
+        ...(lower === undefined ? {} : { underlay: lower }),
+      };
+    }
+    case 'macvlan': {
+      const { mode } = dataOf(attributes, kind);
+      if (mode !== 'bridge' && mode !== 'private' && mode !== 'vepa' && mode !== 'passthru') break;
+      return { type: 'macvlan', parent: lower ?? '', mode };
+    }
+    case 'tun': {
+      const { mode } = dataOf(attributes, kind);
+      if (mode !== 'tun' && mode !== 'tap') break;
+      return { type: 'tun', mode };
+    }
+  }
+  return { type: 'other', linkKind: kind ?? 'physical' };
+}
+
+/** Undefined for what has no address, or is of neither IP family. */
+export function addressOf(message: AddressMessage, link: string): Address | undefined {
+  const { attributes } = message;
+  const own = attributes.local ?? attributes.address;
+  if (own === undefined || familyOfAf(message.family) === undefined) return undefined;
+  const flags = attributes.flags ?? message.flags;
+  const { scope } = message;
+  return {
+    kind: 'address',
+    link,
+    address: `${own}/${message.prefixLength}`,
+    noDad: (flags & IFA_F.NODAD) !== 0,
+    noPrefixRoute: (flags & IFA_F.NOPREFIXROUTE) !== 0,
+    ...(scope === 'global' || scope === 'link' || scope === 'host' ? { scope } : {}),
+  };
+}
+
+const NO_HOPS: readonly NextHop[] = [];
+const ANY_IPV4 = formatIp(new Uint8Array(4));
+const ANY_IPV6 = formatIp(new Uint8Array(16));
+
+/** A route of a type the vocabulary has words for, or undefined. `names` gives the name of each link; all must be known. */
+export function routeOf(message: RouteMessage, names: (index: number) => string): Route | undefined {
+  const { attributes, type } = message;
+  const family = familyOfAf(message.family);
+  if (family === undefined || typeof type !== 'string' || !isRouteType(type)) return undefined;
+  const table = attributes.table ?? message.table;
+  const { scope } = message;
+  const { preferredSource, metrics } = attributes;
+  return {
+    kind: 'route',
+    dst: `${attributes.dst ?? (family === 4 ? ANY_IPV4 : ANY_IPV6)}/${message.dstLength}`,
+    nextHops: isReject(type) ? NO_HOPS : hopsOf(message, names),
+    metric: attributes.priority ?? 0,
+    protocol: message.protocol,
+    ...(table === MAIN_TABLE ? {} : { table }),
+    ...(type === 'unicast' ? {} : { type }),
+    // IPv6 routes have no scope; the kernel shows `global` for all.
+    ...(family === 4 && (scope === 'global' || scope === 'link' || scope === 'host') ? { scope } : {}),
+    ...(preferredSource === undefined ? {} : { preferredSource }),
+    ...(metrics?.mtu === undefined ? {} : { mtuBytes: metrics.mtu }),
+    ...(metrics?.advMss === undefined ? {} : { advMssBytes: metrics.advMss }),
+  };
+}
+
+/** The numbers of the links a route leaves by. */
+export function outputLinksOf({ attributes, type }: RouteMessage): readonly number[] {
+  if (isReject(type)) return [];
+  if (attributes.nextHops !== undefined)
+    return attributes.nextHops.map((hop) => hop.index).filter((i) => i !== 0);
+  return attributes.outputLink === undefined ? [] : [attributes.outputLink];
+}
+
+function isRouteType(type: string): type is NonNullable<Route['type']> {
+  return type === 'unicast' || type === 'local' || isReject(type);
+}
+
+/** IPv6 shows such routes as leaving by lo; that is no wish of anybody's. */
+function isReject(type: string | number): boolean {
+  return type === 'blackhole' || type === 'unreachable' || type === 'prohibit' || type === 'throw';
+}
+
+function hopsOf({ attributes, flags }: RouteMessage, names: (index: number) => string): readonly NextHop[] {
+  if (attributes.nextHops !== undefined) return attributes.nextHops.map((hop) => hopOf(hop, names));
+  const via = attributes.gateway ?? attributes.via;
+  if (via === undefined && attributes.outputLink === undefined) return NO_HOPS;
+  const link = attributes.outputLink === undefined ? undefined : names(attributes.outputLink);
+  return [plainHop(via, link, flags, 0)];
+}
+
+function hopOf(hop: NextHopRecord, names: (index: number) => string): NextHop {
+  const via = hop.attributes.gateway ?? hop.attributes.via;
+  return plainHop(via, hop.index === 0 ? undefined : names(hop.index), hop.flags, hop.hops);
+}
+
+/** RTNH_F_DEAD and LINKDOWN are left out: the route is as it was wished, and lives again when its link does. */
+function plainHop(
+  via: IpAddress | undefined,
+  link: string | undefined,
+  flags: number,
+  hops: number,
+): NextHop {
+  return {
+    ...(via === undefined ? {} : { via }),
+    ...(link === undefined ? {} : { link }),
+    ...((flags & RTNH_F.ONLINK) === 0 ? {} : { onlink: true }),
+    ...(hops === 0 ? {} : { weight: hops + 1 }),
+  };
+}
+
+/** A permanent neighbour with a protocol number, or undefined. */
+export function neighbourOf(message: NeighbourMessage, link: string): Neighbour | undefined {
+  const { dst, linkLayerAddress: mac, protocol } = message.attributes;
+  if (message.state !== 'permanent' || dst === undefined || protocol === undefined) return undefined;
+  if (mac?.length !== 17 || familyOfAf(message.family) === undefined) return undefined;
+  return { kind: 'neighbour', link, address: dst, mac, protocol };
+}
+
+/** A VXLAN forwarding entry, permanent or not, or undefined if the message tells of another device's. */
+export function fdbOf(message: NeighbourMessage, link: string): FdbEntry | undefined {
+  const { dst, linkLayerAddress: mac } = message.attributes;
+  if (message.family !== AF.BRIDGE || dst === undefined || mac?.length !== 17) return undefined;
+  return { kind: 'fdb', link, mac, dst };
+}
+
+/** A rule that looks a table up, or undefined. */
+export function ruleOf(message: RuleMessage): Rule | undefined {
+  const { attributes } = message;
+  const family = familyOfAf(message.family);
+  if (family === undefined || message.action !== 'lookup') return undefined;
+  const { mark, mask, src, dst, inputLink, outputLink } = attributes;
+  return {
+    kind: 'rule',
+    family,
+    priority: attributes.priority ?? 0,
+    table: attributes.table ?? message.table,
+    protocol: attributes.protocol ?? 0,
+    ...(src === undefined ? {} : { from: `${src}/${message.srcLength}` }),
+    ...(dst === undefined ? {} : { to: `${dst}/${message.dstLength}` }),
+    ...(mark === undefined && mask === undefined
+      ? {}
+      : { mark: { value: mark ?? 0, mask: mask ?? 0xffffffff } }),
+    ...(inputLink === undefined ? {} : { inputLink }),
+    ...(outputLink === undefined ? {} : { outputLink }),
+  };
 }

@@ -1,6 +1,51 @@
-import type { KernelOp } from '#core/kernel/index.ts';
+/** From operations of the vocabulary to rtnetlink messages. Sysctls and nf_tables objects are not made of these. */
+import type { KernelObject, KernelOp } from '#core/kernel/index.ts';
+import { encodeAddress } from './encode-address.ts';
+import { encodeAddLink, encodeRemoveLink, encodeReplaceLink } from './encode-link.ts';
+import { encodeFdb, encodeNeighbour } from './encode-neighbour.ts';
+import { encodeRoute } from './encode-route.ts';
+import { encodeRule } from './encode-rule.ts';
 import type { LinkIndex } from './link-index.ts';
 
+/**
+ * The messages that carry an operation out, to be sent together and in this order; none if nothing differs. Throws
+ * MissingLinkError if a link it names does not exist, RangeError if the object cannot be made by rtnetlink.
+ */
 export function encodeOp(op: KernelOp, links: LinkIndex): Uint8Array[] {
-  throw new Error(`not written yet: ${op.verb} ${links}`);
+  const { object } = op;
+  switch (object.kind) {
+    case 'link':
+      if (op.verb === 'add') return encodeAddLink(object, links);
+      if (op.verb === 'remove') return encodeRemoveLink(object, links);
+      return encodeReplaceLink(object, sameKind(object, op.previous), links);
+    case 'route':
+      return [encodeRoute(op.verb, object, links)];
+    case 'neighbour':
+      return [encodeNeighbour(op.verb, object, links)];
+    case 'fdb':
+      return [encodeFdb(op.verb, object, links)];
+    case 'address':
+      if (op.verb !== 'replace') return [encodeAddress(op.verb, object, links)];
+      // IPv4 changes neither scope nor flags of an address that exists (inet_rtm_newaddr), so it is made anew.
+      return [
+        encodeAddress('remove', sameKind(object, op.previous), links),
+        encodeAddress('add', object, links),
+      ];
+    case 'rule':
+      if (op.verb !== 'replace') return [encodeRule(op.verb, object)];
+      // fib_rules know no replacement. The new one first, so that the policy has no gap: they differ, so both may exist.
+      return [encodeRule('add', object), encodeRule('remove', sameKind(object, op.previous))];
+    case 'sysctl':
+    case 'nft-table':
+    case 'nft-chain':
+    case 'nft-set':
+    case 'nft-element':
+      throw new RangeError(`a ${object.kind} is not made by rtnetlink`);
+  }
+}
+
+function sameKind<T extends KernelObject>(object: T, previous: KernelObject): T {
+  if (previous.kind !== object.kind)
+    throw new RangeError(`a ${previous.kind} cannot become a ${object.kind}`);
+  return previous as T;
 }

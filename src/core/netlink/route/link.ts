@@ -2,8 +2,9 @@
  * Link messages, RTM_NEWLINK and its kin (linux/rtnetlink.h, linux/if_link.h). Statistics are left undeclared: they survive as
  * unknown attributes. Messages of family AF_BRIDGE use other attributes and are not described here.
  */
-import { type Codec, i32, named, struct, text, u8, u32, type ValueOf } from '#core/codec/index.ts';
+import { i32, named, struct, u8, u32, type ValueOf } from '#core/codec/index.ts';
 import { attribute, attributeList, attributes, dependentNest, nest } from '../attribute.ts';
+import { bareKernelText, kernelText } from './kernel-text.ts';
 import { linkHeaderFields } from './link-header.ts';
 import { bridgeDetail } from './link-kinds/bridge.ts';
 import { bridgePort } from './link-kinds/bridge-port.ts';
@@ -19,17 +20,6 @@ export const RTM_LINK = { NEW: 16, DEL: 17, GET: 18, SET: 19 } as const;
 /** IFLA_EXT_MASK: leave the statistics out of answers. */
 export const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
-const textEncoder = new TextEncoder();
-/** Text without a closing NUL: the kernel would take the NUL of an alias for part of it, and an empty one for a name. */
-const bareText: Codec<string> = {
-  shape: text.shape,
-  decode: text.decode,
-  encode: (writer, value) => {
-    if (value.includes('\0')) throw new RangeError('text holds a NUL');
-    writer.raw(textEncoder.encode(value));
-  },
-};
-
 const linkDetails = {
   veth: vethDetail,
   bridge: bridgeDetail,
@@ -40,9 +30,9 @@ const linkDetails = {
 } as const;
 
 const linkKind = attributes({
-  kind: attribute(1, text),
+  kind: attribute(1, kernelText),
   data: dependentNest(2, 'kind', linkDetails),
-  slaveKind: attribute(4, text),
+  slaveKind: attribute(4, kernelText),
   slaveData: dependentNest(5, 'slaveKind', { bridge: bridgePort }),
 });
 
@@ -59,17 +49,17 @@ const addressFamilies = attributes({
 export const linkAttributes = attributes({
   address: attribute(1, linkLayerAddress),
   broadcast: attribute(2, linkLayerAddress),
-  name: attribute(3, text),
+  name: attribute(3, kernelText),
   mtu: attribute(4, u32),
   link: attribute(5, u32),
-  qdisc: attribute(6, text),
+  qdisc: attribute(6, kernelText),
   master: attribute(10, u32),
   transmitQueueLength: attribute(13, u32),
   operationalState: attribute(16, u8),
   linkMode: attribute(17, u8),
   kind: nest(18, linkKind),
   netnsPid: attribute(19, u32),
-  alias: attribute(20, bareText),
+  alias: attribute(20, bareKernelText),
   addressFamilies: nest(26, addressFamilies),
   group: attribute(27, u32),
   netnsFd: attribute(28, u32),
@@ -88,7 +78,7 @@ export const linkAttributes = attributes({
   newIndex: attribute(49, i32),
   minMtu: attribute(50, u32),
   maxMtu: attribute(51, u32),
-  alternativeNames: nest(52, attributeList(53, text, false)),
+  alternativeNames: nest(52, attributeList(53, kernelText, false)),
   permanentAddress: attribute(54, linkLayerAddress),
 });
 

@@ -1,30 +1,340 @@
-import type { KernelObject, KernelState } from '#core/kernel/index.ts';
+/**
+ * What rtnetlink tells of one namespace, as live state: fed with the messages of dumps and notifications, in the order they came.
+ * It holds all links and their addresses; of routes, rules, neighbours and forwarding entries what carries an owner's mark.
+ *
+ * The kernel does not announce all it does (seen on Linux 6.18); these are followed here:
+ * - Link goes down: its IPv4 routes vanish unannounced, but for those of host scope; IPv6 routes are announced, unless
+ *   net.ipv6.route.skip_notify_on_dev_down is set. Neighbours are announced; VXLAN forwarding entries stay.
+ * - A multipath route whose links are not all down stays, its dead next hops marked; IPv4 and IPv6 alike, unannounced.
+ * - Last IPv4 address of a link removed: its IPv4 routes vanish unannounced, even those of host scope.
+ * - Address removed that routes prefer as source: such IPv4 routes vanish (announced since some release); of such IPv6
+ *   routes the preference vanishes unannounced.
+ * - Link removed: besides, IPv4 multipath routes over it vanish wholly and unannounced, IPv6 ones lose that next hop, announced.
+ * - Alias and address generation changed while a link is down: unannounced (encode-link.ts provokes an announcement).
+ */
+import { familyOf } from '#base/ip/index.ts';
+import { Reader } from '#core/codec/index.ts';
+import {
+  type KernelObject,
+  type KernelState,
+  keyOf,
+  type Link,
+  OWNERS,
+  type Route,
+} from '#core/kernel/index.ts';
+import { decodeMessage, HEADER_BYTES, messageHeader, NLM_F } from '../message.ts';
+import { addressMessage, RTM_ADDRESS } from './address.ts';
+import { bridgePortMessage } from './bridge-port-message.ts';
+import {
+  addressOf,
+  fdbOf,
+  linkOf,
+  neighbourOf,
+  outputLinksOf,
+  referencesOf,
+  renameReferences,
+  routeOf,
+  ruleOf,
+} from './decode.ts';
 import { DUMP_KINDS, type DumpKind } from './dump.ts';
+import { linkMessage, RTM_LINK } from './link.ts';
+import { type LinkRecord, LinkTable } from './link-table.ts';
+import { MirrorStore } from './mirror-store.ts';
+import { NEIGHBOUR_STATES, NTF, neighbourMessage, RTM_NEIGHBOUR } from './neighbour.ts';
+import { RTM_F_CLONED, RTM_ROUTE, routeMessage } from './route.ts';
+import { FIB_RULE, RTM_RULE, ruleMessage } from './rule.ts';
+import { AF } from './scope.ts';
+
+const OWNED = new Set(OWNERS.map((owner) => owner.protocol));
+/** Places of single fields in a message: family of all, rtm_protocol of routes. */
+const FAMILY_AT = HEADER_BYTES;
+const PROTOCOL_AT = HEADER_BYTES + 5;
 
 export class RouteMirror {
+  /** The live map the mirror was given, or its own. */
   readonly state: KernelState;
+  private readonly links = new LinkTable();
+  private readonly store: MirrorStore;
+  /** Messages about links not yet heard of, by ifindex: a dump of links is older than the dumps after it. */
+  private readonly waiting = new Map<number, Uint8Array[]>();
+  private readonly stale = new Set<DumpKind>();
+  private resync: { readonly kinds: ReadonlySet<DumpKind>; readonly links: Set<number> } | undefined;
+
   constructor(state: Map<string, KernelObject> = new Map()) {
     this.state = state;
+    this.store = new MirrorStore(state, this.links);
   }
-  /** Takes in one message of a dump or a notification; others are ignored. Throws DecodeError. */
+
+  /** Takes in one message of a dump or a notification; others are ignored. The bytes may be reused afterwards. Throws DecodeError. */
   apply(message: Uint8Array): void {
-    throw new Error(`not written yet: ${message.length}`);
+    const { type, flags } = messageHeader.decode(new Reader(message));
+    switch (type) {
+      case RTM_LINK.NEW:
+      case RTM_LINK.DEL:
+        return this.applyLink(message, type === RTM_LINK.NEW);
+      case RTM_ADDRESS.NEW:
+      case RTM_ADDRESS.DEL:
+        return this.applyAddress(message, type === RTM_ADDRESS.NEW);
+      case RTM_ROUTE.NEW:
+      case RTM_ROUTE.DEL:
+        return this.applyRoute(message, type === RTM_ROUTE.NEW, flags);
+      case RTM_NEIGHBOUR.NEW:
+      case RTM_NEIGHBOUR.DEL:
+        return this.applyNeighbour(message, type === RTM_NEIGHBOUR.NEW);
+      case RTM_RULE.NEW:
+      case RTM_RULE.DEL:
+        return this.applyRule(message, type === RTM_RULE.NEW);
+    }
   }
+
+  /** The ifindex of a link by its present name. */
   indexOf(name: string): number | undefined {
-    throw new Error(`not written yet: ${name}`);
+    return this.links.named(name)?.index;
   }
+
   /** Keys of objects that appeared, changed or vanished since the last call. */
   takeChanged(): Set<string> {
-    throw new Error('not written yet');
+    return this.store.takeChanged();
   }
-  /** What must be dumped again because the kernel changed it without saying so; undefined if nothing. */
+
+  /** What must be dumped again because the kernel may have changed it without saying so; undefined if nothing. */
   takeNeedsDump(): readonly DumpKind[] | undefined {
-    throw new Error('not written yet');
+    if (this.stale.size === 0) return undefined;
+    const kinds = [...this.stale];
+    this.stale.clear();
+    return kinds;
   }
+
+  /** From here to endResync the messages of whole dumps of these kinds (dumpRequests) are fed in. */
   beginResync(kinds: readonly DumpKind[] = DUMP_KINDS): void {
-    throw new Error(`not written yet: ${kinds}`);
+    this.resync = { kinds: new Set(kinds), links: new Set() };
+    for (const kind of kinds) this.stale.delete(kind);
+    this.store.beginSweep();
   }
+
+  /** What the dumps did not show is gone. */
   endResync(): void {
-    throw new Error('not written yet');
+    const { resync } = this;
+    if (resync === undefined) return;
+    this.resync = undefined;
+    if (resync.kinds.has('link')) {
+      for (const record of this.links.all()) if (!resync.links.has(record.index)) this.removeLink(record);
+    }
+    this.store.endSweep(resync.kinds);
   }
+
+  private applyLink(message: Uint8Array, isNew: boolean): void {
+    const family = message[FAMILY_AT];
+    if (family === AF.BRIDGE && isNew) return this.applyBridgePort(message);
+    // A DELLINK of family AF_BRIDGE tells that a port left its bridge; other families tell of their own settings.
+    if (family !== AF.UNSPEC) return;
+    const { payload } = decodeMessage(linkMessage, message);
+    const { index } = payload;
+    const { name } = payload.attributes;
+    let record = this.links.get(index);
+    if (!isNew) {
+      if (record === undefined) this.waiting.delete(index);
+      else this.removeLink(record);
+      return;
+    }
+    if (name === undefined) return;
+    this.resync?.links.add(index);
+    const holder = this.links.named(name);
+    if (holder !== undefined && holder !== record) this.removeLink(holder);
+    const references = referencesOf(payload);
+    const isKnown = record?.name === name;
+    const wasUp = isKnown && this.linkObject(name)?.up === true;
+    if (record === undefined) record = this.links.add(index, name, references);
+    else if (!isKnown) this.renameLink(record, name);
+    record.references = references;
+    const link = linkOf(payload, (other) => this.links.nameOf(other));
+    this.store.put(link);
+    if (!isKnown) this.refreshReferences(index);
+    if (wasUp && link.up === false) this.dropRoutesOver(record, (route) => route.scope !== 'host');
+    this.replay(index);
+  }
+
+  private applyBridgePort(message: Uint8Array): void {
+    const { payload } = decodeMessage(bridgePortMessage, message);
+    const name = this.links.nameOf(payload.index);
+    const link = name === undefined ? undefined : this.linkObject(name);
+    const hairpin = payload.attributes.port?.hairpin;
+    if (link === undefined || hairpin === undefined || !link.master) return;
+    this.store.place(keyOf(link), { ...link, hairpin: hairpin !== 0 });
+  }
+
+  private applyAddress(message: Uint8Array, isNew: boolean): void {
+    const { payload } = decodeMessage(addressMessage, message);
+    const record = this.links.get(payload.index);
+    if (record === undefined) return this.wait(payload.index, message);
+    const address = addressOf(payload, record.name);
+    if (address === undefined) return;
+    if (isNew) return this.store.put(address);
+    if (!this.store.drop(keyOf(address))) return;
+    const family = familyOf(address.address);
+    if (family === 4 && !this.hasIpv4Address(record)) {
+      this.dropRoutesOver(record, (route) => familyOf(route.dst) === 4);
+    }
+    if (this.store.isSource(address.address.slice(0, address.address.indexOf('/')))) this.stale.add('route');
+  }
+
+  private applyRoute(message: Uint8Array, isNew: boolean, flags: number): void {
+    const isOwned = OWNED.has(message[PROTOCOL_AT] as number);
+    // Another's route is of interest only where it took the place of an owned one.
+    if (!isOwned && !(isNew && (flags & NLM_F.REPLACE) !== 0)) return;
+    if (!isIp(message[FAMILY_AT])) return;
+    const { payload } = decodeMessage(routeMessage, message);
+    if ((payload.flags & RTM_F_CLONED) !== 0 || payload.tos !== 0 || payload.srcLength !== 0) return;
+    if (isOwned) {
+      const unknown = outputLinksOf(payload).find((index) => this.links.get(index) === undefined);
+      if (unknown !== undefined) return this.wait(unknown, message);
+    }
+    const route = routeOf(payload, (index) => this.links.nameOf(index) ?? '');
+    if (route === undefined) return;
+    if (!isOwned) this.store.drop(keyOf(route));
+    else if (isNew) this.store.put(route);
+    else this.removeRoute(route);
+  }
+
+  /** IPv6 tells of next hops that leave a multipath route one by one; IPv4 of whole routes. */
+  private removeRoute(gone: Route): void {
+    const key = keyOf(gone);
+    const route = this.store.get(key);
+    if (route?.kind !== 'route' || route.protocol !== gone.protocol) return;
+    const left = route.nextHops.filter(
+      (hop) => !gone.nextHops.some((lost) => lost.via === hop.via && lost.link === hop.link),
+    );
+    if (left.length === 0 || familyOf(gone.dst) === 4 || gone.nextHops.length === 0) this.store.drop(key);
+    else this.store.place(key, { ...route, nextHops: left });
+  }
+
+  private applyNeighbour(message: Uint8Array, isNew: boolean): void {
+    const family = message[FAMILY_AT];
+    if (family !== AF.BRIDGE && !isIp(family)) return;
+    const { payload } = decodeMessage(neighbourMessage, message);
+    const { dst } = payload.attributes;
+    if (dst === undefined || (payload.flags & NTF.PROXY) !== 0) return;
+    const record = this.links.get(payload.index);
+    if (record === undefined) {
+      if (isPermanent(payload.state)) this.wait(payload.index, message);
+      return;
+    }
+    if (family === AF.BRIDGE) {
+      const entry = fdbOf(payload, record.name);
+      if (entry === undefined || this.linkObject(record.name)?.detail.type !== 'vxlan') return;
+      const key = keyOf(entry);
+      if (isNew && isPermanent(payload.state)) return this.store.put(entry);
+      const known = this.store.get(key);
+      if (known?.kind === 'fdb' && (isNew || known.dst === entry.dst)) this.store.drop(key);
+      return;
+    }
+    const neighbour = isNew ? neighbourOf(payload, record.name) : undefined;
+    if (neighbour !== undefined && OWNED.has(neighbour.protocol)) this.store.put(neighbour);
+    else this.store.drop(keyOf({ kind: 'neighbour', link: record.name, address: dst, mac: '', protocol: 0 }));
+  }
+
+  private applyRule(message: Uint8Array, isNew: boolean): void {
+    if (!isIp(message[FAMILY_AT])) return;
+    const { payload } = decodeMessage(ruleMessage, message);
+    if ((payload.flags & FIB_RULE.INVERT) !== 0) return;
+    const rule = ruleOf(payload);
+    if (rule === undefined || !OWNED.has(rule.protocol)) return;
+    if (isNew) return this.store.put(rule);
+    const known = this.store.get(keyOf(rule));
+    if (known?.kind === 'rule' && known.protocol === rule.protocol) this.store.drop(keyOf(rule));
+  }
+
+  private linkObject(name: string): Link | undefined {
+    const object = this.store.get(`link ${name}`);
+    return object?.kind === 'link' ? object : undefined;
+  }
+
+  private hasIpv4Address(record: LinkRecord): boolean {
+    for (const key of record.dependents) {
+      if (key.startsWith('address ') && familyOf(key) === 4) return true;
+    }
+    return false;
+  }
+
+  /** Drops the routes that leave by this link alone; of multipath routes only a dump can tell. */
+  private dropRoutesOver(record: LinkRecord, concerns: (route: Route) => boolean): void {
+    for (const key of record.dependents) {
+      const route = this.store.get(key);
+      if (route?.kind !== 'route' || !concerns(route)) continue;
+      if (route.nextHops.length > 1) this.stale.add('route');
+      else this.store.drop(key);
+    }
+  }
+
+  private renameLink(record: LinkRecord, name: string): void {
+    const moved: KernelObject[] = [];
+    for (const key of [...record.dependents]) {
+      const object = this.store.get(key);
+      if (object !== undefined) moved.push(withLink(object, record.name, name));
+      this.store.drop(key);
+    }
+    this.store.drop(`link ${record.name}`);
+    this.links.rename(record, name);
+    for (const object of moved) this.store.place(keyOf(object), object);
+  }
+
+  private removeLink(record: LinkRecord): void {
+    for (const key of [...record.dependents]) {
+      const object = this.store.get(key);
+      const others =
+        object?.kind === 'route' && familyOf(object.dst) === 6
+          ? object.nextHops.filter((hop) => hop.link !== record.name)
+          : [];
+      if (object?.kind === 'route' && others.length > 0)
+        this.store.place(key, { ...object, nextHops: others });
+      else this.store.drop(key);
+    }
+    this.store.drop(`link ${record.name}`);
+    this.links.delete(record);
+    this.waiting.delete(record.index);
+    this.refreshReferences(record.index);
+  }
+
+  /** Links that name this one (their master, what they lie on) say its present name. */
+  private refreshReferences(index: number): void {
+    for (const record of this.links.referringTo(index)) {
+      const link = this.linkObject(record.name);
+      if (link === undefined) continue;
+      const renamed = renameReferences(link, record.references, (other) => this.links.nameOf(other));
+      this.store.place(keyOf(link), renamed);
+    }
+  }
+
+  private wait(index: number, message: Uint8Array): void {
+    const queue = this.waiting.get(index);
+    if (queue === undefined) this.waiting.set(index, [message.slice()]);
+    else queue.push(message.slice());
+  }
+
+  private replay(index: number): void {
+    const queue = this.waiting.get(index);
+    if (queue === undefined) return;
+    this.waiting.delete(index);
+    for (const message of queue) this.apply(message);
+  }
+}
+
+function isIp(family: number | undefined): boolean {
+  return family === AF.INET || family === AF.INET6;
+}
+
+function isPermanent(state: string | number): boolean {
+  return state === 'permanent' || (typeof state === 'number' && (state & NEIGHBOUR_STATES.permanent) !== 0);
+}
+
+function withLink(object: KernelObject, from: string, to: string): KernelObject {
+  if (object.kind === 'route') {
+    return {
+      ...object,
+      nextHops: object.nextHops.map((hop) => (hop.link === from ? { ...hop, link: to } : hop)),
+    };
+  }
+  return object.kind === 'address' || object.kind === 'neighbour' || object.kind === 'fdb'
+    ? { ...object, link: to }
+    : object;
 }

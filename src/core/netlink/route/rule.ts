@@ -1,6 +1,7 @@
 /** Policy routing rules, RTM_NEWRULE and its kin (linux/fib_rules.h). */
-import { ip, named, pad, struct, text, u8, u16, u32, u64be, type ValueOf } from '#core/codec/index.ts';
+import { ip, named, pad, struct, u8, u16, u32, u64be, type ValueOf } from '#core/codec/index.ts';
 import { attribute, attributes } from '../attribute.ts';
+import { kernelText } from './kernel-text.ts';
 
 export const RTM_RULE = { NEW: 32, DEL: 33, GET: 34 } as const;
 
@@ -22,7 +23,7 @@ export const ruleMessage = struct({
   attributes: attributes({
     dst: attribute(1, ip),
     src: attribute(2, ip),
-    inputLink: attribute(3, text),
+    inputLink: attribute(3, kernelText),
     goto: attribute(4, u32),
     priority: attribute(6, u32),
     mark: attribute(10, u32),
@@ -32,7 +33,7 @@ export const ruleMessage = struct({
     suppressPrefixLength: attribute(14, u32),
     table: attribute(15, u32),
     mask: attribute(16, u32),
-    outputLink: attribute(17, text),
+    outputLink: attribute(17, kernelText),
     l3mdev: attribute(19, u8),
     userIds: attribute(20, struct({ low: u32, high: u32 })),
     protocol: attribute(21, u8),

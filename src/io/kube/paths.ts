@@ -13,13 +13,15 @@ export function collectionPath(resource: ResourcePath, namespace?: string): stri
   return `${root}/${resource.version}${scope}/${resource.plural}`;
 }
 
-/** The path of one object; throws a TypeError where a namespaced resource comes without namespace. */
+/** The path of one object; throws a TypeError where a namespaced resource comes without namespace, or the name is none. */
 export function objectPath(
   resource: ResourcePath,
   name: string,
   namespace: string | undefined,
   subresource?: string,
 ): string {
+  // A URL would take these for steps of its path, escaped or not.
+  if (name === '.' || name === '..') throw new TypeError(`${resource.plural}: "${name}" is no name`);
   const base = `${collectionPath(resource, needNamespace(resource, name, namespace))}/${encodeURIComponent(name)}`;
   return subresource === undefined ? base : `${base}/${subresource}`;
 }

@@ -115,7 +115,7 @@ export class Transport {
 
   async #jsonOnce(call: Call): Promise<Outcome<unknown>> {
     using limit = this.#limit(call);
-    return this.#guard(call, limit, async () => {
+    return await this.#guard(call, limit, async () => {
       const response = await this.#send(call, limit.signal);
       if (!isSuccess(response)) return this.#failure(call, response);
       return { value: parseBody(await readText(response), call) };

@@ -61,7 +61,7 @@ export const PLAN: Plan = {
       path: /^src\/testing\/.*-contract\.ts$/,
       reason: 'contract suites are tests that several adapters share',
     },
-    { path: /(^|\/)fixtures\//, reason: 'fixtures are foreign text' },
+    { path: /\.fixture\.ts$|(^|\/)fixtures\//, reason: 'fixtures are foreign text' },
     { path: /-table\.ts$/, reason: 'rows of one table, with no logic between them' },
   ],
   maxHeaderLines: 12,

@@ -122,9 +122,10 @@ describe('the reconciler', () => {
     let settled = false;
     await reconciler.settled();
     reconciler.trigger();
-    const waiting = reconciler.settled().then(() => {
+    const waiting = (async () => {
+      await reconciler.settled();
       settled = true;
-    });
+    })();
     await settle();
     await finish(new Error('no'));
     expect(settled).toBe(false);

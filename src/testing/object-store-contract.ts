@@ -111,7 +111,7 @@ function describeObjects(context: Context): void {
     };
     for (const [call, result] of Object.entries(calls)) {
       const error = await failureOf(result);
-      expect(isNotFound(error), `${call}: ${error}`).toBe(true);
+      expect(isNotFound(error), `${call}: ${String(error)}`).toBe(true);
       expect((error as StoreError).code).toBe(404);
     }
   });

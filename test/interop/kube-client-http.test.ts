@@ -12,6 +12,7 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { generate } from 'selfsigned';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isConflict, isGone, type KubeObject, RESOURCES, type WatchEvent } from '#core/store/index.ts';
@@ -40,15 +41,15 @@ afterEach(async () => {
 /** A server whose n-th request gets the n-th answer, the last one for all that follow. */
 async function serve(answers: Answer[], tls?: ServerOptions, host = '127.0.0.1') {
   const seen: Seen[] = [];
-  const listener: RequestListener = async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks).toString();
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    const body = await text(request);
     const { method = '', url = '', headers, socket } = request;
     const record = { method, url, headers, body, port: socket.remotePort ?? 0 };
     seen.push(record);
-    (answers[seen.length - 1] ?? (answers.at(-1) as Answer))(record, response);
+    const next = answers[seen.length - 1] ?? answers.at(-1);
+    next?.(record, response);
   };
+  const listener: RequestListener = (request, response) => void answer(request, response);
   const server: Server = tls ? createTlsServer(tls, listener) : createServer(listener);
   server.listen(0, host);
   await once(server, 'listening');
@@ -134,8 +135,8 @@ describe('requests', () => {
 
   it('fail with the Status of the answer, or with what a proxy says', async () => {
     const html: Answer = (_request, response) => response.writeHead(502).end('<html>\n bad gateway</html>');
-    const text: Answer = (_request, response) => response.writeHead(200).end('surprise');
-    const { url } = await serve([status(409, 'Conflict'), html, text]);
+    const surprise: Answer = (_request, response) => response.writeHead(200).end('surprise');
+    const { url } = await serve([status(409, 'Conflict'), html, surprise]);
     const store = client({ server: url });
     const conflict = await failureOf(store.get(nodes, 'n'));
     expect(isConflict(conflict)).toBe(true);

@@ -71,7 +71,7 @@ describe('files', () => {
 
 describe('the directory lock', () => {
   const path = () => join(folder, '.poplin.lock');
-  const lock = (work: () => Promise<unknown> | unknown, timeoutMs = 1000, clock = new SimClock()) =>
+  const lock = (work: () => unknown, timeoutMs = 1000, clock = new SimClock()) =>
     withDirectoryLock(folder, { clock, timeoutMs }, work);
 
   it('lets one at a time in, in order, and is gone afterwards', async () => {

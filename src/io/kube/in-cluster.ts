@@ -1,7 +1,9 @@
 /**
  * The connection of a pod to its own cluster: environment variables and the service account's mounted files.
  */
+
 import { type KubeConfig, KubeconfigError, type ReadFile } from './config.ts';
+import { describe } from './errors.ts';
 
 export interface InClusterOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -27,7 +29,7 @@ export function inClusterConfig({ env, readFile }: InClusterOptions): KubeConfig
     try {
       return readFile(`${FOLDER}/${name}`);
     } catch (cause) {
-      problems.push(`cannot read ${FOLDER}/${name}: ${cause instanceof Error ? cause.message : cause}`);
+      problems.push(`cannot read ${FOLDER}/${name}: ${describe(cause)}`);
       return '';
     }
   };

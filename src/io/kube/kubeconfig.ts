@@ -6,6 +6,7 @@ import { isAbsolute, join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { type KubeConfig, KubeconfigError, type ReadFile } from './config.ts';
+import { describe } from './errors.ts';
 
 export interface KubeconfigOptions {
   readonly readFile: ReadFile;
@@ -223,7 +224,7 @@ class Material {
     try {
       return this.#readFile(path);
     } catch (cause) {
-      this.problems.push(`${what}: cannot read ${path}: ${cause instanceof Error ? cause.message : cause}`);
+      this.problems.push(`${what}: cannot read ${path}: ${describe(cause)}`);
       return undefined;
     }
   }

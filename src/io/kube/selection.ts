@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { type KubeConfig, KubeconfigError, type ReadFile } from './config.ts';
+import { describe } from './errors.ts';
 import { inClusterConfig, isInCluster } from './in-cluster.ts';
 import { mergeKubeconfigs, type ParsedKubeconfig, parseKubeconfig, resolveKubeconfig } from './kubeconfig.ts';
 
@@ -52,8 +53,7 @@ function fromFiles(
       text = readFile(path);
     } catch (cause) {
       if (!mustExist && isMissing(cause)) continue;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new KubeconfigError(`kubeconfig ${path}`, [`cannot be read: ${message}`], { cause });
+      throw new KubeconfigError(`kubeconfig ${path}`, [`cannot be read: ${describe(cause)}`], { cause });
     }
     files.push(parseKubeconfig(text, dirname(path), `kubeconfig ${path}`));
   }

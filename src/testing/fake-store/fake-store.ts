@@ -57,7 +57,7 @@ export class FakeStore implements ObjectStore {
   #version = 1;
   #uids = 0;
   #down = false;
-  #upWaiters: Array<() => void> = [];
+  readonly #upWaiters: Array<() => void> = [];
 
   constructor(options: FakeStoreOptions = {}) {
     this.#now = options.now ?? (() => new Date(Date.UTC(2024, 0, 1)));

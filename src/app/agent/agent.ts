@@ -28,7 +28,7 @@ import {
 } from '#core/overlay/index.ts';
 import { isAlreadyExists, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
-import { HostLocalStore } from '#io/cni/host-local-store/index.ts';
+import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
 import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
@@ -220,7 +220,7 @@ class Agent implements AsyncDisposable {
 
   private async serveCni(): Promise<void> {
     const { logger } = this.options;
-    const addresses = new HostLocalStore();
+    const addresses = new DiskAddressStore();
     const service = this.resources.use(
       new CniService({
         kernel: this.kernel,

@@ -6,9 +6,11 @@ import {
   cloneJson,
   DEFINITIONS,
   type Deletion,
+  equalJson,
   forbidden,
   inOrder,
   NAMESPACES,
+  objectOr,
   prepareDelete,
   type ServedResource,
   type StoredObject,
@@ -71,13 +73,26 @@ export class ObjectRemover {
     if (!resource.builtIn) this.#finishDefinition(unit, resource.storageKey, now);
   }
 
+  /** Writes the mark of deletion, unless the object bears it already. */
+  #marked(
+    unit: UnitOfWork,
+    resource: ServedResource,
+    object: KubeObject,
+    now: string,
+    change: (marked: KubeObject) => void,
+  ): KubeObject {
+    const marked = cloneJson(object);
+    marked.metadata.deletionTimestamp ??= now;
+    change(marked);
+    return equalJson(marked, object) ? object : this.put(unit, resource, inOrder(marked));
+  }
+
   #deleteNamespace(unit: UnitOfWork, namespace: KubeObject, now: string): DeletedObject {
     const { name } = namespace.metadata;
     if (PROTECTED.includes(name)) throw forbidden(NAMESPACES, name, 'this namespace may not be deleted');
-    const marked = cloneJson(namespace);
-    marked.metadata.deletionTimestamp ??= now;
-    marked['status'] = { phase: 'Terminating' };
-    const object = this.put(unit, NAMESPACES, inOrder(marked));
+    const object = this.#marked(unit, NAMESPACES, namespace, now, (marked) => {
+      marked['status'] = { ...objectOr(marked['status']), phase: 'Terminating' };
+    });
     for (const key of unit.resourcesIn(name)) {
       const resource = this.#registry.byStorageKey(key);
       if (resource === undefined) continue;
@@ -90,7 +105,7 @@ export class ObjectRemover {
   #finishNamespace(unit: UnitOfWork, name: string, now: string): boolean {
     const stored = unit.get(NAMESPACES.storageKey, '', name);
     if (stored === undefined) return true;
-    if (!mayBeTerminating(stored) || unit.resourcesIn(name).length > 0) return false;
+    if (!mayBeTerminating(stored) || unit.hasObjectsIn(name)) return false;
     const namespace = parseObject(stored.json, NAMESPACES);
     if (namespace.metadata.deletionTimestamp === undefined) return false;
     if ((namespace.metadata.finalizers ?? []).length > 0) return false;
@@ -99,10 +114,9 @@ export class ObjectRemover {
   }
 
   #deleteDefinition(unit: UnitOfWork, definition: KubeObject, now: string): DeletedObject {
-    const marked = cloneJson(definition);
-    marked.metadata.deletionTimestamp ??= now;
-    marked.metadata.finalizers = [...new Set([...(marked.metadata.finalizers ?? []), CLEANUP])];
-    const object = this.put(unit, DEFINITIONS, inOrder(marked));
+    const object = this.#marked(unit, DEFINITIONS, definition, now, (marked) => {
+      marked.metadata.finalizers = [...new Set([...(marked.metadata.finalizers ?? []), CLEANUP])];
+    });
     const key = definition.metadata.name;
     const resource = this.#registry.byStorageKey(key);
     if (resource !== undefined) {

@@ -44,7 +44,7 @@ export class WatchSession implements Watcher {
   readonly #parts: WatchParts;
   readonly #queue: string[] = [];
   #queuedBytes = 0;
-  #version: number;
+  #version = 0;
   #caughtUp = false;
   #closed = false;
   #bookmarkTimer: NodeJS.Timeout | undefined;
@@ -53,17 +53,17 @@ export class WatchSession implements Watcher {
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
-    this.#version = parts.store.latestVersion;
   }
 
   /** Streams until the client, the timeout or the server ends it. */
   async run(): Promise<void> {
-    const { response, hub, resource } = this.#parts;
+    const { response, hub, resource, store } = this.#parts;
     response.on('close', () => this.#close());
     response.on('drain', () => this.#awake());
     response.on('error', () => this.#close());
     response.flushHeaders();
     // from here on live changes queue up: nothing can fall between the past and the present
+    this.#version = store.latestVersion;
     hub.add(resource.storageKey, this);
     this.#startTimers();
     try {

@@ -78,7 +78,13 @@ class Draft {
       (object) => object.kind === 'link' || !this.goesWithLink(object),
     );
     removals.sort((a, b) => compareAdditions(b, a));
-    const additions = [...this.additions.values()].sort((a, b) => compareAdditions(a.object, b.object));
+    const additions = [...this.additions.values()]
+      .map((op) =>
+        op.verb === 'replace' && this.goesWithLink(op.previous)
+          ? ({ verb: 'add', object: op.object } as const)
+          : op,
+      )
+      .sort((a, b) => compareAdditions(a.object, b.object));
     return {
       ops: [...removals.map((object): KernelOp => ({ verb: 'remove', object })), ...additions],
       conflicts: this.conflicts,

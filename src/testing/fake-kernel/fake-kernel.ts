@@ -15,7 +15,7 @@ import {
   ownerOf,
 } from '#core/kernel/index.ts';
 import { FakeErrno, type FakeState } from './errno.ts';
-import { addObject, removeObject, replaceObject } from './rules.ts';
+import { addObject, removeObject, replaceObject, requireUnused } from './rules.ts';
 
 export class FakeKernel implements Kernel {
   private all: FakeState = new Map();
@@ -47,7 +47,8 @@ export class FakeKernel implements Kernel {
   apply(ops: readonly KernelOp[]): Promise<ApplyOutcome> {
     const failures: OpFailure[] = [];
     const transaction = ops.filter((op) => op.object.kind.startsWith('nft-'));
-    for (const op of ops) if (!op.object.kind.startsWith('nft-')) this.attempt(op, failures);
+    for (const op of ops)
+      if (!op.object.kind.startsWith('nft-')) this.attempt(op, () => this.carryOut(op), failures);
     this.commit(transaction, failures);
     for (const op of ops) this.journal.push(describeOp(op));
     this.refresh();
@@ -79,9 +80,9 @@ export class FakeKernel implements Kernel {
     this.listeners.clear();
   }
 
-  private attempt(op: KernelOp, failures: OpFailure[]): void {
+  private attempt(op: KernelOp, work: () => void, failures: OpFailure[]): void {
     try {
-      this.carryOut(op);
+      work();
     } catch (error) {
       if (!(error instanceof FakeErrno)) throw error;
       failures.push({ op, code: error.code, message: `${describeOp(op)}: ${error.message}` });
@@ -92,7 +93,9 @@ export class FakeKernel implements Kernel {
   private commit(ops: readonly KernelOp[], failures: OpFailure[]): void {
     const before = new Map(this.all);
     const found: OpFailure[] = [];
-    for (const op of ops) this.attempt(op, found);
+    for (const op of ops) this.attempt(op, () => this.carryOut(op), found);
+    for (const op of ops)
+      if (op.verb === 'remove') this.attempt(op, () => requireUnused(this.all, op.object), found);
     if (found.length === 0) return;
     this.all = before;
     const [first] = found;

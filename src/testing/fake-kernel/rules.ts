@@ -24,7 +24,6 @@ export function removeObject(state: FakeState, object: KernelObject): void {
   const key = keyOf(object);
   const found = state.get(key);
   if (found === undefined) throw new FakeErrno(missingCode(object));
-  if (object.kind === 'nft-set' || object.kind === 'nft-chain') requireUnused(state, object);
   state.delete(key);
   if (found.kind === 'link') dropLink(state, found);
   if (found.kind === 'nft-table') dropTable(state, found.family, found.name);
@@ -80,10 +79,10 @@ function requireReachable(state: FakeState, route: Route): void {
   }
 }
 
-function requireUnused(
-  state: FakeState,
-  object: Extract<KernelObject, { kind: 'nft-set' | 'nft-chain' }>,
-): void {
+/** A set or chain that a transaction removed must not be named by any rule that is there at its end. */
+export function requireUnused(state: FakeState, object: KernelObject): void {
+  if (object.kind !== 'nft-set' && object.kind !== 'nft-chain') return;
+  if (state.has(keyOf(object))) return;
   for (const each of state.values()) {
     if (each.kind !== 'nft-chain' || !sameTable(each, object) || each.name === object.name) continue;
     // A name in a rule is a text value of one of its expressions, whatever the expression.

@@ -1,0 +1,67 @@
+/**
+ * The overlay's nf_tables table. Encapsulated packets are taken from known nodes only: a pod, or anybody in the underlay, who sends
+ * to the VXLAN port could otherwise speak as any pod. And they bypass connection tracking: it costs, and a NAT rule that meets an
+ * outer packet breaks its checksum.
+ */
+import type { IpAddress, IpFamily } from '#base/ip/index.ts';
+import type { KernelObject } from '#core/kernel/index.ts';
+import { act, element, field, match, type NftChain, type NftSet, rule } from '#core/nft/index.ts';
+
+const FAMILY = 'inet';
+const TABLE = 'poplin-overlay';
+/** As nft's `raw`: before connection tracking. */
+const RAW_PRIORITY = -300;
+const FILTER_PRIORITY = 0;
+
+/** The table, its sets of peers and its chains, for the given outer families. */
+export function overlayTable(families: readonly IpFamily[], port: number): KernelObject[] {
+  const outer = (parts: Parameters<typeof rule>[1]) =>
+    rule(FAMILY, [match.is(field.dport('udp'), port), ...parts]);
+  const untracked = [outer([act.notrack])];
+  const guard = families.map((family) =>
+    rule(FAMILY, [
+      match.notInSet(field.saddr(family), peers(family)),
+      match.is(field.dport('udp'), port),
+      act.counter,
+      act.drop,
+    ]),
+  );
+  return [
+    { kind: 'nft-table', family: FAMILY, name: TABLE },
+    ...families.map(peers),
+    chain('prerouting', 'prerouting', RAW_PRIORITY, untracked),
+    chain('output', 'output', RAW_PRIORITY, untracked),
+    chain('input', 'input', FILTER_PRIORITY, guard),
+  ];
+}
+
+/** A node whose encapsulated packets are taken. */
+export function peerElement(family: IpFamily, publicIp: IpAddress): KernelObject {
+  return element(peers(family), [publicIp]);
+}
+
+function peers(family: IpFamily): NftSet {
+  return {
+    kind: 'nft-set',
+    family: FAMILY,
+    table: TABLE,
+    name: `peers${family}`,
+    keyType: [family === 4 ? 'ipv4_addr' : 'ipv6_addr'],
+  };
+}
+
+function chain(
+  name: string,
+  hook: 'prerouting' | 'output' | 'input',
+  priority: number,
+  rules: NftChain['rules'],
+): NftChain {
+  return {
+    kind: 'nft-chain',
+    family: FAMILY,
+    table: TABLE,
+    name,
+    hook: { hook, priority, type: 'filter', policy: 'accept' },
+    rules,
+  };
+}

@@ -12,6 +12,7 @@ import {
 import { type Field, field } from './field.ts';
 import { formatHex } from './hex.ts';
 import { loadKey, type SetReference } from './match.ts';
+import type { NftFamily } from './objects.ts';
 import { type RulePart, satisfy } from './rule.ts';
 
 export interface LimitOptions {
@@ -71,7 +72,9 @@ export const act = {
   connectionLimit: (count: number, over = false): RulePart =>
     one({ op: 'connlimit', count, ...(over && { over }) }),
   /** Port unreachable by default. */
-  reject: (rejection: Rejection = { with: 'icmpx', code: 1 }): RulePart => one({ op: 'reject', rejection }),
+  reject:
+    (rejection?: Rejection): RulePart =>
+    (scope) => [{ op: 'reject', rejection: rejection ?? portUnreachable(scope.family) }],
   notrack: one({ op: 'notrack' }),
   /** meta mark = (meta mark & ~mask) | value; without a mask the whole mark is set. */
   setMark: (value: number, mask?: number): RulePart => setMark('meta', value, mask),
@@ -110,6 +113,12 @@ function clampMss(): RulePart {
     { op: 'byteorder', source: R, register: R, to: 'network', length: 2, size: 2 },
     { op: 'tcp-option-set', option: 2, offset: 2, length: 2, register: R },
   ];
+}
+
+function portUnreachable(family: NftFamily): Rejection {
+  if (family === 'ip') return { with: 'icmp', code: 3 };
+  if (family === 'ip6') return { with: 'icmp', code: 4 };
+  return { with: 'icmpx', code: 1 };
 }
 
 function two(first: NftExpression, second: NftExpression): RulePart {

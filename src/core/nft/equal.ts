@@ -1,6 +1,6 @@
 /**
- * Does an object of the kernel satisfy the one that is wanted? Absent comments, policies, sizes and counter values are no
- * opinion. What an object means to packets is compared in full: in rules and in the type of a set an absent field is its default.
+ * Does an object of the kernel satisfy the one that is wanted? Comments of tables, chains and sets, which the kernel
+ * takes on creation only, and counter values are not compared; an absent policy, size or comment is no opinion. What an object means to packets is compared in full: in rules and in the type of a set an absent field is its default.
  */
 import type { NftExpression } from './expression.ts';
 import type { NftChain, NftElement, NftHook, NftObject, NftRule, NftSet } from './objects.ts';
@@ -8,19 +8,12 @@ import type { NftChain, NftElement, NftHook, NftObject, NftRule, NftSet } from '
 export function equalNftObject(desired: NftObject, actual: NftObject): boolean {
   switch (desired.kind) {
     case 'nft-table':
-      return (
-        actual.kind === 'nft-table' &&
-        satisfied(desired.comment, actual.comment) &&
-        (desired.dormant ?? false) === (actual.dormant ?? false)
-      );
+      return actual.kind === 'nft-table' && (desired.dormant ?? false) === (actual.dormant ?? false);
     case 'nft-chain':
       return actual.kind === 'nft-chain' && equalChains(desired, actual);
     case 'nft-set':
       return (
-        actual.kind === 'nft-set' &&
-        sameSetLayout(desired, actual) &&
-        satisfied(desired.size, actual.size) &&
-        satisfied(desired.comment, actual.comment)
+        actual.kind === 'nft-set' && sameSetLayout(desired, actual) && satisfied(desired.size, actual.size)
       );
     case 'nft-element':
       return actual.kind === 'nft-element' && equalElements(desired, actual);
@@ -34,7 +27,7 @@ export function sameHook(a: NftChain, b: NftChain): boolean {
     a.hook.hook === b.hook.hook &&
     a.hook.priority === b.hook.priority &&
     a.hook.type === b.hook.type &&
-    same([...(a.hook.devices ?? [])].sort(), [...(b.hook.devices ?? [])].sort())
+    sameData([...(a.hook.devices ?? [])].sort(), [...(b.hook.devices ?? [])].sort())
   );
 }
 
@@ -50,7 +43,6 @@ function equalChains(desired: NftChain, actual: NftChain): boolean {
   return (
     sameHook(desired, actual) &&
     satisfied(desired.hook?.policy, (actual.hook as NftHook | undefined)?.policy) &&
-    satisfied(desired.comment, actual.comment) &&
     equalRules(desired.rules, actual.rules)
   );
 }
@@ -71,21 +63,21 @@ function equalExpression(desired: NftExpression, actual: NftExpression): boolean
   if (desired.op === 'counter') return true;
   if (desired.op === 'limit' && desired.burst === undefined) {
     const { burst: _kernelDefault, ...rest } = actual as typeof desired;
-    return same(desired, rest);
+    return sameData(desired, rest);
   }
   if (desired.op === 'dynset') {
     const { expressions: wanted = [], ...left } = desired;
     const { expressions: found = [], ...right } = actual as typeof desired;
-    return same(left, right) && equalRules([{ expressions: wanted }], [{ expressions: found }]);
+    return sameData(left, right) && equalRules([{ expressions: wanted }], [{ expressions: found }]);
   }
-  return same(desired, actual);
+  return sameData(desired, actual);
 }
 
 function equalElements(desired: NftElement, actual: NftElement): boolean {
   return (
-    same(desired.key, actual.key) &&
-    same(desired.keyEnd ?? desired.key, actual.keyEnd ?? actual.key) &&
-    same(desired.data, actual.data) &&
+    sameData(desired.key, actual.key) &&
+    sameData(desired.keyEnd ?? desired.key, actual.keyEnd ?? actual.key) &&
+    sameData(desired.data, actual.data) &&
     satisfied(desired.timeoutMs, actual.timeoutMs) &&
     satisfied(desired.comment, actual.comment)
   );
@@ -102,7 +94,7 @@ export function sameSetLayout(a: NftSet, b: NftSet): boolean {
     set.timeoutMs ?? 0,
     (set.timeouts ?? false) || set.timeoutMs !== undefined,
   ];
-  return same(layout(a), layout(b));
+  return sameData(layout(a), layout(b));
 }
 
 function satisfied<T>(wish: T | undefined, found: T | undefined): boolean {
@@ -110,7 +102,7 @@ function satisfied<T>(wish: T | undefined, found: T | undefined): boolean {
 }
 
 /** Deep equality of plain data; undefined, false and empty lists count as absent. */
-function same(a: unknown, b: unknown): boolean {
+export function sameData(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (isAbsent(a) || isAbsent(b)) return isAbsent(a) && isAbsent(b);
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
@@ -119,13 +111,13 @@ function same(a: unknown, b: unknown): boolean {
       Array.isArray(a) &&
       Array.isArray(b) &&
       a.length === b.length &&
-      a.every((item, index) => same(item, b[index]))
+      a.every((item, index) => sameData(item, b[index]))
     );
   }
   const left = a as Readonly<Record<string, unknown>>;
   const right = b as Readonly<Record<string, unknown>>;
   return (
-    Object.keys(left).every((name) => same(left[name], right[name])) &&
+    Object.keys(left).every((name) => sameData(left[name], right[name])) &&
     Object.keys(right).every((name) => name in left || isAbsent(right[name]))
   );
 }

@@ -63,13 +63,18 @@ export const CT_KEYS = {
 export type CtKey = keyof typeof CT_KEYS;
 
 export type NatFlag = 'random' | 'fully-random' | 'persistent' | 'netmap';
-export type FibInput = 'saddr' | 'daddr' | 'mark' | 'iif' | 'oif';
+/** In the order of the kernel's flags. */
+export const FIB_INPUTS = ['saddr', 'daddr', 'mark', 'iif', 'oif'] as const;
+export type FibInput = (typeof FIB_INPUTS)[number];
 export type LogFlag = 'tcp-sequence' | 'tcp-options' | 'ip-options' | 'skuid' | 'ether';
 
-/** What a sender is told: a TCP reset, or an ICMP error whose code is that of ICMP, ICMPv6 or nf_tables' own common ones. */
+/**
+ * What a sender is told: a TCP reset; with `icmp` a destination unreachable of the packet's own family with its code; with `icmpx` (not
+ * in ip and ip6 tables) one of nf_tables' codes for both families: 0 no route, 1 port, 2 host, 3 prohibited.
+ */
 export type Rejection =
   | { readonly with: 'tcp-reset' }
-  | { readonly with: 'icmp' | 'icmpv6' | 'icmpx'; readonly code: number };
+  | { readonly with: 'icmp' | 'icmpx'; readonly code: number };
 
 export type NftExpression =
   | {

@@ -5,7 +5,15 @@
  */
 import type { IpFamily } from '#base/ip/index.ts';
 import { DATA_TYPES, type NftDataType } from './datatype.ts';
-import type { CtKey, FibInput, MetaKey, NftExpression, PayloadBase, Register } from './expression.ts';
+import {
+  type CtKey,
+  FIB_INPUTS,
+  type FibInput,
+  type MetaKey,
+  type NftExpression,
+  type PayloadBase,
+  type Register,
+} from './expression.ts';
 import { formatHex, parseHex } from './hex.ts';
 
 export type NetworkProtocol = 'ip' | 'ip6' | 'arp';
@@ -248,7 +256,7 @@ export const field = {
     text: `fib ${input.join(' . ')} oif`,
     type: 'boolean',
     requires: [],
-    load: (register) => [{ op: 'fib', input, result: 'oif', present: true, register }],
+    load: (register) => [{ op: 'fib', input: inOrder(input), result: 'oif', present: true, register }],
   }),
   /** 0 to modulus - 1, in turn or at random. */
   numgen: (mode: 'inc' | 'random', modulus: number): Field => ({
@@ -261,12 +269,16 @@ export const field = {
   jhash: (sources: readonly Field[], modulus: number, seed?: number): Field => jhash(sources, modulus, seed),
 } as const;
 
+function inOrder(input: readonly FibInput[]): FibInput[] {
+  return FIB_INPUTS.filter((each) => input.includes(each));
+}
+
 function fib(input: readonly FibInput[], result: 'oifname' | 'type', type: NftDataType): Field {
   return {
     text: `fib ${input.join(' . ')} ${result}`,
     type,
     requires: [],
-    load: (register) => [{ op: 'fib', input, result, register }],
+    load: (register) => [{ op: 'fib', input: inOrder(input), result, register }],
   };
 }
 

@@ -17,11 +17,12 @@ export {
   valueBytes,
 } from './datatype.ts';
 export { compareBytes, type ElementOptions, element, type KeyPart } from './element.ts';
-export { equalNftObject, equalRules, sameHook, sameSetLayout } from './equal.ts';
+export { equalNftObject, equalRules, sameData, sameHook, sameSetLayout } from './equal.ts';
 export {
   CT_KEYS,
   type CtKey,
   type ExpressionOp,
+  FIB_INPUTS,
   type FibInput,
   type LogFlag,
   META_KEYS,
@@ -50,4 +51,5 @@ export {
   type NftSet,
   type NftTable,
 } from './objects.ts';
+export { chainsReferredTo, setsReferredTo } from './references.ts';
 export { type RulePart, type RuleScope, rule } from './rule.ts';

@@ -14,12 +14,13 @@ export interface NetlinkErrorParts {
   readonly dumpInterrupted?: boolean;
 }
 
-/** Errnos that netlink uses and Node does not name. */
-const OTHER_CODES: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([
+/** Errnos that Node does not name, names by a synonym, or words for sockets. */
+const OWN_WORDS: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([
+  [11, ['EAGAIN', 'resource temporarily unavailable']],
   [76, ['ENOTUNIQ', 'name not unique on network']],
   [85, ['ERESTART', 'interrupted by another change']],
-  [98, ['EADDRINUSE', 'address already in use']],
-  [524, ['ENOTSUPP', 'operation is not supported']],
+  [95, ['EOPNOTSUPP', 'operation not supported']],
+  [524, ['ENOTSUPP', 'operation not supported']],
 ]);
 
 const CODES: ReadonlyMap<number, string> = new Map(
@@ -28,19 +29,13 @@ const CODES: ReadonlyMap<number, string> = new Map(
 
 /** The name of a positive errno, `EEXIST`; `E<number>` if nobody knows it. */
 export function errnoCode(errno: number): string {
-  // EAGAIN and EWOULDBLOCK, EOPNOTSUPP and ENOTSUP are one number each: libuv's name comes first, then ours.
-  if (errno === 11) return 'EAGAIN';
-  if (errno === 95) return 'EOPNOTSUPP';
-  return (
-    getSystemErrorMap().get(-errno)?.[0] ??
-    OTHER_CODES.get(errno)?.[0] ??
-    CODES.get(errno) ??
-    `E${String(errno)}`
-  );
+  const named = OWN_WORDS.get(errno) ?? getSystemErrorMap().get(-errno);
+  return named?.[0] ?? CODES.get(errno) ?? `E${errno}`;
 }
 
 function errnoText(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[1] ?? OTHER_CODES.get(errno)?.[1] ?? 'refused by the kernel';
+  const worded = OWN_WORDS.get(errno) ?? getSystemErrorMap().get(-errno);
+  return worded?.[1] ?? 'refused by the kernel';
 }
 
 /** `route 10.1.0.0/24 via 10.0.0.2: no such device (ENODEV)`, followed by the kernel's text if there is one. */
@@ -124,7 +119,6 @@ export function isDumpInterrupted(error: unknown): error is NetlinkError {
   return isNetlinkError(error) && error.dumpInterrupted;
 }
 
-/** Predicates apply to failures within a transaction too (MessageFailure), by their code. */
 function hasCode(error: unknown, ...codes: string[]): error is NetlinkError {
   return isNetlinkError(error) && codes.includes(error.code);
 }

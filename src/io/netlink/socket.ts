@@ -25,7 +25,8 @@ export interface NetlinkSocketOptions {
 /**
  * In all methods a message is a complete netlink message; its length must equal nlmsg_len (else a RangeError). The socket works on
  * a copy, in which it sets NLM_F_REQUEST, the acknowledgement or dump flags, the sequence number and the port id; all other flags
- * are the caller's. `operation` is the left part of the error text.
+ * are the caller's. `operation` is the left part of the error text. Asynchronous calls keep their order among themselves, but a
+ * synchronous call does not wait for them. Notifications are not for this socket: see NetlinkMonitor.
  */
 export class NetlinkSocket implements Disposable, AsyncDisposable {
   readonly protocol: NetlinkProtocol;

@@ -1,0 +1,2 @@
+export { type ProbedEndpoint, Prober } from './prober.ts';
+export { udpSocketIn } from './socket.ts';

@@ -2,6 +2,7 @@
  * How an attachment is told from all others on the host: the alias its links carry, and the link names and MAC addresses that
  * follow from its identity, so that a plan made twice is the same plan.
  */
+import { fnv1a64 } from '#base/hash.ts';
 import { formatMac, type MacAddress } from '#base/ip/index.ts';
 import { CNI, type KernelState, type Link } from '#core/kernel/index.ts';
 import { CNI_ERROR, CniError } from '../spec/error.ts';
@@ -83,12 +84,9 @@ function hex(text: string, digits: number): string {
   return digest(text).toString(16).padStart(16, '0').slice(0, digits);
 }
 
-/** 64-bit FNV-1a with murmur3's finaliser: spread well over all bits, not for secrets. */
+/** FNV-1a with murmur3's finaliser, which spreads it over all bits: names and addresses are cut from its high and low ones. */
 function digest(text: string): bigint {
-  let value = 0xcbf29ce484222325n;
-  for (const byte of new TextEncoder().encode(text)) {
-    value = BigInt.asUintN(64, (value ^ BigInt(byte)) * 0x100000001b3n);
-  }
+  let value = fnv1a64(text);
   for (const factor of [0xff51afd7ed558ccdn, 0xc4ceb9fe1a85ec53n]) {
     value = BigInt.asUintN(64, (value ^ (value >> 33n)) * factor);
   }

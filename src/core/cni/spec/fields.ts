@@ -26,6 +26,14 @@ export const prefixField = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** As prefixField, or undefined for an empty string. */
+export const optionalPrefixField = z.string().transform((text, context) => {
+  if (text === '') return undefined;
+  const outcome = prefixField.safeParse(text);
+  for (const { message } of outcome.error?.issues ?? []) context.addIssue(message);
+  return outcome.data;
+});
+
 /** `<ip>[/<prefix length>]`, of which the address counts. */
 export const requestedIpField = z.string().transform((text, context) => {
   const address = text.includes('/') ? parsePrefix(text)?.address : cniIp(text);

@@ -6,12 +6,26 @@ import { z } from 'zod';
 import type { IpAddress } from '#base/ip/index.ts';
 import { parseCniArgs } from '../../spec/args.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
-import { cniIp, ipField, prefixField, requestedIpField, routeField } from '../../spec/fields.ts';
+import {
+  cniIp,
+  ipField,
+  optionalPrefixField,
+  prefixField,
+  requestedIpField,
+  routeField,
+} from '../../spec/fields.ts';
 import { decodeWith, isJsonObject } from '../../spec/json.ts';
 import type { NetworkConfig } from '../../spec/network-config.ts';
 import type { CniRoute } from '../../spec/result.ts';
 import { type CniVersion, isAtLeast } from '../../spec/version.ts';
-import { completeRange, type RangeSet, rangeSetFamily, rangesOverlap, rangeText } from './range.ts';
+import {
+  completeRange,
+  type RangeSet,
+  type RangeSpec,
+  rangeSetFamily,
+  rangesOverlap,
+  rangeText,
+} from './range.ts';
 
 export const HOST_LOCAL_DATA_DIR = '/var/lib/cni/networks';
 
@@ -27,7 +41,7 @@ export interface HostLocalConfig {
   readonly requested: readonly IpAddress[];
 }
 
-const rangeSpec = z.looseObject({
+const rangeSpec = z.object({
   subnet: prefixField,
   rangeStart: ipField.optional(),
   rangeEnd: ipField.optional(),
@@ -37,7 +51,7 @@ const rangeSets = z.array(z.array(rangeSpec));
 
 const schema = z.looseObject({
   ipam: z.looseObject({
-    subnet: z.union([z.literal('').transform(() => undefined), prefixField]).optional(),
+    subnet: optionalPrefixField.optional(),
     rangeStart: ipField.optional(),
     rangeEnd: ipField.optional(),
     gateway: ipField.optional(),
@@ -87,7 +101,7 @@ export function hostLocalPlace(network: NetworkConfig): {
 
 /** Checks and completes range sets given as data, such as a node's leased subnets; throws CniError 7 with every problem. */
 export function checkRangeSets(
-  specs: readonly (readonly z.output<typeof rangeSpec>[])[],
+  specs: readonly (readonly RangeSpec[])[],
   version: CniVersion,
 ): readonly RangeSet[] {
   const problems: string[] = [];

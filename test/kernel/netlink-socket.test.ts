@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -240,5 +241,18 @@ describe('opening', () => {
     removeNamespace(other);
     expect(one.dump(bytes.getLinks()).map(bytes.indexOf)).toEqual([1]);
     expect((await one.dumpAsync(bytes.getLinks())).map(bytes.indexOf)).toEqual([1]);
+  });
+
+  test('without privileges reads on both threads, with the buffers that the system allows', () => {
+    const source = new URL('../../src/io/netlink/index.ts', import.meta.url).href;
+    const script = `process.setgroups([]); process.setgid(65534); process.setuid(65534);
+      const { NetlinkSocket } = await import(${JSON.stringify(source)});
+      const socket = NetlinkSocket.open({ protocol: 0 });
+      const links = Uint8Array.from(${JSON.stringify([...bytes.getLinks()])});
+      console.log(socket.dump(links).length > 0, (await socket.dumpAsync(links)).length > 0);`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
+    expect(stdout, stderr).toBe('true true\n');
   });
 });

@@ -61,7 +61,14 @@ export function openDescriptor(options: DescriptorOptions): number {
 /** Opens another socket in the namespace where `fd` is. */
 export function openSibling(fd: number, options: DescriptorOptions): number {
   const addon = nativeAddon();
-  const namespaceFd = addon.namespaceOfSocket(fd);
+  let namespaceFd: number;
+  try {
+    namespaceFd = addon.namespaceOfSocket(fd);
+  } catch (error) {
+    // Without CAP_NET_ADMIN the question is not allowed, but neither is another namespace than the thread's own.
+    if (options.namespaceFd === undefined && isForbidden(error)) return openDescriptor(options);
+    throw error;
+  }
   try {
     return openDescriptor({ ...options, namespaceFd });
   } finally {
@@ -99,9 +106,13 @@ function setBuffer(fd: number, forced: number, ordinary: number, bytes: number):
   try {
     addon.setsockopt(fd, SOL_SOCKET, forced, int32(bytes));
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error;
+    if (!isForbidden(error)) throw error;
     addon.setsockopt(fd, SOL_SOCKET, ordinary, int32(bytes));
   }
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPERM';
 }
 
 function int32(value: number): Uint8Array {

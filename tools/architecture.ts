@@ -17,7 +17,7 @@ const CORE_ARROWS = {
   kube: ['store'],
   config: [],
   lease: ['config', 'kube', 'store'],
-  overlay: ['config', 'kernel', 'lease'],
+  overlay: ['config', 'kernel', 'lease', 'nft'],
   cni: ['config', 'kernel', 'nft'],
   lab: ['cni', 'config', 'kernel', 'lease', 'overlay'],
 } as const satisfies Plan['coreArrows'];
@@ -31,7 +31,7 @@ export const PLAN: Plan = {
     testing: ['base', 'core', 'testing'],
   },
   coreArrows: CORE_ARROWS,
-  innerModules: ['src/core/netlink/nftables'],
+  innerModules: ['src/core/netlink/nftables', 'src/io/cni/host-local-store', 'src/io/cni/server'],
   packages: { base: [], core: ['zod', 'yaml', 'jsonc-parser'] },
   pureRooms: ['base', 'core'],
   impureNames: new Set([
@@ -66,11 +66,28 @@ export const PLAN: Plan = {
   ],
   maxHeaderLines: 12,
   emptyWords: new Set(['Manager', 'Helper', 'Helpers', 'Util', 'Utils', 'Data', 'Info']),
-  foreignNames: {
-    NftDataType: 'nf_tables calls the kinds of keys and values data types',
-    dataTypeOfId: 'nf_tables, likewise',
-    BackendData: 'a key of flannel leases and node annotations',
-  },
+  nameExempt: [
+    {
+      word: 'Data',
+      path: /^src\/core\/netlink\//,
+      reason: 'netlink attributes: IFLA_INFO_DATA, NFTA_DATA, NFTA_SET_USERDATA',
+    },
+    {
+      word: 'Info',
+      path: /^src\/core\/netlink\//,
+      reason: 'netlink attributes: IFLA_LINKINFO, IFLA_INFO_KIND',
+    },
+    {
+      word: 'Data',
+      path: /^src\/core\/nft\//,
+      reason: 'nf_tables calls the kinds of keys and values data types',
+    },
+    {
+      word: 'Data',
+      path: /^src\/core\/lease\//,
+      reason: 'BackendData is a key of flannel leases and annotations',
+    },
+  ],
 };
 
 const FILES = ['{src,tools,test,bench}/**/*.{ts,mjs}', '*.ts'];

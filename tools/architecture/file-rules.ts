@@ -61,14 +61,13 @@ export function judgeHeaders(sources: readonly Source[], plan: Plan): Fault[] {
 /** File names and exported names carry no word that says nothing. */
 export function judgeNames(sources: readonly Source[], plan: Plan): Fault[] {
   return sources.flatMap((source) => {
-    const inPath = source.path
-      .split(/[/.-]/)
-      .map(capitalized)
-      .filter((word) => plan.emptyWords.has(word));
+    const isEmpty = (word: string) =>
+      plan.emptyWords.has(word) &&
+      !plan.nameExempt.some((exempt) => exempt.word === word && exempt.path.test(source.path));
+    const inPath = source.path.split(/[/.-]/).map(capitalized).filter(isEmpty);
     const inExports = source.exports.flatMap(({ name, line }) => {
-      if (name in plan.foreignNames) return [];
       return wordsOf(name)
-        .filter((word) => plan.emptyWords.has(word))
+        .filter(isEmpty)
         .flatMap((word) => fault('name', source, line, `${name}: "${word}" says nothing; name what it is`));
     });
     return [

@@ -6,6 +6,11 @@ export interface Exemption {
   readonly reason: string;
 }
 
+/** A word that may be part of names in the files of a path. */
+export interface NameExemption extends Exemption {
+  readonly word: string;
+}
+
 export interface Plan {
   /** Room to the rooms it may import. */
   readonly rooms: Readonly<Record<string, readonly string[]>>;
@@ -24,8 +29,8 @@ export interface Plan {
   readonly maxHeaderLines: number;
   /** Words that say nothing, as part of a file name or exported name. */
   readonly emptyWords: ReadonlySet<string>;
-  /** Exported names that carry such a word because a foreign format does; name to the format. */
-  readonly foreignNames: Readonly<Record<string, string>>;
+  /** Where such a word is the proper one, because a foreign format or the kernel uses it. */
+  readonly nameExempt: readonly NameExemption[];
 }
 
 export interface Fault {

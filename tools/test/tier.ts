@@ -11,14 +11,22 @@ export interface Tier {
   readonly files: readonly string[];
   /** True if its tests need root and touch the machine's kernel. */
   readonly privileged: boolean;
+  readonly testTimeoutMs: number;
+  /** For the whole tier; not in a soak run. */
   readonly limitMinutes: number;
 }
 
 export const TIERS: readonly Tier[] = [
-  { name: 'unit', files: ['{src,tools}/**/*.test.{ts,mjs}'], privileged: false, limitMinutes: 5 },
-  { name: 'kernel', files: ['test/kernel/**/*.test.ts'], privileged: true, limitMinutes: 15 },
-  { name: 'interop', files: ['test/interop/**/*.test.ts'], privileged: true, limitMinutes: 20 },
-  { name: 'e2e', files: ['test/e2e/**/*.test.ts'], privileged: true, limitMinutes: 20 },
+  {
+    name: 'unit',
+    files: ['{src,tools}/**/*.test.{ts,mjs}'],
+    privileged: false,
+    testTimeoutMs: 30_000,
+    limitMinutes: 5,
+  },
+  privileged('kernel', 60_000, 15),
+  privileged('interop', 120_000, 20),
+  privileged('e2e', 180_000, 20),
 ];
 
 export interface TierRun extends Tally {
@@ -55,4 +63,8 @@ export async function runTier(
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+function privileged(name: string, testTimeoutMs: number, limitMinutes: number): Tier {
+  return { name, files: [`test/${name}/**/*.test.ts`], privileged: true, testTimeoutMs, limitMinutes };
 }

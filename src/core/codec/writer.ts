@@ -78,6 +78,12 @@ export class Writer {
   finish(): Uint8Array {
     return this.bytes.slice(0, this.length);
   }
+
+  /** Forgets what was written, so that the buffer serves again. */
+  reset(): void {
+    this.bytes.fill(0, 0, this.length);
+    this.length = 0;
+  }
 }
 
 function checked(value: number, max: number): number {

@@ -76,6 +76,9 @@ export function dependentNest<const C extends Readonly<Record<string, Codec<unkn
 export function attributes<const T extends AttributeTable>(table: T): Codec<AttributesValue<T>> {
   const byType = new Map(Object.entries(table).map(([name, row]) => [row.type, { name, row }]));
   const entries = Object.entries(table);
+  // Two arrays and a plain loop: this is the inner loop of all encoding.
+  const names = entries.map(([name]) => name);
+  const rows = entries.map(([, row]) => row);
   const fields = Object.fromEntries(entries.map(([name, row]) => [name, row.shape]));
   return {
     shape: { of: 'record', fields },
@@ -96,14 +99,20 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Attr
     },
     encode: (writer, value) => {
       const given = value as Readonly<Record<string, unknown>>;
-      for (const [name, row] of entries) {
-        const item = given[name];
+      for (let i = 0; i < names.length; i++) {
+        const item = given[names[i] as string];
         if (item === undefined) continue;
-        writeAttribute(writer, row.nested ? row.type | NLA_F_NESTED : row.type, () =>
-          row.codecFor(given).encode(writer, item),
-        );
+        const row = rows[i] as Attribute<unknown>;
+        const at = beginAttribute(writer, row.nested ? row.type | NLA_F_NESTED : row.type);
+        row.codecFor(given).encode(writer, item);
+        endAttribute(writer, at);
       }
-      for (const raw of value.unknown ?? []) writeAttribute(writer, raw.type, () => writer.raw(raw.bytes));
+      if (value.unknown === undefined) return;
+      for (const raw of value.unknown) {
+        const at = beginAttribute(writer, raw.type);
+        writer.raw(raw.bytes);
+        endAttribute(writer, at);
+      }
     },
   };
 }
@@ -121,9 +130,9 @@ export function attributeList<T>(itemType: number, codec: Codec<T>, nested = tru
     },
     encode: (writer, values) => {
       for (const value of values) {
-        writeAttribute(writer, nested ? itemType | NLA_F_NESTED : itemType, () =>
-          codec.encode(writer, value),
-        );
+        const at = beginAttribute(writer, nested ? itemType | NLA_F_NESTED : itemType);
+        codec.encode(writer, value);
+        endAttribute(writer, at);
       }
     },
   };
@@ -153,13 +162,17 @@ function eachAttribute(reader: Reader, visit: (type: number, payload: Reader) =>
   }
 }
 
-function writeAttribute(writer: Writer, type: number, body: () => void): void {
+/** Reserves an attribute's header and returns where it lies; the payload is written next, then endAttribute. */
+function beginAttribute(writer: Writer, type: number): number {
   const at = writer.reserve(HEADER_BYTES);
   writer.patchU16le(at + 2, type);
-  body();
+  return at;
+}
+
+function endAttribute(writer: Writer, at: number): void {
   const length = writer.length - at;
   if (length > MAX_ATTRIBUTE_BYTES)
-    throw new RangeError(`attribute ${type} has ${length} bytes, at most ${MAX_ATTRIBUTE_BYTES} fit`);
+    throw new RangeError(`an attribute has ${length} bytes, at most ${MAX_ATTRIBUTE_BYTES} fit`);
   writer.patchU16le(at, length);
   writer.align(4);
 }

@@ -28,16 +28,17 @@ export interface Message<T> {
   readonly payload: T;
 }
 
+/** One buffer for all messages: encoding is synchronous and no codec encodes a message within a message. */
+const scratch = new Writer();
+
 /** A whole message with sequence number and port id 0: the socket fills them in. */
 export function encodeMessage<T>(codec: Codec<T>, message: Message<T>): Uint8Array {
-  const writer = new Writer();
-  messageHeader.encode(writer, {
-    length: 0,
-    type: message.type,
-    flags: message.flags,
-    sequence: 0,
-    portId: 0,
-  });
+  const writer = scratch;
+  writer.reset();
+  writer.reserve(4);
+  writer.u16le(message.type);
+  writer.u16le(message.flags);
+  writer.reserve(8);
   codec.encode(writer, message.payload);
   writer.align(4);
   writer.patchU32le(0, writer.length);

@@ -133,7 +133,7 @@ function creationOf(link: Link, links: LinkIndex): { kind: LinkKind; lower?: num
   const { detail } = link;
   switch (detail.type) {
     case 'bridge':
-      return { kind: { kind: 'bridge', data: bridgeOptions(detail) } };
+      return { kind: { kind: 'bridge', data: bridgeOptions(newBridge(detail)) } };
     case 'veth':
       return {
         kind: {
@@ -155,6 +155,11 @@ function creationOf(link: Link, links: LinkIndex): { kind: LinkKind; lower?: num
     case 'other':
       throw new RangeError(`link ${link.name}: links of kind ${detail.linkKind} are seen, never made`);
   }
+}
+
+/** VLAN filtering is off in a new bridge; kernels built without it refuse to hear even that. */
+function newBridge({ vlanFiltering, ...detail }: LinkDetail & { type: 'bridge' }) {
+  return vlanFiltering === true ? { ...detail, vlanFiltering } : detail;
 }
 
 function bridgeOptions(detail: LinkDetail & { type: 'bridge' }) {

@@ -1,10 +1,11 @@
 /** Link-layer addresses as netlink carries them: any length, 6 bytes for Ethernet, 4 for ipip, 16 for ip6tnl, none for tun. */
 
-import { formatMac, type MacAddress } from '#base/ip/index.ts';
+import type { MacAddress } from '#base/ip/index.ts';
 import { type Codec, DecodeError } from '#core/codec/index.ts';
 
 /** MAX_ADDR_LEN of linux/netdevice.h. */
 const MAX_BYTES = 32;
+const COLON = 0x3a;
 
 /** Lower-case hexadecimal bytes with colons, filling what is left; a MAC address if there are six. */
 export const linkLayerAddress: Codec<MacAddress> = {
@@ -13,7 +14,7 @@ export const linkLayerAddress: Codec<MacAddress> = {
     const at = reader.offset;
     const raw = reader.copy(reader.remaining);
     if (raw.length > MAX_BYTES) throw new DecodeError(`${raw.length} bytes are no link-layer address`, at);
-    return formatMac(raw);
+    return formatBytes(raw);
   },
   encode: (writer, value) => {
     const parsed = parseBytes(value);
@@ -22,6 +23,20 @@ export const linkLayerAddress: Codec<MacAddress> = {
   },
 };
 
+/** By character codes, which gives one flat string: thousands of these are kept. */
+function formatBytes(raw: Uint8Array): string {
+  const codes: number[] = [];
+  for (const byte of raw) {
+    if (codes.length > 0) codes.push(COLON);
+    codes.push(digitCode(byte >> 4), digitCode(byte & 15));
+  }
+  return String.fromCharCode(...codes);
+}
+
+function digitCode(digit: number): number {
+  return digit < 10 ? 0x30 + digit : 0x57 + digit;
+}
+
 function parseBytes(text: string): Uint8Array | undefined {
   const count = text === '' ? 0 : (text.length + 1) / 3;
   if (!Number.isInteger(count) || count > MAX_BYTES) return undefined;
@@ -29,7 +44,7 @@ function parseBytes(text: string): Uint8Array | undefined {
   for (let i = 0; i < count; i++) {
     const high = hexDigit(text.charCodeAt(i * 3));
     const low = hexDigit(text.charCodeAt(i * 3 + 1));
-    if (high < 0 || low < 0 || (i > 0 && text[i * 3 - 1] !== ':')) return undefined;
+    if (high < 0 || low < 0 || (i > 0 && text.charCodeAt(i * 3 - 1) !== COLON)) return undefined;
     out[i] = high * 16 + low;
   }
   return out;

@@ -254,29 +254,37 @@ function describePatches(context: Context): void {
   it('merges a merge patch: null removes, lists are replaced', async () => {
     const { store } = under(context);
     await store.create(nodes, node('n', { keep: '1', drop: '2' }));
-    const patch = {
-      metadata: { labels: { drop: null, add: '3' } },
-      spec: { podCIDRs: ['10.0.0.0/24', 'fd00::/64'] },
-    };
-    await store.patch(nodes, 'n', 'merge', patch);
-    await store.patch(nodes, 'n', 'merge', { spec: { podCIDRs: ['fd00::/64'] } });
+    const taint = (key: string) => ({ key, effect: 'NoSchedule' });
+    const labels = { drop: null, add: '3' };
+    await store.patch(nodes, 'n', 'merge', {
+      metadata: { labels },
+      spec: { taints: [taint('a'), taint('b')] },
+    });
+    await store.patch(nodes, 'n', 'merge', { spec: { taints: [taint('b')] } });
     const patched = await store.get(nodes, 'n');
     expect(patched.metadata.labels).toEqual({ keep: '1', add: '3' });
-    expect(patched['spec']).toMatchObject({ podCIDRs: ['fd00::/64'] });
+    expect(patched['spec']).toMatchObject({ taints: [taint('b')] });
   });
 
   it('applies a JSON patch whole or not at all', async () => {
     const { store } = under(context);
-    const first = await store.create(configMaps, configMap('c', { 'a/b': '1', gone: 'x' }));
+    const before = configMap('c', { kept: '1', gone: 'x' });
+    before.metadata.annotations = { 'poplin.example/step': '1' };
+    const first = await store.create(configMaps, before);
+    const step = '/metadata/annotations/poplin.example~1step';
     const operations = [
-      { op: 'test', path: '/data/a~1b', value: '1' },
-      { op: 'replace', path: '/data/a~1b', value: '2' },
+      { op: 'add', path: '/data/new', value: '2' },
+      { op: 'test', path: step, value: '1' },
+      { op: 'replace', path: step, value: '2' },
       { op: 'remove', path: '/data/gone' },
       { op: 'add', path: '/metadata/labels', value: { new: 'label' } },
     ];
     const second = await store.patch(configMaps, 'c', 'json', operations, inDefault);
-    expect(second).toMatchObject({ data: { 'a/b': '2' }, metadata: { labels: { new: 'label' } } });
-    expect(second['data']).not.toHaveProperty('gone');
+    expect(second['data']).toEqual({ kept: '1', new: '2' });
+    expect(second.metadata).toMatchObject({
+      labels: { new: 'label' },
+      annotations: { 'poplin.example/step': '2' },
+    });
     const error = await failureOf(store.patch(configMaps, 'c', 'json', operations, inDefault));
     expect(error).toBeInstanceOf(StoreError);
     expect((error as StoreError).code).toBe(422);

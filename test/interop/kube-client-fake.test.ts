@@ -86,12 +86,10 @@ async function call(fake: FakeStore, target: Target, query: URLSearchParams, req
     ...(namespace === undefined ? {} : { namespace }),
     ...(subresource ? { subresource } : {}),
   };
-  const body = request.headers['content-length'] === undefined ? undefined : json(request);
+  const body = request.headers['content-length'] === undefined ? undefined : await json(request);
   switch (request.method) {
     case 'GET':
-      return target.name === undefined
-        ? list(fake, target, query)
-        : fake.get(resource, name, options);
+      return target.name === undefined ? list(fake, target, query) : fake.get(resource, name, options);
     case 'POST':
       return fake.create(resource, body as KubeObject, options);
     case 'PUT':

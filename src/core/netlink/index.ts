@@ -1,9 +1,19 @@
 /** The wire layer of rtnetlink and generic netlink, and its mapping to core/kernel. nf_tables: core/netlink/nftables. */
 import { type RegisteredCodec, registry } from '#core/codec/index.ts';
 import { cappedErrorMessage, extendedAck } from './errors.ts';
+import { controlMessage } from './generic/control.ts';
+import { ethtoolFeatures } from './generic/ethtool.ts';
 import { messageHeader } from './message.ts';
 import { addressMessage } from './route/address.ts';
+import { bridgePortMessage } from './route/bridge-port-message.ts';
 import { linkMessage } from './route/link.ts';
+import { bridgeDetail } from './route/link-kinds/bridge.ts';
+import { bridgePort } from './route/link-kinds/bridge-port.ts';
+import { dummyDetail } from './route/link-kinds/dummy.ts';
+import { macvlanDetail } from './route/link-kinds/macvlan.ts';
+import { tunDetail } from './route/link-kinds/tun.ts';
+import { vethDetail } from './route/link-kinds/veth.ts';
+import { vxlanDetail } from './route/link-kinds/vxlan.ts';
 import { neighbourMessage } from './route/neighbour.ts';
 import { routeMessage } from './route/route.ts';
 import { ruleMessage } from './route/rule.ts';
@@ -28,6 +38,14 @@ export {
   errnoText,
   type KernelVerdict,
 } from './errors.ts';
+export { decodeFamily, familyRequest, type GenericFamily } from './generic/control.ts';
+export {
+  type DeviceFeatures,
+  decodeFeatures,
+  ETHTOOL_FAMILY,
+  featuresRequest,
+  setFeaturesRequest,
+} from './generic/ethtool.ts';
 export {
   decodeMessage,
   encodeMessage,
@@ -52,5 +70,16 @@ export const NETLINK_CODECS: readonly RegisteredCodec[] = [
     route: routeMessage,
     neighbour: neighbourMessage,
     rule: ruleMessage,
+    bridgePort: bridgePortMessage,
   }),
+  ...registry('link kind', {
+    veth: vethDetail,
+    bridge: bridgeDetail,
+    vxlan: vxlanDetail,
+    macvlan: macvlanDetail,
+    dummy: dummyDetail,
+    tun: tunDetail,
+    bridgePort,
+  }),
+  ...registry('generic', { control: controlMessage, ethtoolFeatures }),
 ];

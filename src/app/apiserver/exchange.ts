@@ -4,6 +4,7 @@ import { parseDocument } from 'yaml';
 import {
   type BodyForm,
   badRequest,
+  decodeProtobuf,
   hasPrototypeKey,
   internalError,
   PatchError,
@@ -28,7 +29,11 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function parse(text: string, form: BodyForm): unknown {
+const FORM_NAMES = { json: 'JSON', yaml: 'YAML', protobuf: 'protobuf' } as const;
+
+function parse(body: Buffer, form: BodyForm): unknown {
+  if (form === 'protobuf') return decodeProtobuf(body);
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
   if (form === 'json') return JSON.parse(text);
   const document = parseDocument(text, { uniqueKeys: true });
   const [problem] = document.errors;
@@ -36,14 +41,14 @@ function parse(text: string, form: BodyForm): unknown {
   return document.toJS({ maxAliasCount: 100 });
 }
 
-/** The value a body holds. Throws 400 that says where it stops being JSON or YAML. */
+/** The value a body holds. Throws 400 that says what is wrong with its text. */
 export function decodeBody(body: Buffer, form: BodyForm): unknown {
   let value: unknown;
   try {
-    value = parse(new TextDecoder('utf-8', { fatal: true }).decode(body), form);
+    value = parse(body, form);
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
-    throw badRequest(`the body of the request is not valid ${form.toUpperCase()}: ${cause}`);
+    throw badRequest(`the body of the request is not valid ${FORM_NAMES[form]}: ${cause}`);
   }
   if (hasPrototypeKey(value))
     throw badRequest('the body of the request has a key "__proto__", which is refused');

@@ -47,6 +47,7 @@ export {
   verbOf,
   wholeNumber,
 } from './routing.ts';
+export { decodeProtobuf, ProtobufError } from './schema/protobuf.ts';
 export {
   type FieldSelector,
   fieldText,

@@ -43,7 +43,7 @@ export function negotiate(accept: string | undefined, forms: readonly AnswerForm
   throw notAcceptable('application/json');
 }
 
-export type BodyForm = 'json' | 'yaml';
+export type BodyForm = 'json' | 'yaml' | 'protobuf';
 
 /** The form of a written object's body. Throws 415. */
 export function bodyFormOf(contentType: string | undefined): BodyForm {
@@ -57,9 +57,11 @@ export function bodyFormOf(contentType: string | undefined): BodyForm {
     case 'application/x-yaml':
     case 'text/yaml':
       return 'yaml';
+    case 'application/vnd.kubernetes.protobuf':
+      return 'protobuf';
     default:
       throw unsupportedMediaType(
-        `the body of the request was in an unknown format "${type}"; accepted media types: application/json, application/yaml`,
+        `the body of the request was in an unknown format "${type}"; accepted media types: application/json, application/yaml, application/vnd.kubernetes.protobuf`,
       );
   }
 }

@@ -10,11 +10,11 @@ const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$
 const isFamily = (text: string, family: 4 | 6): boolean =>
   parseIp(text) !== undefined && familyOf(text) === family;
 
+const TIME = 'must be of type date-time (RFC 3339): "2026-01-02T03:04:05Z"';
+
 const FORMATS: Readonly<Record<string, readonly [holds: (text: string) => boolean, what: string]>> = {
-  'date-time': [
-    (text) => DATE_TIME.test(text),
-    'must be of type date-time (RFC 3339): "2026-01-02T03:04:05Z"',
-  ],
+  'date-time': [(text) => DATE_TIME.test(text), TIME],
+  'micro-time': [(text) => DATE_TIME.test(text), TIME],
   date: [(text) => DATE.test(text), 'must be of type date: "2026-01-02"'],
   byte: [(text) => BASE64.test(text.replace(/[\r\n]/g, '')), 'must be base64'],
   quantity: [

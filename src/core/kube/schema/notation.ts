@@ -1,7 +1,8 @@
 /**
  * The compact notation of the built-in types: one type per line (indented lines continue it), one word per field.
- *   TYPE FIELD[(ENUM|ENUM)][!][:KIND][~MERGEKEY[,retainKeys]] ...   or   TYPE ...OTHER FIELD ...
- * `!` means required. KIND: string (default), bool, int32, int64, double, time, microTime, quantity, intOrString, bytes,
+ *   TYPE FIELD[(ENUM|ENUM)][!][=NUMBER[*]][:KIND][~MERGEKEY[,retainKeys]] ...   or   TYPE ...OTHER[=NUMBER] FIELD ...
+ * `!` means required. NUMBER is the protobuf field; `2.4` lies in the message that field 2 embeds; `*` means that Go holds
+ * it by pointer, so that a zero on the wire is a value and not an absence. KIND: string (default), bool, int32, int64, double, time, microTime, quantity, intOrString, bytes,
  * any, a TYPE, []KIND or map:KIND (`map` alone is of strings). `~KEY`: strategic patches merge the list by KEY; `~*`:
  * they merge it as a set. An ENUM that starts with `|` also allows the empty text.
  */
@@ -22,19 +23,43 @@ const SCALARS: Readonly<Record<string, SchemaNode>> = {
   int64: { type: 'integer', format: 'int64' },
   double: { type: 'number', format: 'double' },
   time: { type: 'string', format: 'date-time' },
-  microTime: { type: 'string', format: 'date-time' },
+  microTime: { type: 'string', format: 'micro-time' },
   bytes: { type: 'string', format: 'byte' },
   quantity: { format: 'quantity', 'x-kubernetes-int-or-string': true },
   intOrString: { format: 'int-or-string', 'x-kubernetes-int-or-string': true },
   any: { 'x-kubernetes-preserve-unknown-fields': true },
 };
 
-const FIELD = /^([\w$-]+)(?:\(([^)]*)\))?(!)?(?::([^~]+))?(?:~(\*|\w+)(?:,(retainKeys))?)?$/;
+const FIELD =
+  /^([\w$-]+)(?:\(([^)]*)\))?(!)?(?:=([\d.]+)(\*)?)?(?::([^~]+))?(?:~(\*|\w+)(?:,(retainKeys))?)?$/;
+
+export interface WireField {
+  readonly field: string;
+  readonly node: SchemaNode;
+  /** Whether a zero or an empty message is a value; otherwise it stands for absence. */
+  readonly keepsZero: boolean;
+}
+
+/** Protobuf fields by number; a nested message's fields belong to the outer object. */
+export type WireMessage = Map<number, WireField | WireMessage>;
+
+function addWireField(message: WireMessage, numbers: readonly number[], field: WireField): void {
+  const [number = 0, ...inner] = numbers;
+  if (inner.length === 0) {
+    message.set(number, field);
+    return;
+  }
+  const known = message.get(number);
+  const nested: WireMessage = known instanceof Map ? known : new Map();
+  message.set(number, nested);
+  addWireField(nested, inner, field);
+}
 
 /** All built-in types, by short name (`PodSpec`) and by OpenAPI reference. */
 export class TypeLibrary implements SchemaSource {
   readonly #nodes = new Map<string, SchemaNode>();
   readonly #fullNames = new Map<string, string>();
+  readonly #wire = new Map<string, WireMessage>();
 
   constructor(tables: readonly TypeTable[]) {
     const lines: [name: string, words: string[]][] = [];
@@ -56,6 +81,10 @@ export class TypeLibrary implements SchemaSource {
     return full;
   }
 
+  has(name: string): boolean {
+    return this.#fullNames.has(name);
+  }
+
   /** The schema of a type by its short name. */
   type(name: string): SchemaNode {
     return this.resolve(this.reference(name));
@@ -70,6 +99,11 @@ export class TypeLibrary implements SchemaSource {
     const found = this.#nodes.get(node.$ref.slice(REFERENCE.length));
     if (found === undefined) throw new Error(`unknown schema reference ${node.$ref}`);
     return found;
+  }
+
+  /** The protobuf fields of a type, by its reference; empty when its table has no numbers. */
+  wireOf(reference: SchemaNode): WireMessage {
+    return this.#wire.get((reference.$ref ?? '').slice(REFERENCE.length)) ?? new Map<number, WireField>();
   }
 
   /** All schemas a type can reach, itself included, by OpenAPI name. */
@@ -93,29 +127,42 @@ export class TypeLibrary implements SchemaSource {
   #compile(name: string, words: readonly string[]): SchemaNode {
     const properties: Record<string, SchemaNode> = {};
     const required: string[] = [];
+    const wire: WireMessage = new Map();
+    this.#wire.set(this.fullName(name), wire);
     for (const word of words) {
       if (word.startsWith('...')) {
-        const base = this.type(word.slice(3));
-        Object.assign(properties, base.properties);
-        required.push(...(base.required ?? []));
+        const [base = '', number] = word.slice(3).split('=');
+        Object.assign(properties, this.type(base).properties);
+        required.push(...(this.type(base).required ?? []));
+        if (number !== undefined) wire.set(Number(number), this.wireOf(this.reference(base)));
         continue;
       }
-      const match = FIELD.exec(word);
-      if (match === null) throw new Error(`type ${name}: cannot read field "${word}"`);
-      const [, field = '', values, mandatory, kind = 'string', mergeKey, retainKeys] = match;
-      const allowed = values?.split('|');
-      const node = this.#kind(kind, allowed);
-      properties[field] =
-        mergeKey === undefined
-          ? node
-          : {
-              ...node,
-              'x-kubernetes-patch-strategy': retainKeys === undefined ? 'merge' : 'merge,retainKeys',
-              ...(mergeKey !== '*' && { 'x-kubernetes-patch-merge-key': mergeKey }),
-            };
-      if (mandatory !== undefined) required.push(field);
+      const { field, node, isRequired, numbers, isPointer } = this.#field(name, word);
+      properties[field] = node;
+      if (isRequired) required.push(field);
+      if (numbers !== undefined) {
+        addWireField(wire, numbers, { field, node, keepsZero: isPointer || isRequired });
+      }
     }
     return { type: 'object', properties, ...(required.length > 0 && { required }) };
+  }
+
+  #field(type: string, word: string) {
+    const match = FIELD.exec(word);
+    if (match === null) throw new Error(`type ${type}: cannot read field "${word}"`);
+    const [, field = '', values, mandatory, number, pointer, kind = 'string', mergeKey, retainKeys] = match;
+    const node = this.#kind(kind, values?.split('|'));
+    const merging = {
+      'x-kubernetes-patch-strategy': retainKeys === undefined ? 'merge' : 'merge,retainKeys',
+      ...(mergeKey !== '*' && { 'x-kubernetes-patch-merge-key': mergeKey ?? '' }),
+    };
+    return {
+      field,
+      node: mergeKey === undefined ? node : { ...node, ...merging },
+      isRequired: mandatory !== undefined,
+      numbers: number?.split('.').map(Number),
+      isPointer: pointer !== undefined,
+    };
   }
 
   #kind(kind: string, allowed: readonly string[] | undefined): SchemaNode {

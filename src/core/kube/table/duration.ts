@@ -25,6 +25,36 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
   return era * 146_097 + dayOfEra - 719_468;
 }
 
+/** An RFC 3339 time in UTC, with as many digits of a second as asked for. */
+export function formatTime(seconds: number, nanos: number, digits: number): string {
+  const days = Math.floor(seconds / 86_400);
+  const [year, month, day] = dateOf(days);
+  const rest = seconds - days * 86_400;
+  const pad = (value: number, width = 2) => String(value).padStart(width, '0');
+  const clock = [Math.floor(rest / 3600), Math.floor(rest / 60) % 60, rest % 60].map((part) => pad(part));
+  const fraction = digits === 0 ? '' : `.${pad(nanos, 9).slice(0, digits)}`;
+  return `${pad(year, 4)}-${pad(month)}-${pad(day)}T${clock.join(':')}${fraction}Z`;
+}
+
+/** The inverse of daysSinceEpoch. */
+function dateOf(days: number): [year: number, month: number, day: number] {
+  const shifted = days + 719_468;
+  const era = Math.floor(shifted / 146_097);
+  const dayOfEra = shifted - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra -
+      Math.floor(dayOfEra / 1460) +
+      Math.floor(dayOfEra / 36_524) -
+      Math.floor(dayOfEra / 146_096)) /
+      365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const part = Math.floor((5 * dayOfYear + 2) / 153);
+  const month = part < 10 ? part + 3 : part - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  return [year, month, dayOfYear - Math.floor((153 * part + 2) / 5) + 1];
+}
+
 /** A span as kubectl's AGE column writes it: 45s, 3m20s, 5h, 2d4h, 400d, 3y120d. */
 export function formatAge(spanMs: number): string {
   const seconds = Math.floor(spanMs / 1000);

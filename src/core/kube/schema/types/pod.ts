@@ -3,128 +3,137 @@
 export const POD_TYPES = {
   package: 'io.k8s.api.core.v1',
   text: `
-Pod apiVersion kind metadata:ObjectMeta spec:PodSpec status:PodStatus
-PodSpec activeDeadlineSeconds:int64 affinity:Affinity automountServiceAccountToken:bool
-  containers!:[]Container~name dnsConfig:PodDNSConfig
-  dnsPolicy(|ClusterFirst|ClusterFirstWithHostNet|Default|None) enableServiceLinks:bool
-  ephemeralContainers:[]EphemeralContainer~name hostAliases:[]HostAlias~ip hostIPC:bool hostNetwork:bool
-  hostPID:bool hostUsers:bool hostname hostnameOverride imagePullSecrets:[]LocalObjectReference~name
-  initContainers:[]Container~name nodeName nodeSelector:map os:PodOS overhead:map:quantity preemptionPolicy
-  priority:int32 priorityClassName readinessGates:[]PodReadinessGate
-  resourceClaims:[]PodResourceClaim~name,retainKeys resources:ResourceRequirements
-  restartPolicy(|Always|OnFailure|Never) runtimeClassName schedulerName
-  schedulingGates:[]PodSchedulingGate~name schedulingGroup:PodSchedulingGroup
-  securityContext:PodSecurityContext serviceAccount serviceAccountName setHostnameAsFQDN:bool
-  shareProcessNamespace:bool subdomain terminationGracePeriodSeconds:int64 tolerations:[]Toleration
-  topologySpreadConstraints:[]TopologySpreadConstraint~topologyKey volumes:[]Volume~name,retainKeys
-Affinity nodeAffinity:NodeAffinity podAffinity:PodAffinity podAntiAffinity:PodAntiAffinity
-NodeAffinity preferredDuringSchedulingIgnoredDuringExecution:[]PreferredSchedulingTerm
-  requiredDuringSchedulingIgnoredDuringExecution:NodeSelector
-PreferredSchedulingTerm preference!:NodeSelectorTerm weight!:int32
-NodeSelectorTerm matchExpressions:[]NodeSelectorRequirement matchFields:[]NodeSelectorRequirement
-NodeSelectorRequirement key! operator(In|NotIn|Exists|DoesNotExist|Gt|Lt)! values:[]string
-NodeSelector nodeSelectorTerms!:[]NodeSelectorTerm
-PodAffinity preferredDuringSchedulingIgnoredDuringExecution:[]WeightedPodAffinityTerm
-  requiredDuringSchedulingIgnoredDuringExecution:[]PodAffinityTerm
-WeightedPodAffinityTerm podAffinityTerm!:PodAffinityTerm weight!:int32
-PodAffinityTerm labelSelector:LabelSelector matchLabelKeys:[]string mismatchLabelKeys:[]string
-  namespaceSelector:LabelSelector namespaces:[]string topologyKey!
-PodAntiAffinity preferredDuringSchedulingIgnoredDuringExecution:[]WeightedPodAffinityTerm
-  requiredDuringSchedulingIgnoredDuringExecution:[]PodAffinityTerm
-Container args:[]string command:[]string env:[]EnvVar~name envFrom:[]EnvFromSource image
-  imagePullPolicy(|Always|IfNotPresent|Never) lifecycle:Lifecycle livenessProbe:Probe name!
-  ports:[]ContainerPort~containerPort readinessProbe:Probe resizePolicy:[]ContainerResizePolicy
-  resources:ResourceRequirements restartPolicy restartPolicyRules:[]ContainerRestartRule
-  securityContext:SecurityContext startupProbe:Probe stdin:bool stdinOnce:bool terminationMessagePath
-  terminationMessagePolicy tty:bool volumeDevices:[]VolumeDevice~devicePath
-  volumeMounts:[]VolumeMount~mountPath workingDir
-EnvVar name! value valueFrom:EnvVarSource
-EnvVarSource configMapKeyRef:ConfigMapKeySelector fieldRef:ObjectFieldSelector fileKeyRef:FileKeySelector
-  resourceFieldRef:ResourceFieldSelector secretKeyRef:SecretKeySelector
-ConfigMapKeySelector key! name optional:bool
-ObjectFieldSelector apiVersion fieldPath!
-FileKeySelector key! optional:bool path! volumeName!
-ResourceFieldSelector containerName divisor:quantity resource!
-SecretKeySelector key! name optional:bool
-EnvFromSource configMapRef:ConfigMapEnvSource prefix secretRef:SecretEnvSource
-ConfigMapEnvSource name optional:bool
-SecretEnvSource name optional:bool
-Lifecycle postStart:LifecycleHandler preStop:LifecycleHandler stopSignal
-LifecycleHandler exec:ExecAction httpGet:HTTPGetAction sleep:SleepAction tcpSocket:TCPSocketAction
-ExecAction command:[]string
-HTTPGetAction host httpHeaders:[]HTTPHeader path port!:intOrString scheme
-HTTPHeader name! value!
-SleepAction seconds!:int64
-TCPSocketAction host port!:intOrString
-Probe exec:ExecAction failureThreshold:int32 grpc:GRPCAction httpGet:HTTPGetAction initialDelaySeconds:int32
-  periodSeconds:int32 successThreshold:int32 tcpSocket:TCPSocketAction terminationGracePeriodSeconds:int64
-  timeoutSeconds:int32
-GRPCAction port!:int32 service
-ContainerPort containerPort!:int32 hostIP hostPort:int32 name protocol(|TCP|UDP|SCTP)
-ContainerResizePolicy resourceName! restartPolicy!
-ResourceRequirements claims:[]ResourceClaim limits:map:quantity requests:map:quantity
-ResourceClaim name! request
-ContainerRestartRule action! exitCodes:ContainerRestartRuleOnExitCodes
-ContainerRestartRuleOnExitCodes operator! values:[]int32
-SecurityContext allowPrivilegeEscalation:bool appArmorProfile:AppArmorProfile capabilities:Capabilities
-  privileged:bool procMount readOnlyRootFilesystem:bool runAsGroup:int64 runAsNonRoot:bool runAsUser:int64
-  seLinuxOptions:SELinuxOptions seccompProfile:SeccompProfile windowsOptions:WindowsSecurityContextOptions
-AppArmorProfile localhostProfile type!
-Capabilities add:[]string drop:[]string
-SELinuxOptions level role type user
-SeccompProfile localhostProfile type!
-WindowsSecurityContextOptions gmsaCredentialSpec gmsaCredentialSpecName hostProcess:bool runAsUserName
-VolumeDevice devicePath! name!
-VolumeMount mountPath! mountPropagation name! readOnly:bool recursiveReadOnly subPath subPathExpr
-PodDNSConfig nameservers:[]string options:[]PodDNSConfigOption searches:[]string
-PodDNSConfigOption name value
-EphemeralContainer ...Container targetContainerName
-HostAlias hostnames:[]string ip!
-LocalObjectReference name
-PodOS name!
-PodReadinessGate conditionType!
-PodResourceClaim name! resourceClaimName resourceClaimTemplateName
-PodSchedulingGate name!
-PodSchedulingGroup podGroupName
-PodSecurityContext appArmorProfile:AppArmorProfile fsGroup:int64 fsGroupChangePolicy runAsGroup:int64
-  runAsNonRoot:bool runAsUser:int64 seLinuxChangePolicy seLinuxOptions:SELinuxOptions
-  seccompProfile:SeccompProfile supplementalGroups:[]int64 supplementalGroupsPolicy sysctls:[]Sysctl
-  windowsOptions:WindowsSecurityContextOptions
-Sysctl name! value!
-Toleration effect(|NoSchedule|PreferNoSchedule|NoExecute) key operator(|Exists|Equal|Lt|Gt)
-  tolerationSeconds:int64 value
-TopologySpreadConstraint labelSelector:LabelSelector matchLabelKeys:[]string maxSkew!:int32 minDomains:int32
-  nodeAffinityPolicy nodeTaintsPolicy topologyKey! whenUnsatisfiable!
-PodStatus allocatedResources:map:quantity conditions:[]PodCondition~type containerStatuses:[]ContainerStatus
-  ephemeralContainerStatuses:[]ContainerStatus extendedResourceClaimStatus:PodExtendedResourceClaimStatus
-  hostIP hostIPs:[]HostIP~ip initContainerStatuses:[]ContainerStatus message
-  nodeAllocatableResourceClaimStatuses:[]NodeAllocatableResourceClaimStatus nominatedNodeName
-  observedGeneration:int64 phase(|Pending|Running|Succeeded|Failed|Unknown) podIP podIPs:[]PodIP~ip qosClass
-  reason resize resourceClaimStatuses:[]PodResourceClaimStatus~name,retainKeys
-  resources:ResourceRequirements startTime:time
-PodCondition lastProbeTime:time lastTransitionTime:time message observedGeneration:int64 reason
-  status(True|False|Unknown)! type!
-ContainerStatus allocatedResources:map:quantity allocatedResourcesStatus:[]ResourceStatus containerID image
-  imageID lastState:ContainerState name ready:bool resources:ResourceRequirements restartCount:int32
-  started:bool state:ContainerState stopSignal user:ContainerUser volumeMounts:[]VolumeMountStatus
-ResourceStatus name resources:[]ResourceHealth
-ResourceHealth health message resourceID
-ContainerState running:ContainerStateRunning terminated:ContainerStateTerminated
-  waiting:ContainerStateWaiting
-ContainerStateRunning startedAt:time
-ContainerStateTerminated containerID exitCode:int32 finishedAt:time message reason signal:int32
-  startedAt:time
-ContainerStateWaiting message reason
-ContainerUser linux:LinuxContainerUser
-LinuxContainerUser gid:int64 supplementalGroups:[]int64 uid:int64
-VolumeMountStatus mountPath name readOnly:bool recursiveReadOnly volumeStatus:VolumeStatus
-VolumeStatus image:ImageVolumeStatus
-ImageVolumeStatus imageRef
-PodExtendedResourceClaimStatus requestMappings:[]ContainerExtendedResourceRequest resourceClaimName
-ContainerExtendedResourceRequest containerName requestName resourceName
-HostIP ip!
-NodeAllocatableResourceClaimStatus containers:[]string resourceClaimName resources:map
-PodIP ip!
-PodResourceClaimStatus name! resourceClaimName
+Pod apiVersion kind metadata=1:ObjectMeta spec=2:PodSpec status=3:PodStatus
+PodSpec activeDeadlineSeconds=5*:int64 affinity=18*:Affinity automountServiceAccountToken=21*:bool
+  containers!=2:[]Container~name dnsConfig=26*:PodDNSConfig
+  dnsPolicy(|ClusterFirst|ClusterFirstWithHostNet|Default|None)=6 enableServiceLinks=30*:bool
+  ephemeralContainers=34:[]EphemeralContainer~name hostAliases=23:[]HostAlias~ip hostIPC=13:bool
+  hostNetwork=11:bool hostPID=12:bool hostUsers=37*:bool hostname=16 hostnameOverride=41*
+  imagePullSecrets=15:[]LocalObjectReference~name initContainers=20:[]Container~name nodeName=10
+  nodeSelector=7:map os=36*:PodOS overhead=32:map:quantity preemptionPolicy=31* priority=25*:int32
+  priorityClassName=24 readinessGates=28:[]PodReadinessGate
+  resourceClaims=39:[]PodResourceClaim~name,retainKeys resources=40*:ResourceRequirements
+  restartPolicy(|Always|OnFailure|Never)=3 runtimeClassName=29* schedulerName=19
+  schedulingGates=38:[]PodSchedulingGate~name schedulingGroup=43*:PodSchedulingGroup
+  securityContext=14*:PodSecurityContext serviceAccount=9 serviceAccountName=8 setHostnameAsFQDN=35*:bool
+  shareProcessNamespace=27*:bool subdomain=17 terminationGracePeriodSeconds=4*:int64
+  tolerations=22:[]Toleration topologySpreadConstraints=33:[]TopologySpreadConstraint~topologyKey
+  volumes=1:[]Volume~name,retainKeys
+Affinity nodeAffinity=1*:NodeAffinity podAffinity=2*:PodAffinity podAntiAffinity=3*:PodAntiAffinity
+NodeAffinity preferredDuringSchedulingIgnoredDuringExecution=2:[]PreferredSchedulingTerm
+  requiredDuringSchedulingIgnoredDuringExecution=1*:NodeSelector
+PreferredSchedulingTerm preference!=2:NodeSelectorTerm weight!=1:int32
+NodeSelectorTerm matchExpressions=1:[]NodeSelectorRequirement matchFields=2:[]NodeSelectorRequirement
+NodeSelectorRequirement key!=1 operator(In|NotIn|Exists|DoesNotExist|Gt|Lt)!=2 values=3:[]string
+NodeSelector nodeSelectorTerms!=1:[]NodeSelectorTerm
+PodAffinity preferredDuringSchedulingIgnoredDuringExecution=2:[]WeightedPodAffinityTerm
+  requiredDuringSchedulingIgnoredDuringExecution=1:[]PodAffinityTerm
+WeightedPodAffinityTerm podAffinityTerm!=2:PodAffinityTerm weight!=1:int32
+PodAffinityTerm labelSelector=1*:LabelSelector matchLabelKeys=5:[]string mismatchLabelKeys=6:[]string
+  namespaceSelector=4*:LabelSelector namespaces=2:[]string topologyKey!=3
+PodAntiAffinity preferredDuringSchedulingIgnoredDuringExecution=2:[]WeightedPodAffinityTerm
+  requiredDuringSchedulingIgnoredDuringExecution=1:[]PodAffinityTerm
+Container args=4:[]string command=3:[]string env=7:[]EnvVar~name envFrom=19:[]EnvFromSource image=2
+  imagePullPolicy(|Always|IfNotPresent|Never)=14 lifecycle=12*:Lifecycle livenessProbe=10*:Probe name!=1
+  ports=6:[]ContainerPort~containerPort readinessProbe=11*:Probe resizePolicy=23:[]ContainerResizePolicy
+  resources=8:ResourceRequirements restartPolicy=24* restartPolicyRules=25:[]ContainerRestartRule
+  securityContext=15*:SecurityContext startupProbe=22*:Probe stdin=16:bool stdinOnce=17:bool
+  terminationMessagePath=13 terminationMessagePolicy=20 tty=18:bool
+  volumeDevices=21:[]VolumeDevice~devicePath volumeMounts=9:[]VolumeMount~mountPath workingDir=5
+EnvVar name!=1 value=2 valueFrom=3*:EnvVarSource
+EnvVarSource configMapKeyRef=3*:ConfigMapKeySelector fieldRef=1*:ObjectFieldSelector
+  fileKeyRef=5*:FileKeySelector resourceFieldRef=2*:ResourceFieldSelector secretKeyRef=4*:SecretKeySelector
+ConfigMapKeySelector key!=2 name=1.1 optional=3*:bool
+ObjectFieldSelector apiVersion=1 fieldPath!=2
+FileKeySelector key!=3 optional=4*:bool path!=2 volumeName!=1
+ResourceFieldSelector containerName=1 divisor=3:quantity resource!=2
+SecretKeySelector key!=2 name=1.1 optional=3*:bool
+EnvFromSource configMapRef=2*:ConfigMapEnvSource prefix=1 secretRef=3*:SecretEnvSource
+ConfigMapEnvSource name=1.1 optional=2*:bool
+SecretEnvSource name=1.1 optional=2*:bool
+Lifecycle postStart=1*:LifecycleHandler preStop=2*:LifecycleHandler stopSignal=3*
+LifecycleHandler exec=1*:ExecAction httpGet=2*:HTTPGetAction sleep=4*:SleepAction
+  tcpSocket=3*:TCPSocketAction
+ExecAction command=1:[]string
+HTTPGetAction host=3 httpHeaders=5:[]HTTPHeader path=1 port!=2:intOrString scheme=4
+HTTPHeader name!=1 value!=2
+SleepAction seconds!=1:int64
+TCPSocketAction host=2 port!=1:intOrString
+Probe exec=1.1*:ExecAction failureThreshold=6:int32 grpc=1.4*:GRPCAction httpGet=1.2*:HTTPGetAction
+  initialDelaySeconds=2:int32 periodSeconds=4:int32 successThreshold=5:int32 tcpSocket=1.3*:TCPSocketAction
+  terminationGracePeriodSeconds=7*:int64 timeoutSeconds=3:int32
+GRPCAction port!=1:int32 service=2*
+ContainerPort containerPort!=3:int32 hostIP=5 hostPort=2:int32 name=1 protocol(|TCP|UDP|SCTP)=4
+ContainerResizePolicy resourceName!=1 restartPolicy!=2
+ResourceRequirements claims=3:[]ResourceClaim limits=1:map:quantity requests=2:map:quantity
+ResourceClaim name!=1 request=2
+ContainerRestartRule action!=1 exitCodes=2*:ContainerRestartRuleOnExitCodes
+ContainerRestartRuleOnExitCodes operator!=1 values=2:[]int32
+SecurityContext allowPrivilegeEscalation=7*:bool appArmorProfile=12*:AppArmorProfile
+  capabilities=1*:Capabilities privileged=2*:bool procMount=9* readOnlyRootFilesystem=6*:bool
+  runAsGroup=8*:int64 runAsNonRoot=5*:bool runAsUser=4*:int64 seLinuxOptions=3*:SELinuxOptions
+  seccompProfile=11*:SeccompProfile windowsOptions=10*:WindowsSecurityContextOptions
+AppArmorProfile localhostProfile=2* type!=1
+Capabilities add=1:[]string drop=2:[]string
+SELinuxOptions level=4 role=2 type=3 user=1
+SeccompProfile localhostProfile=2* type!=1
+WindowsSecurityContextOptions gmsaCredentialSpec=2* gmsaCredentialSpecName=1* hostProcess=4*:bool
+  runAsUserName=3*
+VolumeDevice devicePath!=2 name!=1
+VolumeMount mountPath!=3 mountPropagation=5* name!=1 readOnly=2:bool recursiveReadOnly=7* subPath=4
+  subPathExpr=6
+PodDNSConfig nameservers=1:[]string options=3:[]PodDNSConfigOption searches=2:[]string
+PodDNSConfigOption name=1 value=2*
+EphemeralContainer ...Container=1 targetContainerName=2
+HostAlias hostnames=2:[]string ip!=1
+LocalObjectReference name=1
+PodOS name!=1
+PodReadinessGate conditionType!=1
+PodResourceClaim name!=1 resourceClaimName=3* resourceClaimTemplateName=4*
+PodSchedulingGate name!=1
+PodSchedulingGroup podGroupName=1*
+PodSecurityContext appArmorProfile=11*:AppArmorProfile fsGroup=5*:int64 fsGroupChangePolicy=9*
+  runAsGroup=6*:int64 runAsNonRoot=3*:bool runAsUser=2*:int64 seLinuxChangePolicy=13*
+  seLinuxOptions=1*:SELinuxOptions seccompProfile=10*:SeccompProfile supplementalGroups=4:[]int64
+  supplementalGroupsPolicy=12* sysctls=7:[]Sysctl windowsOptions=8*:WindowsSecurityContextOptions
+Sysctl name!=1 value!=2
+Toleration effect(|NoSchedule|PreferNoSchedule|NoExecute)=4 key=1 operator(|Exists|Equal|Lt|Gt)=2
+  tolerationSeconds=5*:int64 value=3
+TopologySpreadConstraint labelSelector=4*:LabelSelector matchLabelKeys=8:[]string maxSkew!=1:int32
+  minDomains=5*:int32 nodeAffinityPolicy=6* nodeTaintsPolicy=7* topologyKey!=2 whenUnsatisfiable!=3
+PodStatus allocatedResources=19:map:quantity conditions=2:[]PodCondition~type
+  containerStatuses=8:[]ContainerStatus ephemeralContainerStatuses=13:[]ContainerStatus
+  extendedResourceClaimStatus=18*:PodExtendedResourceClaimStatus hostIP=5 hostIPs=16:[]HostIP~ip
+  initContainerStatuses=10:[]ContainerStatus message=3
+  nodeAllocatableResourceClaimStatuses=21:[]NodeAllocatableResourceClaimStatus nominatedNodeName=11
+  observedGeneration=17:int64 phase(|Pending|Running|Succeeded|Failed|Unknown)=1 podIP=6
+  podIPs=12:[]PodIP~ip qosClass=9 reason=4 resize=14
+  resourceClaimStatuses=15:[]PodResourceClaimStatus~name,retainKeys resources=20*:ResourceRequirements
+  startTime=7*:time
+PodCondition lastProbeTime=3:time lastTransitionTime=4:time message=6 observedGeneration=7:int64 reason=5
+  status(True|False|Unknown)!=2 type!=1
+ContainerStatus allocatedResources=10:map:quantity allocatedResourcesStatus=14:[]ResourceStatus
+  containerID=8 image=6 imageID=7 lastState=3:ContainerState name=1 ready=4:bool
+  resources=11*:ResourceRequirements restartCount=5:int32 started=9*:bool state=2:ContainerState
+  stopSignal=15* user=13*:ContainerUser volumeMounts=12:[]VolumeMountStatus
+ResourceStatus name=1 resources=2:[]ResourceHealth
+ResourceHealth health=2 message=6* resourceID=1
+ContainerState running=2*:ContainerStateRunning terminated=3*:ContainerStateTerminated
+  waiting=1*:ContainerStateWaiting
+ContainerStateRunning startedAt=1:time
+ContainerStateTerminated containerID=7 exitCode=1:int32 finishedAt=6:time message=4 reason=3 signal=2:int32
+  startedAt=5:time
+ContainerStateWaiting message=2 reason=1
+ContainerUser linux=1*:LinuxContainerUser
+LinuxContainerUser gid=2:int64 supplementalGroups=3:[]int64 uid=1:int64
+VolumeMountStatus mountPath=2 name=1 readOnly=3:bool recursiveReadOnly=4* volumeStatus=5*:VolumeStatus
+VolumeStatus image=1*:ImageVolumeStatus
+ImageVolumeStatus imageRef=1
+PodExtendedResourceClaimStatus requestMappings=1:[]ContainerExtendedResourceRequest resourceClaimName=2
+ContainerExtendedResourceRequest containerName=1 requestName=3 resourceName=2
+HostIP ip!=1
+NodeAllocatableResourceClaimStatus containers=2:[]string resourceClaimName=1 resources:map
+PodIP ip!=1
+PodResourceClaimStatus name!=1 resourceClaimName=2*
 `,
 } as const;

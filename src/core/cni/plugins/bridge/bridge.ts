@@ -121,7 +121,7 @@ function containerRoutes(
   return routes;
 }
 
-/** An existing bridge keeps its MTU and MAC address, and its owner. */
+/** Somebody else's bridge keeps its MTU and MAC address, and its owner. */
 function bridgeLink(config: BridgeConfig, existing: Link | undefined, names: Names): Link {
   const link: Link = {
     kind: 'link',
@@ -130,7 +130,7 @@ function bridgeLink(config: BridgeConfig, existing: Link | undefined, names: Nam
     up: true,
     ...(config.promiscMode && { promiscuous: true }),
   };
-  if (existing !== undefined) return link;
+  if (existing !== undefined && existing.alias !== CNI.alias) return link;
   return {
     ...link,
     mac: names.bridgeMac,

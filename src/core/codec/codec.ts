@@ -18,7 +18,13 @@ export type Shape =
   | { readonly of: 'mac' }
   | { readonly of: 'flag' }
   | { readonly of: 'constant'; readonly value: unknown }
-  | { readonly of: 'named'; readonly names: readonly string[]; readonly base: Shape }
+  | {
+      readonly of: 'named';
+      readonly names: readonly string[];
+      /** The values that have the names, in the same order. */
+      readonly values?: readonly number[];
+      readonly base: Shape;
+    }
   | { readonly of: 'list'; readonly item: Shape }
   /** One of several, chosen by the value of the sibling field `by`; any other value of it carries bytes. */
   | { readonly of: 'choice'; readonly by: string; readonly cases: Readonly<Record<string, Shape>> }
@@ -129,7 +135,7 @@ export const rest: Codec<Uint8Array> = {
   encode: (w, v) => w.raw(v),
 };
 
-const utf8Decoder = new TextDecoder('utf-8', { fatal: true });
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 
 /** UTF-8 text that fills what is left, with its closing NUL if there is one; encoded with one. */
@@ -215,7 +221,7 @@ export function named<const N extends Readonly<Record<string, number>>>(
 ): Codec<(keyof N & string) | number> {
   const byValue = new Map(Object.entries(names).map(([name, value]) => [value, name]));
   return {
-    shape: { of: 'named', names: Object.keys(names), base: base.shape },
+    shape: { of: 'named', names: Object.keys(names), values: Object.values(names), base: base.shape },
     decode: (r) => {
       const value = base.decode(r);
       return (byValue.get(value) as (keyof N & string) | undefined) ?? value;

@@ -23,36 +23,45 @@ export class Writer {
     return at;
   }
 
+  // In all of these reserve comes first, as a statement: it may replace the view.
   u8(value: number): void {
-    this.view.setUint8(this.reserve(1), checked(value, 0xff));
+    const at = this.reserve(1);
+    this.view.setUint8(at, checked(value, 0xff));
   }
   u16le(value: number): void {
-    this.view.setUint16(this.reserve(2), checked(value, 0xffff), true);
+    const at = this.reserve(2);
+    this.view.setUint16(at, checked(value, 0xffff), true);
   }
   u16be(value: number): void {
-    this.view.setUint16(this.reserve(2), checked(value, 0xffff), false);
+    const at = this.reserve(2);
+    this.view.setUint16(at, checked(value, 0xffff), false);
   }
   u32le(value: number): void {
-    this.view.setUint32(this.reserve(4), checked(value, 0xffffffff), true);
+    const at = this.reserve(4);
+    this.view.setUint32(at, checked(value, 0xffffffff), true);
   }
   u32be(value: number): void {
-    this.view.setUint32(this.reserve(4), checked(value, 0xffffffff), false);
+    const at = this.reserve(4);
+    this.view.setUint32(at, checked(value, 0xffffffff), false);
   }
   i32le(value: number): void {
-    this.view.setInt32(this.reserve(4), value, true);
+    const at = this.reserve(4);
+    this.view.setInt32(at, value, true);
   }
   i32be(value: number): void {
-    this.view.setInt32(this.reserve(4), value, false);
+    const at = this.reserve(4);
+    this.view.setInt32(at, value, false);
   }
   u64le(value: bigint): void {
-    this.view.setBigUint64(this.reserve(8), value, true);
+    const at = this.reserve(8);
+    this.view.setBigUint64(at, value, true);
   }
   u64be(value: bigint): void {
-    this.view.setBigUint64(this.reserve(8), value, false);
+    const at = this.reserve(8);
+    this.view.setBigUint64(at, value, false);
   }
 
   raw(bytes: Uint8Array): void {
-    // reserve may replace the buffer: take its answer before touching this.bytes
     const at = this.reserve(bytes.length);
     this.bytes.set(bytes, at);
   }

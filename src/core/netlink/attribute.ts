@@ -29,6 +29,8 @@ export interface RawAttribute {
 export interface Attribute<T> {
   readonly type: number;
   readonly nested: boolean;
+  /** True if the codec depends on a sibling: such rows are decoded after all others, wherever they came. */
+  readonly dependent?: boolean;
   /** The codec of the payload, given the attributes read or to be written beside it. */
   codecFor(siblings: Readonly<Record<string, unknown>>): Codec<T>;
   readonly shape: FieldShape;
@@ -51,7 +53,7 @@ export function nest<T>(type: number, codec: Codec<T>): Attribute<T> {
   return { ...attribute(type, codec), nested: true };
 }
 
-/** A nest whose content depends on a sibling declared before it, as IFLA_INFO_DATA does on IFLA_INFO_KIND; others stay bytes. */
+/** A nest whose content depends on a sibling, as IFLA_INFO_DATA does on IFLA_INFO_KIND; others stay bytes. */
 export function dependentNest<const C extends Readonly<Record<string, Codec<unknown>>>>(
   type: number,
   by: string,
@@ -62,6 +64,7 @@ export function dependentNest<const C extends Readonly<Record<string, Codec<unkn
   return {
     type,
     nested: true,
+    dependent: true,
     codecFor: (siblings) => {
       const discriminant = siblings[by];
       const found =
@@ -85,6 +88,7 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Attr
     decode: (reader) => {
       const value: Record<string, unknown> = {};
       let unknown: RawAttribute[] | undefined;
+      let deferred: (() => void)[] | undefined;
       eachAttribute(reader, (type, payload) => {
         const found = byType.get(type & NLA_TYPE_MASK);
         if (found === undefined) {
@@ -92,8 +96,15 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Attr
           unknown.push({ type, bytes: payload.copy(payload.remaining) });
           return;
         }
-        value[found.name] = decodePayload(found.name, found.row.codecFor(value), payload);
+        const decode = () => {
+          value[found.name] = decodePayload(found.name, found.row.codecFor(value), payload);
+        };
+        if (found.row.dependent === true) {
+          deferred ??= [];
+          deferred.push(decode);
+        } else decode();
       });
+      if (deferred !== undefined) for (const decode of deferred) decode();
       if (unknown !== undefined) value['unknown'] = unknown;
       return value as AttributesValue<T>;
     },

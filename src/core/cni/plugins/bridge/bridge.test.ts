@@ -10,7 +10,7 @@ import { bridgePlugin } from './bridge.ts';
 
 const golden = (name: string) => readFileSync(new URL(`./golden/${name}`, import.meta.url), 'utf8');
 
-const config = (more: JsonObject = {}, ipam: JsonObject | undefined = { subnet: '10.1.0.0/24' }) => ({
+const config = (more: JsonObject = {}, ipam: JsonObject | false = { subnet: '10.1.0.0/24' }) => ({
   cniVersion: '1.1.0',
   name: 'dbnet',
   type: 'bridge',
@@ -63,7 +63,7 @@ describe('ADD', () => {
   });
 
   test('without ipam gives an interface without addresses', async () => {
-    const { result, podObjects } = await planAddOn('bridge', config({}, undefined), nodeFacts());
+    const { result, podObjects } = await planAddOn('bridge', config({}, false), nodeFacts());
     expect(result.interfaces.map((link) => link.name)).toEqual(['cni0', 'veth8799b23c', 'eth0']);
     expect([result.ips, result.routes]).toEqual([[], []]);
     expect(podObjects.map((object) => object.kind)).toEqual(['link']);

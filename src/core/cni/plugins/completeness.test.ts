@@ -1,0 +1,161 @@
+/** Every plugin in every version of the specification: ADD, DEL and VERSION. A plugin without a row here fails. */
+import { afterAll, describe, expect, test } from 'vitest';
+import { cniEnvironment, memoryIpam, nodeFacts, planAddOn, planDelOn } from '#testing/cni/index.ts';
+import { encodeResult } from '../spec/encode.ts';
+import type { JsonObject } from '../spec/json.ts';
+import { parseNetworkConfig } from '../spec/network-config.ts';
+import type { CniResult } from '../spec/result.ts';
+import { CNI_VERSIONS, type CniVersion, isAtLeast, versionReply } from '../spec/version.ts';
+import { parseHostLocalConfig } from './host-local/index.ts';
+import { attachmentAlias } from './identity.ts';
+import { openIpam, openIpamToGiveBack } from './ipam.ts';
+import { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';
+
+const dualStack = {
+  type: 'host-local',
+  ranges: [[{ subnet: '10.1.0.0/24' }], [{ subnet: 'fd00:1::/64' }]],
+  routes: [{ dst: '0.0.0.0/0' }],
+};
+
+interface Row {
+  readonly config: JsonObject;
+  /** The names of the interfaces, the addresses with their gateways, and the routes it reports. */
+  readonly interfaces: readonly RegExp[];
+  readonly ip4: JsonObject;
+  readonly ip6: JsonObject;
+  readonly routes?: readonly JsonObject[];
+  /** Kinds of what DEL removes from the host. */
+  readonly removed: readonly string[];
+}
+
+const gateways = [
+  { dst: '0.0.0.0/0', gw: '169.254.1.1' },
+  { dst: '::/0', gw: 'fe80::1' },
+];
+const ROWS: Readonly<Record<string, Row>> = {
+  bridge: {
+    config: { isGateway: true, ipam: dualStack },
+    interfaces: [/^cni0$/, /^veth[0-9a-f]{8}$/, /^eth0$/],
+    ip4: { interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    ip6: { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+    routes: [{ dst: '0.0.0.0/0' }],
+    removed: ['link'],
+  },
+  'host-local': {
+    config: { ipam: dualStack },
+    interfaces: [],
+    ip4: { address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    ip6: { address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+    routes: [{ dst: '0.0.0.0/0' }],
+    removed: [],
+  },
+  loopback: {
+    config: {},
+    interfaces: [/^lo$/],
+    ip4: { interface: 0, address: '127.0.0.1/8' },
+    ip6: { interface: 0, address: '::1/128' },
+    removed: [],
+  },
+  poplin: {
+    config: {},
+    interfaces: [/^pop[0-9a-f]{11}$/, /^eth0$/],
+    ip4: { interface: 1, address: '10.244.1.2/32', gateway: '169.254.1.1' },
+    ip6: { interface: 1, address: 'fd00:244:1::2/128', gateway: 'fe80::1' },
+    routes: gateways,
+    removed: ['link'],
+  },
+};
+
+const exercised = new Set<string>();
+
+function configOf(type: string, cniVersion: CniVersion): JsonObject {
+  return { ...ROWS[type]?.config, cniVersion, name: 'net', type };
+}
+
+async function resultOf(type: string, config: JsonObject): Promise<CniResult> {
+  if (INTERFACE_PLUGINS.has(type)) return (await planAddOn(type, config, nodeFacts())).result;
+  const network = parseNetworkConfig(config);
+  const choice = { kind: 'host-local', config: parseHostLocalConfig(network) } as const;
+  return openIpam(choice, network, cniEnvironment(), memoryIpam()).add();
+}
+
+/** The shape a version prescribes for a row, without the interfaces. */
+function expectedShape({ ip4, ip6, routes = [] }: Row, version: CniVersion): JsonObject {
+  if (isAtLeast(version, '1.0.0')) return { ips: [ip4, ip6], ...(routes.length > 0 && { routes }) };
+  if (isAtLeast(version, '0.3.0')) {
+    const ips = [
+      { version: '4', ...ip4 },
+      { version: '6', ...ip6 },
+    ];
+    return { ips, ...(routes.length > 0 && { routes }) };
+  }
+  const half = (ip: JsonObject, isIpv6: boolean) => {
+    const own = routes.filter((route) => String(route['dst']).includes(':') === isIpv6);
+    const { address, gateway } = ip;
+    return { ip: address, ...(gateway !== undefined && { gateway }), ...(own.length > 0 && { routes: own }) };
+  };
+  return { ip4: half(ip4, false), ip6: half(ip6, true) };
+}
+
+test('every plugin has a row and every row a plugin', () => {
+  expect(Object.keys(ROWS).sort()).toEqual(PLUGIN_TYPES);
+});
+
+describe.each(PLUGIN_TYPES)('%s', (type) => {
+  const row = ROWS[type] as Row;
+
+  test.each(CNI_VERSIONS)('ADD in %s reports in the shape of that version', async (version) => {
+    const result = encodeResult(await resultOf(type, configOf(type, version)), version);
+    const { interfaces = [], ...rest } = result;
+    expect(rest).toStrictEqual({ cniVersion: version, ...expectedShape(row, version) });
+    const names = (interfaces as { name: string }[]).map((link) => link.name);
+    expect(names).toHaveLength(isAtLeast(version, '0.3.0') ? row.interfaces.length : 0);
+    for (const [index, name] of names.entries()) expect(name).toMatch(row.interfaces[index] as RegExp);
+    exercised.add(`${type} ${version} ADD`);
+  });
+
+  test.each(CNI_VERSIONS)('DEL in %s removes what ADD made, and does so twice', async (version) => {
+    const config = configOf(type, version);
+    if (INTERFACE_PLUGINS.has(type)) {
+      const { hostObjects } = await planAddOn(type, config, nodeFacts());
+      const { hostRemovals } = planDelOn(type, config, nodeFacts({}, hostObjects));
+      expect(hostRemovals.map((object) => object.kind)).toEqual(row.removed);
+      expect(planDelOn(type, config, nodeFacts()).hostRemovals).toEqual([]);
+    } else {
+      const ports = memoryIpam();
+      const network = parseNetworkConfig(config);
+      const choice = { kind: 'host-local', config: parseHostLocalConfig(network) } as const;
+      const ipam = openIpam(choice, network, cniEnvironment(), ports);
+      const first = await ipam.add();
+      const back = openIpamToGiveBack(type, network, cniEnvironment({ command: 'DEL' }), ports);
+      await back.del();
+      await back.del();
+      const again = await openIpam(choice, network, cniEnvironment(), ports).add();
+      expect(again.ips).toHaveLength(first.ips.length);
+    }
+    exercised.add(`${type} ${version} DEL`);
+  });
+
+  test.each(CNI_VERSIONS)('VERSION in %s echoes it and lists all', (version) => {
+    expect(versionReply(version)).toEqual({ cniVersion: version, supportedVersions: CNI_VERSIONS });
+    expect(aboutPlugin(type, '1.2.3')).toBe(
+      `CNI plugin ${type} of Poplin 1.2.3 (CNI 1.1.0)\nCNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0\n`,
+    );
+    exercised.add(`${type} ${version} VERSION`);
+  });
+});
+
+test('the alias of an attachment is that of its plan in every version', async () => {
+  const alias = attachmentAlias({ network: 'net', containerId: 'c1', ifName: 'eth0' });
+  for (const version of CNI_VERSIONS) {
+    const { hostObjects } = await planAddOn('poplin', configOf('poplin', version), nodeFacts());
+    expect(hostObjects[0]).toMatchObject({ kind: 'link', alias });
+  }
+});
+
+afterAll(() => {
+  const wanted = PLUGIN_TYPES.flatMap((type) =>
+    CNI_VERSIONS.flatMap((version) => ['ADD', 'DEL', 'VERSION'].map((verb) => `${type} ${version} ${verb}`)),
+  );
+  expect([...exercised].sort()).toEqual(wanted.sort());
+});

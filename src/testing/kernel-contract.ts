@@ -35,7 +35,7 @@ const SETTINGS: VxlanSettings = {
 };
 
 const UNDERLAY: KernelObject[] = [
-  { kind: 'link', name: 'under0', detail: { type: 'dummy' }, up: true },
+  { kind: 'link', name: 'under0', detail: { type: 'bridge' }, up: true },
   { kind: 'address', link: 'under0', address: '192.0.2.1/24' },
   { kind: 'address', link: 'under0', address: '2001:db8::1/64', noDad: true },
 ];
@@ -146,7 +146,8 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
       const wish = STATES['with nodes 2 and 3'] as KernelObject[];
       await reach(wish);
       for (const object of wish) {
-        if (object.kind === 'sysctl' || object.kind === 'nft-set') continue; // a set in use cannot be removed
+        // A set in use cannot be removed; an element needs its set's layout, which only a mirror knows: flushed by nft elsewhere.
+        if (object.kind === 'sysctl' || object.kind === 'nft-set' || object.kind === 'nft-element') continue;
         await under.removeForeign(object);
         expect(await reach(wish), keyOf(object)).toContain(`add ${keyOf(object)}`);
         expect(await reach(wish), keyOf(object)).toEqual([]);
@@ -186,7 +187,7 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
       await under.addForeign({
         kind: 'link',
         name: 'flannel.7',
-        detail: { type: 'dummy' },
+        detail: { type: 'bridge' },
         mac: '02:11:22:33:44:55',
       });
       const { ops, conflicts } = plan(stateOf(BASE), under.kernel.state(), { owners: OWNERS });

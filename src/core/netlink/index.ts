@@ -56,7 +56,14 @@ export {
   NLMSG,
 } from './message.ts';
 export { decodeLink } from './route/decode.ts';
-export { DUMP_KINDS, type DumpKind, dumpRequests, linkRequest, ROUTE_GROUPS } from './route/dump.ts';
+export {
+  DUMP_KINDS,
+  type DumpKind,
+  dumpRequests,
+  linkAddressesRequest,
+  linkRequest,
+  ROUTE_GROUPS,
+} from './route/dump.ts';
 export { encodeOp } from './route/encode.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
 export { RouteMirror } from './route/mirror.ts';

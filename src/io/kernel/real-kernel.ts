@@ -3,6 +3,7 @@
  * change the queued notifications are taken in at once, so state() never lags behind apply(). Lost notifications (ENOBUFS)
  * and cascades the kernel does not announce lead to a fresh dump.
  */
+import { familyOf } from '#base/ip/index.ts';
 import {
   type ApplyOutcome,
   type Kernel,
@@ -11,10 +12,17 @@ import {
   type KernelOp,
   type KernelState,
 } from '#core/kernel/index.ts';
-import { dumpRequests, ROUTE_GROUPS, RouteMirror } from '#core/netlink/index.ts';
-import { NFT_GROUPS, NftMirror, nftDumpRequests } from '#core/netlink/nftables/index.ts';
+import {
+  DUMP_KINDS,
+  type DumpKind,
+  dumpRequests,
+  linkAddressesRequest,
+  ROUTE_GROUPS,
+  RouteMirror,
+} from '#core/netlink/index.ts';
+import { NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
 import { type Namespace, readSysctl } from '#io/namespace/index.ts';
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkMonitor } from '#io/netlink/index.ts';
+import { isNotFound, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkMonitor } from '#io/netlink/index.ts';
 import { KernelSession } from './session.ts';
 
 export class RealKernel implements Kernel {
@@ -32,12 +40,11 @@ export class RealKernel implements Kernel {
   private lost = false;
 
   private constructor(namespace: Namespace) {
-    this.session = new KernelSession(
-      namespace,
-      KernelSession.openRouteSocket(namespace),
-      { indexOf: (name) => this.routes.indexOf(name) },
-      () => this.drain(),
-    );
+    this.session = new KernelSession(namespace, KernelSession.openRouteSocket(namespace), {
+      indexOf: (name) => this.routes.indexOf(name),
+      state: () => this.objects,
+      afterSend: () => this.drain(),
+    });
     const monitor = {
       namespace,
       onLost: () => {
@@ -84,6 +91,7 @@ export class RealKernel implements Kernel {
       for (const { object } of ops) {
         if (object.kind === 'sysctl' || object.kind === 'link') this.readSysctls(object);
       }
+      this.readNewAddresses(ops);
       this.drain();
       return { applied: ops.length - failures.length, failures };
     });
@@ -100,16 +108,8 @@ export class RealKernel implements Kernel {
   resync(): void {
     const wasLost = this.lost;
     this.lost = false;
-    this.routes.beginResync();
-    for (const request of dumpRequests()) {
-      for (const message of this.session.route.dump(request, 'dump')) this.routes.apply(message);
-    }
-    this.routes.endResync();
-    this.tables.beginResync();
-    for (const request of nftDumpRequests()) {
-      for (const message of this.session.nft.dump(request, 'dump nf_tables')) this.tables.apply(message);
-    }
-    this.tables.endResync();
+    this.resyncRoutes(DUMP_KINDS);
+    this.resyncTables();
     for (const path of this.sysctls) this.readSysctl(path);
     this.collect();
     if (wasLost) for (const listener of this.listeners) listener.resynced();
@@ -122,12 +122,52 @@ export class RealKernel implements Kernel {
     this.session[Symbol.dispose]();
   }
 
+  private resyncRoutes(kinds: readonly DumpKind[]): void {
+    this.routes.beginResync(kinds);
+    for (const request of dumpRequests(kinds)) {
+      for (const message of this.session.route.dump(request, 'dump')) this.routes.apply(message);
+    }
+    this.routes.endResync();
+  }
+
+  private resyncTables(): void {
+    this.tables.beginResync();
+    for (const request of this.tables.dumpRequests()) this.dumpTables(request);
+    this.tables.endResync();
+  }
+
+  /** A table or set that went between two requests has nothing to tell. */
+  private dumpTables(request: Uint8Array): void {
+    try {
+      for (const message of this.session.nft.dump(request, 'dump nf_tables')) this.tables.apply(message);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  /** The kernel announces an IPv6 address from a work queue, some time after it is there. */
+  private readNewAddresses(ops: readonly KernelOp[]): void {
+    const links = new Set<string>();
+    for (const { verb, object } of ops) {
+      if (verb !== 'remove' && object.kind === 'address' && familyOf(object.address) === 6)
+        links.add(object.link);
+    }
+    for (const link of links) {
+      const index = this.routes.indexOf(link);
+      if (index === undefined) continue;
+      for (const message of this.session.route.dump(linkAddressesRequest(index), 'addresses'))
+        this.routes.apply(message);
+    }
+  }
+
   private drain(): void {
-    const routes = this.routeMonitor.drain();
-    for (const message of routes) this.routes.apply(message);
+    for (const message of this.routeMonitor.drain()) this.routes.apply(message);
     for (const message of this.nftMonitor.drain()) this.tables.apply(message);
-    if (this.lost || this.routes.takeNeedsDump() || this.tables.takeNeedsDump()) this.resync();
-    else this.collect();
+    if (this.lost) return this.resync();
+    const kinds = this.routes.takeNeedsDump();
+    if (kinds !== undefined) this.resyncRoutes(kinds);
+    if (this.tables.takeNeedsDump()) this.resyncTables();
+    this.collect();
   }
 
   private take(mirror: RouteMirror | NftMirror, messages: readonly Uint8Array[]): void {

@@ -2,9 +2,15 @@
  * Carries kernel operations out in one network namespace: encodes them, sends them in as few system calls as will do, and
  * tells which failed and why. It keeps no picture of the namespace (see real-kernel.ts) and knows no owner.
  */
-import { describeOp, type KernelOp, type OpFailure, type Sysctl } from '#core/kernel/index.ts';
+import {
+  describeOp,
+  type KernelOp,
+  type KernelState,
+  type OpFailure,
+  type Sysctl,
+} from '#core/kernel/index.ts';
 import { encodeOp, errnoText, type LinkIndex } from '#core/netlink/index.ts';
-import { encodeNftOps } from '#core/netlink/nftables/index.ts';
+import { encodeNftOps, type NftTransaction } from '#core/netlink/nftables/index.ts';
 import { type Namespace, openNamespace, writeSysctl } from '#io/namespace/index.ts';
 import {
   type MessageFailure,
@@ -20,8 +26,13 @@ const SYNC_MESSAGES = 100;
 /** Notifications of so many messages fit the monitor's buffer between two drains. */
 const CHUNK_MESSAGES = 1000;
 
-export interface SessionLinks {
+/** What a session needs to know of its namespace. */
+export interface SessionContext {
   indexOf(name: string): number | undefined;
+  /** The state, where somebody keeps it: elements are encoded by their set's layout. */
+  state?(): KernelState;
+  /** Called after each send, so that an owner can take in what it changed. */
+  afterSend?(): void;
 }
 
 type Stage = 'link' | 'sysctl' | 'route' | 'nft';
@@ -29,21 +40,13 @@ type Stage = 'link' | 'sysctl' | 'route' | 'nft';
 export class KernelSession implements Disposable {
   readonly namespace: Namespace;
   readonly route: NetlinkSocket;
-  private readonly links: SessionLinks;
+  private readonly context: SessionContext;
   private netfilter: NetlinkSocket | undefined;
-  /** Called after each send, so that an owner can take in what it changed. */
-  private readonly afterSend: () => void;
 
-  constructor(
-    namespace: Namespace,
-    route: NetlinkSocket,
-    links: SessionLinks,
-    afterSend: () => void = () => {},
-  ) {
+  constructor(namespace: Namespace, route: NetlinkSocket, context: SessionContext) {
     this.namespace = namespace;
     this.route = route;
-    this.links = links;
-    this.afterSend = afterSend;
+    this.context = context;
   }
 
   static openRouteSocket(namespace: Namespace): NetlinkSocket {
@@ -88,7 +91,7 @@ export class KernelSession implements Disposable {
   private async applyRoute(ops: readonly KernelOp[], stage: Stage, failures: OpFailure[]): Promise<void> {
     using peers = new PeerNamespaces();
     const index: LinkIndex = {
-      indexOf: (name) => this.links.indexOf(name),
+      indexOf: (name) => this.context.indexOf(name),
       netnsFd: (path) => peers.fdOf(path),
     };
     let messages: Uint8Array[] = [];
@@ -102,7 +105,7 @@ export class KernelSession implements Disposable {
       for (const failure of found) failures.push(describeFailure(sources, failure));
       messages = [];
       sources = [];
-      this.afterSend();
+      this.context.afterSend?.();
     };
     for (const op of ops) {
       try {
@@ -118,11 +121,25 @@ export class KernelSession implements Disposable {
     await flush();
   }
 
+  /** What refers to a set or table that is nowhere cannot be encoded: then nothing of the transaction is done. */
+  private encodeNft(ops: readonly KernelOp[], failures: OpFailure[]): NftTransaction | undefined {
+    try {
+      return encodeNftOps(ops, this.context.state?.());
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      for (const op of ops)
+        failures.push({ op, code: 'ENOENT', message: `${describeOp(op)}: ${error.message} (ENOENT)` });
+      return undefined;
+    }
+  }
+
   private async applyNft(ops: readonly KernelOp[], failures: OpFailure[]): Promise<void> {
-    const { messages, opIndex } = encodeNftOps(ops);
+    const encoded = this.encodeNft(ops, failures);
+    if (encoded === undefined) return;
+    const { messages, opIndex } = encoded;
     const run = messages.length > SYNC_MESSAGES ? nftBatch : nftBatchSync;
     const outcome = await run(this.nft, messages);
-    this.afterSend();
+    this.context.afterSend?.();
     if (outcome.failures.length === 0) return;
     // A transaction fails as a whole: every operation of it failed, each with its own reason or with the first one's.
     const reasons = new Map(outcome.failures.map((failure) => [opIndex[failure.index] ?? -1, failure]));

@@ -81,6 +81,15 @@ export function linkRequest(name: string): Uint8Array {
   });
 }
 
+/** Dumps the IPv6 addresses of one link: the kernel tells of a new one only when its duplicate address detection has run, or was skipped. */
+export function linkAddressesRequest(index: number): Uint8Array {
+  return encodeMessage(addressMessage, {
+    type: RTM_ADDRESS.GET,
+    flags: 0,
+    payload: { ...EMPTY_ADDRESS, family: AF.INET6, index },
+  });
+}
+
 function routeDump(family: number, protocol: number): Uint8Array {
   return encodeMessage(routeMessage, {
     type: RTM_ROUTE.GET,

@@ -2,7 +2,10 @@
 import type { IpAddress, IpFamily } from '#base/ip/index.ts';
 import { paddedBytes, valueBytes } from './datatype.ts';
 import {
+  inOrder,
+  LOG_FLAGS,
   type LogFlag,
+  NAT_FLAGS,
   type NatFlag,
   type NftExpression,
   FIRST_REGISTER as R,
@@ -65,7 +68,8 @@ export const act = {
   jump: (chain: string): RulePart => one({ op: 'verdict', verdict: { verdict: 'jump', chain } }),
   goto: (chain: string): RulePart => one({ op: 'verdict', verdict: { verdict: 'goto', chain } }),
   counter: one({ op: 'counter' }),
-  log: (options: LogOptions = {}): RulePart => one({ op: 'log', ...options }),
+  log: ({ flags, ...options }: LogOptions = {}): RulePart =>
+    one({ op: 'log', ...options, ...(flags !== undefined && { flags: inOrder(LOG_FLAGS, flags) }) }),
   limit: (options: LimitOptions): RulePart =>
     one({ op: 'limit', ...options, per: options.per ?? 'second', unit: options.unit ?? 'packets' }),
   /** At most (or, with `over`, more than) so many connections at a time. */
@@ -165,7 +169,7 @@ function nat(type: 'snat' | 'dnat', target: NatTarget): RulePart {
     ...(addressEnd !== undefined && { addressEnd }),
     ...(port !== undefined && { port }),
     ...(portEnd !== undefined && { portEnd }),
-    ...(target.flags !== undefined && { flags: target.flags }),
+    ...(target.flags !== undefined && { flags: inOrder(NAT_FLAGS, target.flags) }),
   });
   return () => out;
 }
@@ -199,7 +203,7 @@ function portNat(op: 'masquerade' | 'redirect', target: PortTarget): RulePart {
     op,
     ...(target.port !== undefined && { port: R }),
     ...(target.portEnd !== undefined && { portEnd: R + 1 }),
-    ...(target.flags !== undefined && { flags: target.flags }),
+    ...(target.flags !== undefined && { flags: inOrder(NAT_FLAGS, target.flags) }),
   });
   return () => out;
 }

@@ -42,7 +42,6 @@ export type NftDataType =
   | 'icmpv6_type'
   | 'pkt_type'
   | 'fib_addrtype'
-  | 'dscp'
   | 'tcp_flag'
   | 'boolean'
   /** Four bytes in host order: what numgen and hash give. Also stands for types of others that have no row here. */
@@ -82,7 +81,6 @@ export const DATA_TYPES: Readonly<Record<NftDataType, TypeRow>> = {
   icmpv6_type: { id: 29, bytes: 1, order: 'big', form: 'number', symbols: ICMPV6_TYPES },
   pkt_type: { id: 31, bytes: 1, order: 'host', form: 'number', symbols: PACKET_TYPES },
   fib_addrtype: { id: 38, bytes: 4, order: 'host', form: 'number', symbols: FIB_ADDRESS_TYPES },
-  dscp: { id: 36, bytes: 1, order: 'big', form: 'number' },
   tcp_flag: { id: 15, bytes: 1, order: 'host', form: 'number', symbols: TCP_FLAGS, bits: true },
   boolean: { id: 39, bytes: 1, order: 'host', form: 'number' },
   integer: { id: 4, bytes: 4, order: 'host', form: 'number' },

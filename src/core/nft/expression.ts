@@ -62,11 +62,14 @@ export const CT_KEYS = {
 } as const;
 export type CtKey = keyof typeof CT_KEYS;
 
-export type NatFlag = 'random' | 'fully-random' | 'persistent' | 'netmap';
+/** In the order in which nft prints them, as all lists of flags are. */
+export const NAT_FLAGS = ['random', 'fully-random', 'persistent', 'netmap'] as const;
+export type NatFlag = (typeof NAT_FLAGS)[number];
 /** In the order of the kernel's flags. */
 export const FIB_INPUTS = ['saddr', 'daddr', 'mark', 'iif', 'oif'] as const;
 export type FibInput = (typeof FIB_INPUTS)[number];
-export type LogFlag = 'tcp-sequence' | 'tcp-options' | 'ip-options' | 'skuid' | 'ether';
+export const LOG_FLAGS = ['tcp-sequence', 'tcp-options', 'ip-options', 'skuid', 'ether'] as const;
+export type LogFlag = (typeof LOG_FLAGS)[number];
 
 /**
  * What a sender is told: a TCP reset; with `icmp` a destination unreachable of the packet's own family with its code; with `icmpx` (not
@@ -223,3 +226,8 @@ export type NftExpression =
   | { readonly op: 'other'; readonly name: string; readonly bytes: HexText };
 
 export type ExpressionOp = NftExpression['op'];
+
+/** The flags in the order of their list, in which they come back from the kernel. */
+export function inOrder<F extends string>(order: readonly F[], flags: readonly F[]): F[] {
+  return order.filter((each) => flags.includes(each));
+}

@@ -9,6 +9,7 @@ import {
   type CtKey,
   FIB_INPUTS,
   type FibInput,
+  inOrder,
   type MetaKey,
   type NftExpression,
   type PayloadBase,
@@ -63,12 +64,10 @@ export const HEADER_FIELDS: readonly HeaderField[] = [
   header('ether daddr', 'ether_addr', 'link', 0, LINK),
   header('ether saddr', 'ether_addr', 'link', 6, LINK),
   header('ether type', 'ether_type', 'link', 12, LINK),
-  header('ip ttl', 'boolean', 'network', 8, IP),
   header('ip protocol', 'inet_proto', 'network', 9, IP),
   header('ip saddr', 'ipv4_addr', 'network', 12, IP),
   header('ip daddr', 'ipv4_addr', 'network', 16, IP),
   header('ip6 nexthdr', 'inet_proto', 'network', 6, IP6),
-  header('ip6 hoplimit', 'boolean', 'network', 7, IP6),
   header('ip6 saddr', 'ipv6_addr', 'network', 8, IP6),
   header('ip6 daddr', 'ipv6_addr', 'network', 24, IP6),
   header('arp saddr ether', 'ether_addr', 'network', 8, ARP),
@@ -254,9 +253,11 @@ export const field = {
   /** 1 if there is a route to the input (and, with `iif`, back by the link it came from); 0 if not. */
   fibPresent: (...input: FibInput[]): Field => ({
     text: `fib ${input.join(' . ')} oif`,
-    type: 'boolean',
+    type: 'integer',
     requires: [],
-    load: (register) => [{ op: 'fib', input: inOrder(input), result: 'oif', present: true, register }],
+    load: (register) => [
+      { op: 'fib', input: inOrder(FIB_INPUTS, input), result: 'oif', present: true, register },
+    ],
   }),
   /** 0 to modulus - 1, in turn or at random. */
   numgen: (mode: 'inc' | 'random', modulus: number): Field => ({
@@ -269,16 +270,12 @@ export const field = {
   jhash: (sources: readonly Field[], modulus: number, seed?: number): Field => jhash(sources, modulus, seed),
 } as const;
 
-function inOrder(input: readonly FibInput[]): FibInput[] {
-  return FIB_INPUTS.filter((each) => input.includes(each));
-}
-
 function fib(input: readonly FibInput[], result: 'oifname' | 'type', type: NftDataType): Field {
   return {
     text: `fib ${input.join(' . ')} ${result}`,
     type,
     requires: [],
-    load: (register) => [{ op: 'fib', input: inOrder(input), result, register }],
+    load: (register) => [{ op: 'fib', input: inOrder(FIB_INPUTS, input), result, register }],
   };
 }
 
@@ -310,9 +307,4 @@ function jhash(sources: readonly Field[], modulus: number, seed: number | undefi
       ];
     },
   };
-}
-
-/** True for bytes that are all zero. */
-export function isZero(hex: string): boolean {
-  return parseHex(hex).every((byte) => byte === 0);
 }

@@ -51,5 +51,8 @@ export {
   type NftSet,
   type NftTable,
 } from './objects.ts';
+export { printRule } from './print-rule.ts';
+export { printElement, printSet } from './print-set.ts';
+export { printChain, printRuleset, printTable } from './printer.ts';
 export { chainsReferredTo, setsReferredTo } from './references.ts';
 export { type RulePart, type RuleScope, rule } from './rule.ts';

@@ -17,6 +17,7 @@ import {
   commentOf,
   encodeUserData,
   SET_COMMENT,
+  SET_DATA_BYTE_ORDER,
   SET_KEY_BYTE_ORDER,
   type UserDatum,
 } from './user-data.ts';
@@ -148,13 +149,24 @@ function descriptionOf(set: NftSet): Pick<SetMessage['attributes'], 'description
 }
 
 function userDataOf(set: NftSet): UserDatum[] {
-  const [type] = set.keyType;
-  const hostOrder = set.keyType.length === 1 && type && DATA_TYPES[type].order === 'host' && !set.interval;
-  const order: UserDatum = {
-    type: SET_KEY_BYTE_ORDER,
-    bytes: Uint8Array.of(hostOrder ? HOST_ENDIAN : BIG_ENDIAN, 0, 0, 0),
-  };
-  return set.comment === undefined ? [order] : [order, commentDatum(SET_COMMENT, set.comment)];
+  const items: UserDatum[] = [
+    { type: SET_KEY_BYTE_ORDER, bytes: byteOrder(set.keyType, set.interval === true) },
+  ];
+  if (Array.isArray(set.dataType))
+    items.push({ type: SET_DATA_BYTE_ORDER, bytes: byteOrder(set.dataType, false) });
+  if (set.comment !== undefined) items.push(commentDatum(SET_COMMENT, set.comment));
+  return items;
+}
+
+/** What nft must know to show the values: it takes names of links, too, for numbers in host order. */
+function byteOrder(types: readonly NftDataType[], sortable: boolean): Uint8Array {
+  const [type] = types;
+  const host =
+    types.length === 1 &&
+    type !== undefined &&
+    !sortable &&
+    (DATA_TYPES[type].order === 'host' || type === 'ifname');
+  return Uint8Array.of(host ? HOST_ENDIAN : BIG_ENDIAN, 0, 0, 0);
 }
 
 function typesId(types: readonly NftDataType[]): number {

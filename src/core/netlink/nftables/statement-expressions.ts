@@ -14,7 +14,7 @@ const OVER = 1;
 const natTypes = enumeration({ snat: 0, dnat: 1 });
 /** NFPROTO_IPV4, NFPROTO_IPV6. */
 const natFamilies = enumeration({ '4': 2, '6': 10 });
-const natFlags = bitSet({ random: 4, persistent: 8, 'fully-random': 16, netmap: 64 });
+const natFlags = bitSet({ random: 4, 'fully-random': 16, persistent: 8, netmap: 64 });
 /** NF_NAT_RANGE_MAP_IPS and _PROTO_SPECIFIED: the kernel sets them where registers say so. */
 const NAT_IMPLIED_FLAGS = 1 | 2;
 const logFlags = bitSet({ 'tcp-sequence': 1, 'tcp-options': 2, 'ip-options': 4, skuid: 8, ether: 32 });

@@ -15,8 +15,9 @@ const utf8Decoder = new TextDecoder();
 
 /** NFTNL_UDATA_{TABLE,CHAIN,RULE,SET_ELEM}_COMMENT. */
 export const COMMENT = 0;
-/** NFTNL_UDATA_SET_KEYBYTEORDER and _COMMENT. */
+/** NFTNL_UDATA_SET_KEYBYTEORDER, _DATABYTEORDER and _COMMENT. */
 export const SET_KEY_BYTE_ORDER = 0;
+export const SET_DATA_BYTE_ORDER = 1;
 export const SET_COMMENT = 7;
 
 export function encodeUserData(items: readonly UserDatum[]): Uint8Array {

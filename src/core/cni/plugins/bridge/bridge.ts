@@ -147,7 +147,10 @@ function bridgeSysctls(config: BridgeConfig, ips: readonly CniIp[], hasIpv6: boo
   if (!config.isGateway) return sysctls;
   const families = new Set<IpFamily>(ips.map((ip) => familyOf(ip.address)));
   if (families.has(4)) set('net/ipv4/ip_forward', '1');
-  if (families.has(6)) set('net/ipv6/conf/all/forwarding', '1');
+  if (!families.has(6)) return sysctls;
+  // Until its link-local address is past duplicate address detection, the bridge cannot ask for its neighbours: a second or more.
+  set(`net/ipv6/conf/${config.bridge}/accept_dad`, '0');
+  set('net/ipv6/conf/all/forwarding', '1');
   return sysctls;
 }
 

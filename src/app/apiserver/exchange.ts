@@ -60,7 +60,6 @@ export interface Answer {
   readonly body: string;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly warnings?: readonly string[];
 }
 
 /** A Warning header as RFC 7234 section 5.5 has it, with the agent left open. */
@@ -82,14 +81,18 @@ const warningHeaders = (warnings: readonly string[]): string[] => {
   return headers;
 };
 
+/** Adds Warning headers to whatever is answered later, a refusal included. */
+export function warn(response: ServerResponse, warnings: readonly string[]): void {
+  const headers = warningHeaders(warnings);
+  if (headers.length > 0 && !response.headersSent) response.setHeader('warning', headers);
+}
+
 export function send(response: ServerResponse, answer: Answer): void {
   if (response.headersSent || response.destroyed) return;
   response.statusCode = answer.code;
   response.setHeader('content-type', answer.contentType ?? 'application/json');
   response.setHeader('cache-control', 'no-cache, private');
   for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-  const warnings = warningHeaders(answer.warnings ?? []);
-  if (warnings.length > 0) response.setHeader('warning', warnings);
   const body = Buffer.from(answer.body);
   response.setHeader('content-length', body.length);
   response.end(response.req.method === 'HEAD' ? undefined : body);

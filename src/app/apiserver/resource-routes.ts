@@ -21,7 +21,7 @@ import {
 } from '#core/kube/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { timestamp } from './clock.ts';
-import { type Answer, answerOf, decodeBody, readBody } from './exchange.ts';
+import { type Answer, answerOf, decodeBody, readBody, warn } from './exchange.ts';
 import { includeObjectOf, type Presentation, presentList, presentObject } from './presenter.ts';
 import { ObjectReader, refuseFuture } from './reader.ts';
 import type { ResourceRegistry } from './registry.ts';
@@ -36,6 +36,8 @@ interface Call {
   readonly query: URLSearchParams;
   readonly resource: ServedResource;
   readonly target: ResourceTarget;
+  /** Texts for Warning headers, filled as the request is served. */
+  readonly warnings: string[];
 }
 
 const PROPAGATION = ['Background', 'Foreground', 'Orphan'];
@@ -70,7 +72,17 @@ export class ResourceRoutes {
     query: URLSearchParams,
   ): Promise<Answer | undefined> {
     const resource = this.#parts.registry.find(target);
-    const call = { request, response, query, resource, target };
+    const warnings = resource.deprecation === undefined ? [] : [resource.deprecation];
+    const call = { request, response, query, resource, target, warnings };
+    try {
+      return await this.#serve(call);
+    } finally {
+      warn(response, warnings);
+    }
+  }
+
+  async #serve(call: Call): Promise<Answer | undefined> {
+    const { request, query, resource, target } = call;
     checkScope(call);
     const verb = verbOf(request.method ?? 'GET', target.name !== undefined, query, resource);
     const isPart = target.subresource !== undefined;
@@ -102,7 +114,7 @@ export class ResourceRoutes {
     const presentation = presentationOf(call);
     refuseFuture(wholeNumber(query, 'resourceVersion'), this.#parts.store);
     const text = this.#reader.get(resource, target.namespace, target.name ?? '');
-    return { code: 200, body: presentObject(text, resource, presentation, Date.now()), ...deprecation(call) };
+    return { code: 200, body: presentObject(text, resource, presentation, Date.now()) };
   }
 
   #list(call: Call): Answer {
@@ -110,7 +122,7 @@ export class ResourceRoutes {
     const presentation = presentationOf(call);
     const page = this.#reader.list(resource, selectionOf(resource, target, query), pagingOf(query));
     const body = presentList(page.texts, resource, presentation, Date.now(), page.metadata);
-    return { code: 200, body, ...deprecation(call) };
+    return { code: 200, body };
   }
 
   async #watch(call: Call): Promise<undefined> {
@@ -119,6 +131,7 @@ export class ResourceRoutes {
     const request = watchRequestOf(resource, target, query);
     const presentation = presentationOf(call);
     response.statusCode = 200;
+    warn(response, call.warnings);
     response.setHeader('content-type', 'application/json');
     response.setHeader('cache-control', 'no-cache, private');
     // without Content-Length, HTTP/1.1 sends chunks; each event is one line
@@ -139,7 +152,7 @@ export class ResourceRoutes {
     const presentation = presentationOf(call);
     const body = await decodedBody(call);
     const object = await this.#writer.create(writeTarget(call), body, options);
-    return written(call, object, presentation, options, 201);
+    return written(call, object, presentation, 201);
   }
 
   async #update(call: Call): Promise<Answer> {
@@ -147,7 +160,7 @@ export class ResourceRoutes {
     const presentation = presentationOf(call);
     const body = await decodedBody(call);
     const object = await this.#writer.update(writeTarget(call), body, options);
-    return written(call, object, presentation, options, 200);
+    return written(call, object, presentation, 200);
   }
 
   async #patch(call: Call): Promise<Answer> {
@@ -157,7 +170,7 @@ export class ResourceRoutes {
     const form = patchFormOf(request.headers['content-type'], resource.builtIn);
     const body = decodeBody(await readBody(request), 'json');
     const object = await this.#writer.patch(writeTarget(call), { form, body }, options);
-    return written(call, object, presentation, options, 200);
+    return written(call, object, presentation, 200);
   }
 
   async #delete(call: Call): Promise<Answer> {
@@ -197,13 +210,10 @@ const presentationOf = ({ request, query }: Call): Presentation => ({
   include: includeObjectOf(query),
 });
 
-const deprecation = ({ resource }: Call): { warnings?: string[] } =>
-  resource.deprecation === undefined ? {} : { warnings: [resource.deprecation] };
-
 const writeOptions = (call: Call): WriteOptions => ({
   now: timestamp(),
   fieldValidation: fieldValidationOf(call.query),
-  warnings: [...(deprecation(call).warnings ?? [])],
+  warnings: call.warnings,
   dryRun: isDryRun(call.query),
 });
 
@@ -219,15 +229,9 @@ async function decodedBody({ request }: Call): Promise<unknown> {
   return decodeBody(await readBody(request), form);
 }
 
-function written(
-  { resource }: Call,
-  object: KubeObject,
-  presentation: Presentation,
-  options: WriteOptions,
-  code: number,
-): Answer {
+function written({ resource }: Call, object: KubeObject, presentation: Presentation, code: number): Answer {
   const body = presentObject(JSON.stringify(object), resource, presentation, Date.now());
-  return { code, body, warnings: options.warnings };
+  return { code, body };
 }
 
 function preconditionsOf(body: JsonObject): Deletion {

@@ -133,7 +133,7 @@ class RunningServer {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedMs = performance.now();
-    const [path = '/', search = ''] = splitUrl(request.url ?? '/');
+    const [path, search] = splitUrl(request.url ?? '/');
     try {
       this.#gate.check(request, path);
       const target = parseResourcePath(path);

@@ -13,7 +13,6 @@ import {
   forbidden,
   invalid,
   isObject,
-  type JsonObject,
   methodNotAllowed,
   NAMESPACES,
   notFound,
@@ -80,7 +79,6 @@ export class ObjectWriter {
       for (let tries = 1; isTaken(); tries++) {
         const isGenerated = isObject(body) && isObject(body['metadata']) && !body['metadata']['name'];
         if (!isGenerated || tries === NAME_TRIES) throw alreadyExists(resource, object.metadata.name);
-        options.warnings.length = 0;
         object = create();
       }
       this.#admit(unit, resource, object, options);
@@ -225,12 +223,7 @@ function patched(resource: ServedResource, current: KubeObject, { form, body }: 
     case 'merge':
       return applyMergePatch(current, body);
     case 'strategic':
-      return applyStrategicMergePatch(
-        current as JsonObject & KubeObject,
-        body,
-        resource.schema,
-        resource.schemas,
-      );
+      return applyStrategicMergePatch(current, body, resource.schema, resource.schemas);
     default:
       return form satisfies never;
   }

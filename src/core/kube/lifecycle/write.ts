@@ -212,7 +212,7 @@ function combine(
     return {
       ...main,
       ...(current['status'] !== undefined && { status: cloneJson(current['status']) }),
-    } as KubeObject;
+    };
   }
   const kept = cloneJson(current);
   if (object['status'] === undefined) delete kept['status'];

@@ -1,5 +1,5 @@
 /** JSON Patch, RFC 6902, with RFC 6901 pointers: all six operations, applied to a copy, all or nothing. */
-import { cloneJson, equalJson, isObject } from '../json.ts';
+import { cloneJson, equalJson, isObject, type JsonObject } from '../json.ts';
 import { PatchError } from './patch-error.ts';
 
 export interface JsonPatchOperation {
@@ -85,24 +85,22 @@ function lookUp(root: unknown, pointer: string, operation: JsonPatchOperation): 
   return value;
 }
 
-type Change = (container: unknown[] | Record<string, unknown>, key: string) => void;
+/** Holds the document, so that the root can be replaced like any other value. */
+type Box = JsonObject & { root: unknown };
+
+type Change = (container: unknown[] | JsonObject, key: string) => void;
 
 /** Runs the change on the container that holds the pointer's last key; the root itself is held by a box. */
-function atParent(
-  box: { root: unknown },
-  pointer: string,
-  operation: JsonPatchOperation,
-  change: Change,
-): void {
+function atParent(box: Box, pointer: string, operation: JsonPatchOperation, change: Change): void {
   const keys = parsePointer(pointer);
   const last = keys.pop();
-  if (last === undefined) return change(box as Record<string, unknown>, 'root');
+  if (last === undefined) return change(box, 'root');
   const container = lookUp(box.root, formatPointer(keys), operation);
   if (!Array.isArray(container) && !isObject(container)) throw absent(operation, pointer);
   change(container, last);
 }
 
-function add(box: { root: unknown }, pointer: string, value: unknown, operation: JsonPatchOperation): void {
+function add(box: Box, pointer: string, value: unknown, operation: JsonPatchOperation): void {
   atParent(box, pointer, operation, (container, key) => {
     if (Array.isArray(container)) {
       container.splice(
@@ -114,7 +112,7 @@ function add(box: { root: unknown }, pointer: string, value: unknown, operation:
   });
 }
 
-function remove(box: { root: unknown }, pointer: string, operation: JsonPatchOperation): void {
+function remove(box: Box, pointer: string, operation: JsonPatchOperation): void {
   atParent(box, pointer, operation, (container, key) => {
     if (Array.isArray(container)) {
       container.splice(
@@ -126,7 +124,7 @@ function remove(box: { root: unknown }, pointer: string, operation: JsonPatchOpe
   });
 }
 
-function replace(box: { root: unknown }, operation: JsonPatchOperation): void {
+function replace(box: Box, operation: JsonPatchOperation): void {
   lookUp(box.root, operation.path, operation);
   atParent(box, operation.path, operation, (container, key) => {
     if (Array.isArray(container)) container[Number(key)] = cloneJson(operation.value);
@@ -134,7 +132,7 @@ function replace(box: { root: unknown }, operation: JsonPatchOperation): void {
   });
 }
 
-function applyOperation(box: { root: unknown }, operation: JsonPatchOperation): void {
+function applyOperation(box: Box, operation: JsonPatchOperation): void {
   const { path, from = '' } = operation;
   switch (operation.op) {
     case 'add':

@@ -1,7 +1,7 @@
 /** The resources a CustomResourceDefinition adds: one per served version. */
 import type { KubeObject } from '#core/store/index.ts';
 import { arrayOr, isObject, type JsonObject, objectOr, stringOr } from '../json.ts';
-import { NO_REFERENCES, type SchemaNode } from '../schema/node.ts';
+import { NO_REFERENCES } from '../schema/node.ts';
 import { AGE, type Column, NAME, printerColumn } from '../table/column.ts';
 import { versionsOf } from './definition-rules.ts';
 import { type ServedResource, storageKeyOf } from './served-resource.ts';
@@ -70,7 +70,7 @@ function servedVersion(definition: KubeObject, version: JsonObject): ServedResou
     keepsStatusOnCreate: false,
     hasGeneration: true,
     allowsBlindUpdate: false,
-    schema: objectOr(objectOr(version['schema'])['openAPIV3Schema']) as SchemaNode,
+    schema: objectOr(objectOr(version['schema'])['openAPIV3Schema']),
     schemas: NO_REFERENCES,
     openApiName: `${reversedDomain(group)}.${name}.${kind}`,
     columns: columnsOf(version),

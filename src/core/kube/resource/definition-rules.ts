@@ -114,9 +114,7 @@ function nodeCauses(node: SchemaNode, path: string, isRoot: boolean): StatusCaus
   }
   if (isObject(node.items)) causes.push(...nodeCauses(node.items, `${path}.items`, false));
   if (isObject(node.additionalProperties)) {
-    causes.push(
-      ...nodeCauses(node.additionalProperties as SchemaNode, `${path}.additionalProperties`, false),
-    );
+    causes.push(...nodeCauses(node.additionalProperties, `${path}.additionalProperties`, false));
   }
   return causes;
 }
@@ -166,7 +164,7 @@ function versionCauses(definition: KubeObject): StatusCause[] {
     seen.add(version['name']);
     const schema = objectOr(version['schema'])['openAPIV3Schema'];
     if (!isObject(schema)) causes.push(required(`${path}.schema.openAPIV3Schema`, 'schemas are required'));
-    else causes.push(...nodeCauses(schema as SchemaNode, `${path}.schema.openAPIV3Schema`, true));
+    else causes.push(...nodeCauses(schema, `${path}.schema.openAPIV3Schema`, true));
     causes.push(...columnCauses(version, path));
   }
   return causes;

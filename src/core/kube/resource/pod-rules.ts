@@ -16,7 +16,7 @@ function fillContainer(container: JsonObject): void {
   container['terminationMessagePolicy'] ??= 'File';
   container['resources'] ??= {};
   const image = typeof container['image'] === 'string' ? container['image'] : '';
-  const isLatest = !image.includes('@') && (/:latest$/.test(image) || !/:[^/]+$/.test(image));
+  const isLatest = !image.includes('@') && (image.endsWith(':latest') || !/:[^/]+$/.test(image));
   container['imagePullPolicy'] ??= isLatest ? 'Always' : 'IfNotPresent';
   for (const port of containersOf(container, 'ports')) port['protocol'] ??= 'TCP';
 }

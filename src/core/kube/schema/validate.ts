@@ -63,7 +63,7 @@ function numberCauses(value: number, node: SchemaNode, path: string): StatusCaus
 function stringCauses(value: string, node: SchemaNode, path: string): StatusCause[] {
   const causes: StatusCause[] = [];
   const fail = (what: string) => causes.push(invalidValue(path, value, inBody(path, what)));
-  const length = node.minLength === undefined && node.maxLength === undefined ? 0 : [...value].length;
+  const length = node.minLength === undefined && node.maxLength === undefined ? 0 : Array.from(value).length;
   if (node.minLength !== undefined && length < node.minLength) {
     fail(`should be at least ${node.minLength} chars long`);
   }

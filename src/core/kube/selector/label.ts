@@ -104,7 +104,7 @@ function readRequirement(tokens: Tokens): LabelRequirement {
     case '>':
     case '<': {
       const value = readValue(tokens);
-      if (!/^-?\d+$/.test(value)) throw tokens.fail(`'${operator}' needs an integer, found "${value}"`);
+      if (!/^\d+$/.test(value)) throw tokens.fail(`'${operator}' needs a whole number, found "${value}"`);
       return { key, operator, values: [value] };
     }
     default:

@@ -14,7 +14,7 @@ function terminatedWord(terminated: JsonObject): string {
   const reason = stringOr(terminated['reason']);
   if (reason !== '') return reason;
   const signal = Number(terminated['signal'] ?? 0);
-  return signal === 0 ? `ExitCode:${terminated['exitCode'] ?? 0}` : `Signal:${signal}`;
+  return signal === 0 ? `ExitCode:${Number(terminated['exitCode'] ?? 0)}` : `Signal:${signal}`;
 }
 
 /** An init container that keeps running beside the others. */

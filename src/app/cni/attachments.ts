@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fnv1a64 } from '#base/hash.ts';
+import { digestHex } from '#base/hash.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 
 export interface StoredPart {
@@ -52,6 +52,6 @@ export class AttachmentFiles {
   }
 
   private pathOf(part: string): string {
-    return join(this.folder, fnv1a64(part).toString(16).padStart(16, '0') + SUFFIX);
+    return join(this.folder, digestHex(part, 16) + SUFFIX);
   }
 }

@@ -2,6 +2,7 @@
  * Leases as Kubernetes Lease objects (coordination.k8s.io/v1): one object per subnet, named after it, so that creating
  * it is the compare-and-swap that decides who holds the subnet. What others wrote into an object is kept.
  */
+import { digestHex } from '#base/hash.ts';
 import {
   canonicalIp,
   familyOf,
@@ -66,13 +67,11 @@ export function subnetOfName(name: string): IpPrefix | undefined {
 /** A node name as a label value: itself, or for names too long for a label its beginning and a checksum. */
 export function nodeLabel(node: string): string {
   if (/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(node)) return node;
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(node)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   const start = node
     .replaceAll(/[^A-Za-z0-9._-]/g, '-')
     .replace(/^[._-]+/, '')
     .slice(0, 50);
-  return `${start === '' ? 'node' : start}-${hash.toString(16).padStart(8, '0')}`;
+  return `${start === '' ? 'node' : start}-${digestHex(node, 8)}`;
 }
 
 /** The object of a record; with `base` (the object as last read) its version and all foreign keys are kept. */

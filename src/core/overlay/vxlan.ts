@@ -4,10 +4,9 @@
  * overlay too (a rule sends what comes from the local subnet to a table of node addresses), so that nothing on the way needs
  * NAT or sees a pod's address, and reverse path filters stay content.
  */
-import { fnv1a64 } from '#base/hash.ts';
+import { localMac } from '#base/hash.ts';
 import {
   firstIp,
-  formatMac,
   hostPrefixOf,
   type IpAddress,
   type IpFamily,
@@ -63,11 +62,7 @@ export function overlayMtuBytes(underlayMtuBytes: number, families: readonly IpF
 
 /** A MAC that depends on the node's name alone: the same after every restart, reinstallation or reboot. */
 export function vtepMac(node: string, family: IpFamily, vni: number): MacAddress {
-  const hash = fnv1a64(`poplin vtep ${node} ${family} ${vni}`);
-  const bytes = Uint8Array.from({ length: 6 }, (_, at) => Number((hash >> BigInt(8 * at)) & 0xffn));
-  // IEEE 802: locally administered (bit 1), not a group address (bit 0)
-  bytes[0] = ((bytes[0] as number) & 0xfc) | 0x02;
-  return formatMac(bytes);
+  return localMac(`poplin vtep ${node} ${family} ${vni}`);
 }
 
 /** The address of a subnet's VTEP inside the overlay, as flannel has it: the first of the subnet. */

@@ -2,6 +2,7 @@
  * The bridge plugin: a veth pair between the container and a bridge of the host; the bridge may be the gateway.
  * Keys and result are those of the reference plugin; what it lacks is told in config.ts.
  */
+import { localMac } from '#base/hash.ts';
 import { familyOf, type IpFamily, type MacAddress } from '#base/ip/index.ts';
 import { CNI, type KernelObject, keyOf, type Link, linkIn, type Sysctl } from '#core/kernel/index.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
@@ -19,7 +20,7 @@ import {
   requireAddresses,
 } from '../attachment.ts';
 import type { AddPlan, InterfacePlugin, PluginCall, PreparedAdd } from '../definition.ts';
-import { attachmentAlias, attachmentMac, digestMac, hostLinkName } from '../identity.ts';
+import { attachmentAlias, attachmentMac, hostLinkName } from '../identity.ts';
 import { chooseIpam } from '../ipam.ts';
 import { type BridgeConfig, parseBridgeConfig } from './config.ts';
 import { conflictingAddresses, defaultGateway, gatewayAddresses } from './gateway.ts';
@@ -55,7 +56,7 @@ function prepareAdd(call: PluginCall): PreparedAdd {
   refuseExistingInterface(call);
   const attachment = attachmentOf(call);
   const names: Names = {
-    bridgeMac: existing?.mac ?? digestMac(`${facts.node}/bridge/${config.bridge}`),
+    bridgeMac: existing?.mac ?? localMac(`${facts.node}/bridge/${config.bridge}`),
     hostName: hostLinkName('veth', 8, attachment, facts.host),
     hostMac: attachmentMac(attachment, 'host'),
     podMac: podMac(call),

@@ -51,7 +51,7 @@ const commands: fc.Arbitrary<Command>[] = [
       23 * HOUR,
       24 * HOUR,
       24 * HOUR - 200_000,
-    24 * HOUR + 301_000,
+      24 * HOUR + 301_000,
       50 * HOUR,
     )
     .map((ms) => command(`advance ${ms / 1000} s`, (world) => world.advance(ms))),

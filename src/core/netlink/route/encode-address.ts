@@ -1,19 +1,31 @@
 /** Addresses as RTM_NEWADDR and RTM_DELADDR. */
 
-import { prefixParts } from '#base/ip/index.ts';
+import { familyOf, prefixParts } from '#base/ip/index.ts';
 import type { Address } from '#core/kernel/index.ts';
 import { encodeMessage, NLM_F } from '../message.ts';
 import { addressMessage, IFA_F, RTM_ADDRESS } from './address.ts';
 import { type LinkIndex, requireIndex } from './link-index.ts';
 import { AF } from './scope.ts';
 
-export function encodeAddress(verb: 'add' | 'remove', entry: Address, links: LinkIndex): Uint8Array {
+export function encodeAddAddress(entry: Address, links: LinkIndex): Uint8Array[] {
+  const add = encodeAddress(RTM_ADDRESS.NEW, NLM_F.CREATE | NLM_F.EXCL, entry, links);
+  if (entry.noDad !== true || familyOf(entry.address) === 4) return [add];
+  // An IPv6 address without duplicate detection is announced from a work queue, some time later (addrconf_dad_work). Setting
+  // it to what it is announces it at once, so that whoever listens knows of it when this is through.
+  return [add, encodeAddress(RTM_ADDRESS.NEW, NLM_F.REPLACE, entry, links)];
+}
+
+export function encodeRemoveAddress(entry: Address, links: LinkIndex): Uint8Array[] {
+  return [encodeAddress(RTM_ADDRESS.DEL, 0, entry, links)];
+}
+
+function encodeAddress(type: number, messageFlags: number, entry: Address, links: LinkIndex): Uint8Array {
   const { address, length, family } = prefixParts(entry.address);
   const flags =
     (entry.noDad === true ? IFA_F.NODAD : 0) | (entry.noPrefixRoute === true ? IFA_F.NOPREFIXROUTE : 0);
   return encodeMessage(addressMessage, {
-    type: verb === 'add' ? RTM_ADDRESS.NEW : RTM_ADDRESS.DEL,
-    flags: verb === 'add' ? NLM_F.CREATE | NLM_F.EXCL : 0,
+    type,
+    flags: messageFlags,
     payload: {
       family: family === 4 ? AF.INET : AF.INET6,
       prefixLength: length,
@@ -21,7 +33,7 @@ export function encodeAddress(verb: 'add' | 'remove', entry: Address, links: Lin
       scope: entry.scope ?? 'global',
       index: requireIndex(links, entry.link),
       // Two attributes as `ip address` sends them: without IFA_LOCAL IPv4 refuses, IPv6 takes either.
-      attributes: { address, local: address, ...(verb === 'add' && flags !== 0 ? { flags } : {}) },
+      attributes: { address, local: address, ...(flags === 0 ? {} : { flags }) },
     },
   });
 }

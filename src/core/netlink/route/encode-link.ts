@@ -91,8 +91,8 @@ export function encodeReplaceLink(link: Link, previous: Link, links: LinkIndex):
   if (changed.has('addressGeneration') && link.addressGeneration !== undefined) {
     messages.push(setAddressGeneration({}, index, link.addressGeneration));
   }
-  // A port that got a new master has that master's defaults.
-  if (changed.has('hairpin') || (changed.has('master') && link.hairpin === true)) {
+  // A port that got a new master has that master's defaults; without a master there is no such option.
+  if (link.master !== '' && (changed.has('hairpin') || (changed.has('master') && link.hairpin === true))) {
     messages.push(setHairpin({}, index, link.hairpin === true));
   }
   if (changed.has('promiscuous')) setFlags(IFF.PROMISC, link.promiscuous === true ? IFF.PROMISC : 0);

@@ -1,6 +1,6 @@
 /** From operations of the vocabulary to rtnetlink messages. Sysctls and nf_tables objects are not made of these. */
 import type { KernelObject, KernelOp } from '#core/kernel/index.ts';
-import { encodeAddress } from './encode-address.ts';
+import { encodeAddAddress, encodeRemoveAddress } from './encode-address.ts';
 import { encodeAddLink, encodeRemoveLink, encodeReplaceLink } from './encode-link.ts';
 import { encodeFdb, encodeNeighbour } from './encode-neighbour.ts';
 import { encodeRoute } from './encode-route.ts';
@@ -25,11 +25,12 @@ export function encodeOp(op: KernelOp, links: LinkIndex): Uint8Array[] {
     case 'fdb':
       return [encodeFdb(op.verb, object, links)];
     case 'address':
-      if (op.verb !== 'replace') return [encodeAddress(op.verb, object, links)];
+      if (op.verb === 'add') return encodeAddAddress(object, links);
+      if (op.verb === 'remove') return encodeRemoveAddress(object, links);
       // IPv4 changes neither scope nor flags of an address that exists (inet_rtm_newaddr), so it is made anew.
       return [
-        encodeAddress('remove', sameKind(object, op.previous), links),
-        encodeAddress('add', object, links),
+        ...encodeRemoveAddress(sameKind(object, op.previous), links),
+        ...encodeAddAddress(object, links),
       ];
     case 'rule':
       if (op.verb !== 'replace') return [encodeRule(op.verb, object)];

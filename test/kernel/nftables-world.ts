@@ -72,11 +72,20 @@ export class NftWorld implements Disposable {
   /** A second mirror, from a dump alone. */
   dumped(): KernelState {
     const mirror = new NftMirror(new Map<string, KernelObject>(), this.owned);
+    this.dumpInto(mirror);
+    return mirror.state;
+  }
+
+  /** Reads everything anew. */
+  resync(): void {
+    this.dumpInto(this.mirror);
+  }
+
+  private dumpInto(mirror: NftMirror): void {
     mirror.beginResync();
     for (const request of mirror.dumpRequests())
       for (const message of this.socket.dump(request, 'dump nf_tables')) mirror.apply(message);
     mirror.endResync();
-    return mirror.state;
   }
 
   /** Runs the nft program in the namespace; with `input` it reads that as its file. */

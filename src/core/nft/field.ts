@@ -15,7 +15,7 @@ import {
   type PayloadBase,
   type Register,
 } from './expression.ts';
-import { formatHex, parseHex } from './hex.ts';
+import { formatHex } from './hex.ts';
 
 export type NetworkProtocol = 'ip' | 'ip6' | 'arp';
 /** What a field needs: the header of a network or transport protocol, or an Ethernet header. */

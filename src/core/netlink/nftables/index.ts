@@ -1,4 +1,4 @@
 export { FAMILY_NUMBERS, familyOfNumber, NFT_GROUPS, NFT_MESSAGE, tableOfMessage } from './header.ts';
 export { NftMirror, nftDumpRequests } from './mirror.ts';
-export { nftablesCodecs } from './registry.ts';
+export { NFTABLES_CODECS } from './registry.ts';
 export { encodeNftOps, type NftTransaction } from './transaction.ts';

@@ -11,7 +11,7 @@ import {
   tableMessage,
 } from './messages.ts';
 
-export const nftablesCodecs: readonly RegisteredCodec[] = [
+export const NFTABLES_CODECS: readonly RegisteredCodec[] = [
   ...registry('nftables', {
     table: tableMessage,
     chain: chainMessage,

@@ -1,3 +1,4 @@
+export { type DrawnLab, drawLab } from './drawing.ts';
 export {
   drawMatrix,
   type Endpoint,
@@ -20,4 +21,12 @@ export {
   parseTopology,
   type Topology,
 } from './topology.ts';
-export { bridgeName, cableName, NODE_LINK, planCable, planFabric, planNode } from './underlay.ts';
+export {
+  apiAddresses,
+  bridgeName,
+  cableName,
+  NODE_LINK,
+  planCable,
+  planFabric,
+  planNode,
+} from './underlay.ts';

@@ -88,3 +88,10 @@ function addressesOf(
     { kind: 'address', link, address: `${ipv6}/${prefixParts(subnet.ipv6).length}`, noDad: true },
   ];
 }
+
+/** The addresses the lab's API server is reached by: the router's in the first subnet, IPv4 first. */
+export function apiAddresses(topology: Topology): [string, string] {
+  const [subnet] = topology.subnets;
+  if (subnet === undefined) throw new RangeError('a lab has at least one subnet');
+  return [hostOf(subnet.ipv4, ROUTER_HOST), hostOf(subnet.ipv6, ROUTER_HOST)];
+}

@@ -1,0 +1,1 @@
+export { compareSnapshots, type HostSnapshot, takeSnapshot } from './snapshot.ts';

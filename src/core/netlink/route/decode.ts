@@ -227,12 +227,24 @@ function isReject(type: string | number): boolean {
   return type === 'blackhole' || type === 'unreachable' || type === 'prohibit' || type === 'throw';
 }
 
-function hopsOf({ attributes, flags }: RouteMessage, names: (index: number) => string): readonly NextHop[] {
-  if (attributes.nextHops !== undefined) return attributes.nextHops.map((hop) => hopOf(hop, names));
+function hopsOf(
+  { family, attributes, flags }: RouteMessage,
+  names: (index: number) => string,
+): readonly NextHop[] {
+  if (attributes.nextHops !== undefined) {
+    const hops = attributes.nextHops.map((hop) => hopOf(hop, names));
+    // IPv6 next hops have no order: the kernel starts with whichever it has at hand.
+    return family === AF.INET6 ? hops.sort(compareHops) : hops;
+  }
   const via = attributes.gateway ?? attributes.via;
   if (via === undefined && attributes.outputLink === undefined) return NO_HOPS;
   const link = attributes.outputLink === undefined ? undefined : names(attributes.outputLink);
   return [plainHop(via, link, flags, 0)];
+}
+
+function compareHops(a: NextHop, b: NextHop): number {
+  const [left, right] = [`${a.link} ${a.via}`, `${b.link} ${b.via}`];
+  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 function hopOf(hop: NextHopRecord, names: (index: number) => string): NextHop {

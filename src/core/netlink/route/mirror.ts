@@ -10,7 +10,9 @@
  * - Address removed that routes prefer as source: such IPv4 routes vanish (announced since some release); of such IPv6
  *   routes the preference vanishes unannounced.
  * - Link removed: besides, IPv4 multipath routes over it vanish wholly and unannounced, IPv6 ones lose that next hop, announced.
+ * - MTU under 1280: all that is IPv6 on the link vanishes, after the link was announced; routes perhaps unannounced, as above.
  * - Alias and address generation changed while a link is down: unannounced (encode-link.ts provokes an announcement).
+ * Not followed: disable_ipv6 with skip_notify_on_dev_down set, and what others do to the alias of a link that is down.
  */
 import { familyOf } from '#base/ip/index.ts';
 import { Reader } from '#core/codec/index.ts';
@@ -143,14 +145,17 @@ export class RouteMirror {
     if (holder !== undefined && holder !== record) this.removeLink(holder);
     const references = referencesOf(payload);
     const isKnown = record?.name === name;
-    const wasUp = isKnown && this.linkObject(name)?.up === true;
+    const before = isKnown ? this.linkObject(name) : undefined;
     if (record === undefined) record = this.links.add(index, name, references);
     else if (!isKnown) this.renameLink(record, name);
     record.references = references;
     const link = linkOf(payload, (other) => this.links.nameOf(other));
     this.store.put(link);
     if (!isKnown) this.refreshReferences(index);
-    if (wasUp && link.up === false) this.dropRoutesOver(record, (route) => route.scope !== 'host');
+    if (before?.up === true && link.up === false)
+      this.dropRoutesOver(record, (route) => route.scope !== 'host');
+    if (before !== undefined && carriesIpv6(before) !== carriesIpv6(link))
+      this.markStale('link', 'address', 'route');
     this.replay(index);
   }
 
@@ -175,7 +180,7 @@ export class RouteMirror {
     if (family === 4 && !this.hasIpv4Address(record)) {
       this.dropRoutesOver(record, (route) => familyOf(route.dst) === 4);
     }
-    if (this.store.isSource(address.address.slice(0, address.address.indexOf('/')))) this.stale.add('route');
+    if (this.store.isSource(address.address.slice(0, address.address.indexOf('/')))) this.markStale('route');
   }
 
   private applyRoute(message: Uint8Array, isNew: boolean, flags: number): void {
@@ -256,12 +261,16 @@ export class RouteMirror {
     return false;
   }
 
+  private markStale(...kinds: DumpKind[]): void {
+    for (const kind of kinds) this.stale.add(kind);
+  }
+
   /** Drops the routes that leave by this link alone; of multipath routes only a dump can tell. */
   private dropRoutesOver(record: LinkRecord, concerns: (route: Route) => boolean): void {
     for (const key of record.dependents) {
       const route = this.store.get(key);
       if (route?.kind !== 'route' || !concerns(route)) continue;
-      if (route.nextHops.length > 1) this.stale.add('route');
+      if (route.nextHops.length > 1) this.markStale('route');
       else this.store.drop(key);
     }
   }
@@ -317,6 +326,11 @@ export class RouteMirror {
     this.waiting.delete(index);
     for (const message of queue) this.apply(message);
   }
+}
+
+/** RFC 8200 section 5: a link of less than 1280 bytes carries no IPv6. */
+function carriesIpv6(link: Link): boolean {
+  return link.mtuBytes === undefined || link.mtuBytes >= 1280;
 }
 
 function isIp(family: number | undefined): boolean {

@@ -22,7 +22,7 @@ export interface LocatedDocument {
   readonly root?: LocatedNode;
   readonly problems: readonly Problem[];
   /** Line and column, from 1, of an offset. */
-  position(offset: number): { readonly line: number; readonly column: number };
+  readonly position: (offset: number) => { readonly line: number; readonly column: number };
 }
 
 /** Values nested deeper than this are refused, before any recursive code meets them. */

@@ -4,6 +4,7 @@ import {
   DUAL,
   HOUR,
   ipv4,
+  OWN,
   ofType,
   owners,
   problems,
@@ -151,12 +152,64 @@ describe('leases that should not be', () => {
     expect(owners(world)).toEqual({ 'subnet-10.0.0.4-30': 'node-0' });
   });
 
+  test('of this node beside the one in use are given back as soon as they are seen', () => {
+    const world = new LeaseWorld(1, V4);
+    startAll(world, world.node(0));
+    const second = leaseToObject(record({ ...OWN, subnet: '10.0.0.8/30' }));
+    put(world, second);
+    world.feed(world.node(0), { type: 'changed', object: second });
+    world.drain();
+    expect(owners(world)).toEqual({ 'subnet-10.0.0.4-30': 'node-0' });
+  });
+
+  test('overlap a lease this node let run out: the live one has it, whoever was first', () => {
+    const world = new LeaseWorld(1, V4);
+    const node = world.node(0);
+    startAll(world, node);
+    node.paused = true;
+    world.advance(50 * HOUR);
+    put(world, leaseToObject(record({ subnet: '10.0.0.0/29', renewedAtMs: 50 * HOUR })));
+    world.resume(node);
+    world.drain();
+    expect(ofType(node, 'lost').map((action) => action.message)).toEqual([
+      'subnet 10.0.0.4/30 is given up: 10.0.0.0/29 of node other overlaps it',
+    ]);
+    expect(world.confirmed(node)).toEqual(['10.0.0.8/30']);
+  });
+
+  test('overlap a subnet just created: the newcomer yields even if clocks make it look older', () => {
+    const world = new LeaseWorld(1, V4);
+    const node = world.node(0);
+    world.start(node, { previous: { ipv4: '10.0.0.4/30' } });
+    world.deliver(node);
+    put(world, leaseToObject(record({ subnet: '10.0.0.0/29', acquiredAtMs: 100, renewedAtMs: 100 })));
+    world.deliver(node, 'lost-answer');
+    world.advance(2 * SECOND);
+    world.drain();
+    expect(world.confirmed(node)).toEqual(['10.0.0.8/30']);
+  });
+
+  test('and that the list does not show block a subnet only for a while', () => {
+    const world = new LeaseWorld(1, { ...V4, ipv4: { ...ipv4, subnetMax: '10.0.0.4' } });
+    const node = world.node(0);
+    const hidden = leaseToObject(record({}));
+    put(world, hidden);
+    const apply = world.store.apply.bind(world.store);
+    world.store.apply = (call) => (call.type === 'list' ? { ok: true, items: [] } : apply(call));
+    startAll(world, node);
+    expect(problems(node)[0]).toMatch(/^out-of-subnets/);
+    world.store.objects.clear();
+    world.store.apply = apply;
+    world.advance(60 * SECOND);
+    world.drain();
+    expect(world.confirmed(node)).toEqual(['10.0.0.4/30']);
+  });
+
   test('do not vanish under a node because of a delete that lands late', () => {
     const world = new LeaseWorld(1, V4);
     const node = world.node(0);
-    const own = { node: 'node-0', ownerUid: 'uid-of-node-0', publicIp: '192.0.2.1' };
-    put(world, leaseToObject(record({ ...own, subnet: '10.0.0.4/30' })));
-    put(world, leaseToObject(record({ ...own, subnet: '10.0.0.8/30' })));
+    put(world, leaseToObject(record({ ...OWN, subnet: '10.0.0.4/30' })));
+    put(world, leaseToObject(record({ ...OWN, subnet: '10.0.0.8/30' })));
     world.start(node);
     world.deliver(node);
     world.deliver(node, 'late');
@@ -212,6 +265,17 @@ describe('a reservation', () => {
       startAll(world, world.node(0));
       expect(world.confirmed(world.node(0))).toEqual([subnet]);
     }
+  });
+
+  test('of this node is not deleted when another lease is in use or it no longer fits', () => {
+    const world = new LeaseWorld(1, V4);
+    startAll(world, world.node(0));
+    reserve(world, OWN);
+    reserve(world, { ...OWN, subnet: '10.9.0.0/24' });
+    world.advance(23 * HOUR);
+    world.drain();
+    expect(world.confirmed(world.node(0))).toEqual(['10.0.0.4/30']);
+    expect(Object.keys(owners(world))).toHaveLength(3);
   });
 
   test('is not deleted by a release', () => {

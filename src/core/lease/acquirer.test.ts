@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { type KubeObject, StoreError } from '#core/store/index.ts';
 import { stepLease } from './acquirer.ts';
-import type { LeaseEvent, LeaseState } from './acquirer-types.ts';
+import type { LeaseState } from './acquirer-types.ts';
 import {
   DUAL,
   HOUR,
+  OWN,
   ofType,
   owners,
   problems,
@@ -223,10 +224,7 @@ describe('renewal', () => {
 
   test('puts right a renewal time that lies in the future', () => {
     const world = new LeaseWorld(1, V4);
-    put(
-      world,
-      leaseToObject(record({ node: 'node-0', ownerUid: 'uid-of-node-0', renewedAtMs: 9000 * HOUR })),
-    );
+    put(world, leaseToObject(record({ ...OWN, renewedAtMs: 9000 * HOUR })));
     startAll(world, world.node(0));
     expect(types(world.node(0))).toContain('replace');
     expect(world.node(0).wakeAtMs).toBe(23 * HOUR);
@@ -272,7 +270,7 @@ describe('the machine', () => {
         phases.add(state.phase);
         for (const happening of happenings(state)) {
           const before = JSON.stringify(state);
-          const step = stepLease(state, { ...happening, ...stamp } as LeaseEvent);
+          const step = stepLease(state, { ...happening, ...stamp });
           expect(JSON.stringify(state)).toBe(before);
           const { phase, calls } = step.state;
           expect(calls.length > 0).toBe(phase === 'listing' || phase === 'writing' || phase === 'releasing');

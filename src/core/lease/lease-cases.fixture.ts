@@ -29,6 +29,9 @@ export const record = (extra: Partial<LeaseRecord>): LeaseRecord => ({
   ...extra,
 });
 
+/** What makes a record node-0's, as it would write it. */
+export const OWN = { node: 'node-0', ownerUid: 'uid-of-node-0', publicIp: '192.0.2.1' } as const;
+
 /** Puts an object into the store as an operator or another node would. */
 export function put(world: LeaseWorld, object: KubeObject): void {
   world.store.apply({ type: 'create', call: 0, object });

@@ -267,7 +267,7 @@ export class LeaseWorld {
     for (const [i, mine] of owned.entries())
       for (const [j, theirs] of owned.entries())
         if (i < j && mine.some((a) => theirs.some((b) => prefixesOverlap(a, b))))
-          found.push(`node-${i} ${mine} and node-${j} ${theirs}`);
+          found.push(`node-${i} ${mine.join()} and node-${j} ${theirs.join()}`);
     return found;
   }
 }

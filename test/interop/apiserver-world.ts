@@ -102,6 +102,19 @@ export class ApiWorld implements AsyncDisposable {
       type: `application/${form === 'strategic' ? 'strategic-merge' : form}-patch+json`,
     });
 
+  /** Creates an object and gives its version. */
+  async create(path: string, object: object): Promise<string> {
+    const { code, body } = await this.post(path, object);
+    if (code !== 201) throw new Error(`POST ${path}: ${code} ${body.message}`);
+    return body.metadata.resourceVersion;
+  }
+
+  /** Creates a namespace and gives its path. */
+  async namespace(name: string): Promise<string> {
+    await this.create('/api/v1/namespaces', { metadata: { name } });
+    return `/api/v1/namespaces/${name}`;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
     await rm(this.folder, { recursive: true, force: true });
@@ -167,3 +180,13 @@ export class WatchReader implements AsyncDisposable {
 
 /** What a test compares of an event: `ADDED web`. */
 export const summary = ({ type, object }: WatchLine): string => `${type} ${object.metadata.name}`;
+
+export const configMap = (name: string, extra: object = {}) => ({
+  metadata: { name, ...extra },
+  data: { key: 'value' },
+});
+
+export const pod = (name: string, labels: Record<string, string> = {}) => ({
+  metadata: { name, labels },
+  spec: { containers: [{ name: 'c', image: 'web:1' }] },
+});

@@ -107,9 +107,7 @@ describe('a JSON patch', () => {
   });
 });
 
-const json = fc
-  .jsonValue({ maxDepth: 3, noUnicodeString: true })
-  .filter((value) => !JSON.stringify(value).includes('__proto__'));
+const json = fc.jsonValue({ maxDepth: 3 }).filter((value) => !JSON.stringify(value).includes('__proto__'));
 
 /** A patch from one document to another, made without cleverness: what differs is replaced. */
 function difference(from: unknown, to: unknown, path: readonly string[] = []): JsonPatchOperation[] {

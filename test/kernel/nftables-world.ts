@@ -90,8 +90,13 @@ export class NftWorld implements Disposable {
 
   /** Runs the nft program in the namespace; with `input` it reads that as its file. */
   nft(words: readonly string[], input?: string): string {
+    return this.run('nft', words, input);
+  }
+
+  /** Runs a program in the namespace and returns what it printed. */
+  run(program: string, words: readonly string[], input?: string): string {
     return runIn(this.namespace, () =>
-      execFileSync('nft', words, {
+      execFileSync(program, words, {
         encoding: 'utf8',
         stdio: ['pipe', 'pipe', 'pipe'],
         ...(input !== undefined && { input }),

@@ -138,8 +138,6 @@ const BARE_META: ReadonlySet<MetaKey> = new Set<MetaKey>([
   'oif',
   'iifname',
   'oifname',
-  'iiftype',
-  'oiftype',
   'iifgroup',
   'oifgroup',
 ]);
@@ -239,7 +237,7 @@ export const field = {
   ctStatus: ct('status'),
   ctMark: ct('mark'),
   ctDirection: ct('direction'),
-  ctProtocol: ct('proto', 'original'),
+  ctProtocol: ct('proto'),
   /** The destination the connection was opened to, before any translation. */
   ctOriginalDaddr: (family: IpFamily) => ct(family === 4 ? 'destinationIp' : 'destinationIp6', 'original'),
   ctOriginalSaddr: (family: IpFamily) => ct(family === 4 ? 'sourceIp' : 'sourceIp6', 'original'),

@@ -71,7 +71,7 @@ function learn(scope: RuleScope, what: Field, value: NftValue): void {
     scope.network = value === 'ipv4' ? 'ip' : value === 'ipv6' ? 'ip6' : undefined;
   } else if (what.text === 'meta protocol' && (value === 'ip' || value === 'ip6' || value === 'arp')) {
     scope.network ??= value;
-  } else if (what.text === 'iiftype' && value === 'ether') scope.ethernet = true;
+  } else if (what.text === 'meta iiftype' && value === 'ether') scope.ethernet = true;
 }
 
 function prefixMatch(what: Field, prefix: string, relation: Relation): NftExpression[] {

@@ -216,7 +216,7 @@ class RulePrinter {
     } else if (term.text === 'meta l4proto') {
       this.transport = `${name}`;
       this.dependencies.set('transport', index);
-    } else if (term.text === 'iiftype' && name === 'ether') this.dependencies.set('link', index);
+    } else if (term.text === 'meta iiftype' && name === 'ether') this.dependencies.set('link', index);
   }
 
   private rangeText(register: Register, from: string, to: string, sign: string): string {

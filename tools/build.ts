@@ -18,9 +18,10 @@ const { outputFiles } = await build({
   platform: 'node',
   format: 'esm',
   target: 'node24',
-  // Names stay, so that stack traces and class names read well.
+  // The UMD build of a package requires its own files at run time, which a bundler cannot follow: take its ES modules.
+  mainFields: ['module', 'main'],
+  // Lines and names stay, so that stack traces read well.
   minifySyntax: true,
-  minifyWhitespace: true,
   sourcemap: 'linked',
   sourcesContent: false,
   legalComments: 'none',

@@ -25,18 +25,18 @@ export function agentCommand(): Command {
   return new Command('agent')
     .description('Run the agent of this node: lease, overlay, CNI.')
     .option(
-      '--node-name NAME',
+      '--node-name <name>',
       'name of the Node object of this machine (NODE_NAME)',
       defaultNodeName(process.env),
     )
-    .option('--kubeconfig FILE', 'API server to use; else KUBECONFIG, the service account, ~/.kube/config')
-    .option('--net-conf FILE', "flannel's net-conf.json; else ConfigMap poplin-system/poplin-config")
-    .option('--iface NAME|ADDRESS', 'link of the underlay; else that of the default route')
-    .option('--public-ip ADDRESS', 'IPv4 address other nodes reach this one by', address(4))
-    .option('--public-ipv6 ADDRESS', 'IPv6 address other nodes reach this one by', address(6))
+    .option('--kubeconfig <file>', 'API server to use; else KUBECONFIG, the service account, ~/.kube/config')
+    .option('--net-conf <file>', "flannel's net-conf.json; else ConfigMap poplin-system/poplin-config")
+    .option('--iface <name|address>', 'link of the underlay; else that of the default route')
+    .option('--public-ip <address>', 'IPv4 address other nodes reach this one by', address(4))
+    .option('--public-ipv6 <address>', 'IPv6 address other nodes reach this one by', address(6))
     .option('--register-node', 'make and update the Node object, where no kubelet does', false)
-    .option('--root-dir DIR', 'prefix of all files the agent keeps', '/')
-    .option('--log-level LEVEL', 'trace, debug, info, warn, error', 'info')
+    .option('--root-dir <dir>', 'prefix of all files the agent keeps', '/')
+    .option('--log-level <level>', 'trace, debug, info, warn, error', 'info')
     .addHelpText(
       'after',
       `
@@ -82,7 +82,7 @@ The log is JSON lines on standard error. SIGTERM stops the agent and leaves the 
 export function statusCommand(): Command {
   return new Command('status')
     .description("Ask this node's agent how it is.")
-    .option('--root-dir DIR', "the agent's --root-dir", '/')
+    .option('--root-dir <dir>', "the agent's --root-dir", '/')
     .option('--json', 'one JSON object')
     .addHelpText('after', '\nExit status: 0 ready, 1 not ready, 2 no agent.')
     .action(async (flags: { rootDir: string; json?: boolean }) => {

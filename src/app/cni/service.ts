@@ -247,7 +247,7 @@ export class CniService implements Disposable {
   }
 
   private facts(call: Call, pod: PodKernel | undefined): NodeFacts {
-    const links = [call.environment.ifName, 'lo'].flatMap((name) => {
+    const links = [...new Set([call.environment.ifName, 'lo'])].flatMap((name) => {
       const link = pod?.link(name);
       return link === undefined ? [] : [link];
     });

@@ -25,9 +25,9 @@ import type { LabState } from './supervisor.ts';
 import { enterCommand } from './user-namespace.ts';
 
 export function labCommand(): Command {
-  const lab = new Command('lab').description(
-    'Build a cluster out of network namespaces on this machine, and look into it.',
-  );
+  const lab = new Command('lab')
+    .enablePositionalOptions()
+    .description('Build a cluster out of network namespaces on this machine, and look into it.');
   lab
     .command('up')
     .description('Build a lab and leave it running.')
@@ -63,7 +63,7 @@ export function labCommand(): Command {
     )
     .argument('<member>', 'node or pod')
     .argument('<command...>', 'command and arguments, after --')
-    .option('--lab NAME', 'the lab; needed if several are up')
+    .option('--lab <name>', 'the lab; needed if several are up')
     .addHelpText(
       'after',
       '\nExamples:\n  poplin lab exec pod1 -- ping -c1 10.10.1.2\n  poplin lab exec node1 -- ip route',
@@ -93,7 +93,7 @@ export function labCommand(): Command {
     .command('supervise', { hidden: true })
     .argument('<name>')
     .action((name: string) => supervise(name));
-  return lab.enablePositionalOptions();
+  return lab;
 }
 
 function readTopology(file: string | undefined): Topology {

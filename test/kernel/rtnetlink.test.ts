@@ -570,6 +570,9 @@ describe('neighbours and forwarding entries', () => {
     const moved = { ...entry, mac: '0a:00:00:00:07:08' };
     world.apply({ verb: 'replace', object: moved, previous: entry });
     expect(world.seen(entry)).toEqual(moved);
+    const given = { ...moved, protocol: 113 };
+    world.apply({ verb: 'replace', object: given, previous: moved });
+    expect(world.seen(entry)).toEqual(given);
     world.remove(moved);
     expect(world.seen(entry)).toBeUndefined();
   });

@@ -10,19 +10,38 @@ const ALL_ZERO_MAC = '00:00:00:00:00:00';
 
 /** Adding takes the place of an entry that ARP or NDP learned: such a one is no state of anybody's. */
 export function encodeNeighbour(verb: KernelOp['verb'], entry: Neighbour, links: LinkIndex): Uint8Array {
-  const remove = verb === 'remove';
+  return neighbourOp(verb !== 'remove', 'permanent', entry, links);
+}
+
+/** The kernel announces no change of the protocol number alone: then the entry is in another state, as valid, for a moment. */
+export function encodeReplaceNeighbour(
+  entry: Neighbour,
+  previous: Neighbour,
+  links: LinkIndex,
+): Uint8Array[] {
+  const messages = [neighbourOp(true, 'permanent', entry, links)];
+  if (entry.protocol !== previous.protocol) messages.unshift(neighbourOp(true, 'noarp', entry, links));
+  return messages;
+}
+
+function neighbourOp(
+  set: boolean,
+  state: 'permanent' | 'noarp',
+  entry: Neighbour,
+  links: LinkIndex,
+): Uint8Array {
   return encodeMessage(neighbourMessage, {
-    type: remove ? RTM_NEIGHBOUR.DEL : RTM_NEIGHBOUR.NEW,
-    flags: remove ? 0 : NLM_F.CREATE | NLM_F.REPLACE,
+    type: set ? RTM_NEIGHBOUR.NEW : RTM_NEIGHBOUR.DEL,
+    flags: set ? NLM_F.CREATE | NLM_F.REPLACE : 0,
     payload: {
       family: familyOf(entry.address) === 4 ? AF.INET : AF.INET6,
       index: requireIndex(links, entry.link),
-      state: 'permanent',
+      state,
       flags: 0,
       type: 0,
-      attributes: remove
-        ? { dst: entry.address }
-        : { dst: entry.address, linkLayerAddress: entry.mac, protocol: entry.protocol },
+      attributes: set
+        ? { dst: entry.address, linkLayerAddress: entry.mac, protocol: entry.protocol }
+        : { dst: entry.address },
     },
   });
 }

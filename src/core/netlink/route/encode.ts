@@ -2,7 +2,7 @@
 import type { KernelObject, KernelOp } from '#core/kernel/index.ts';
 import { encodeAddAddress, encodeRemoveAddress } from './encode-address.ts';
 import { encodeAddLink, encodeRemoveLink, encodeReplaceLink } from './encode-link.ts';
-import { encodeFdb, encodeNeighbour } from './encode-neighbour.ts';
+import { encodeFdb, encodeNeighbour, encodeReplaceNeighbour } from './encode-neighbour.ts';
 import { encodeRoute } from './encode-route.ts';
 import { encodeRule } from './encode-rule.ts';
 import type { LinkIndex } from './link-index.ts';
@@ -21,7 +21,9 @@ export function encodeOp(op: KernelOp, links: LinkIndex): Uint8Array[] {
     case 'route':
       return [encodeRoute(op.verb, object, links)];
     case 'neighbour':
-      return [encodeNeighbour(op.verb, object, links)];
+      return op.verb === 'replace'
+        ? encodeReplaceNeighbour(object, sameKind(object, op.previous), links)
+        : [encodeNeighbour(op.verb, object, links)];
     case 'fdb':
       return [encodeFdb(op.verb, object, links)];
     case 'address':

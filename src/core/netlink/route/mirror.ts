@@ -12,7 +12,8 @@
  * - Link removed: besides, IPv4 multipath routes over it vanish wholly and unannounced, IPv6 ones lose that next hop, announced.
  * - MTU under 1280: all that is IPv6 on the link vanishes, after the link was announced; routes perhaps unannounced, as above.
  * - Alias and address generation changed while a link is down: unannounced (encode-link.ts provokes an announcement).
- * Not followed: disable_ipv6 with skip_notify_on_dev_down set, and what others do to the alias of a link that is down.
+ * Not followed: a permanent neighbour that changes its protocol number and nothing else (encode-neighbour.ts sees to our own);
+ *   disable_ipv6 with skip_notify_on_dev_down set, and what others do to the alias of a link that is down.
  */
 import { familyOf } from '#base/ip/index.ts';
 import { Reader } from '#core/codec/index.ts';
@@ -21,6 +22,7 @@ import {
   type KernelState,
   keyOf,
   type Link,
+  type NextHop,
   OWNERS,
   type Route,
 } from '#core/kernel/index.ts';
@@ -210,7 +212,7 @@ export class RouteMirror {
       (hop) => !gone.nextHops.some((lost) => lost.via === hop.via && lost.link === hop.link),
     );
     if (left.length === 0 || familyOf(gone.dst) === 4 || gone.nextHops.length === 0) this.store.drop(key);
-    else this.store.place(key, { ...route, nextHops: left });
+    else this.store.place(key, withHops(route, left));
   }
 
   private applyNeighbour(message: Uint8Array, isNew: boolean): void {
@@ -294,8 +296,7 @@ export class RouteMirror {
         object?.kind === 'route' && familyOf(object.dst) === 6
           ? object.nextHops.filter((hop) => hop.link !== record.name)
           : [];
-      if (object?.kind === 'route' && others.length > 0)
-        this.store.place(key, { ...object, nextHops: others });
+      if (object?.kind === 'route' && others.length > 0) this.store.place(key, withHops(object, others));
       else this.store.drop(key);
     }
     this.store.drop(`link ${record.name}`);
@@ -326,6 +327,14 @@ export class RouteMirror {
     this.waiting.delete(index);
     for (const message of queue) this.apply(message);
   }
+}
+
+/** The route with fewer next hops. A single one is shown without weight. */
+function withHops(route: Route, hops: readonly NextHop[]): Route {
+  const [only] = hops;
+  if (only === undefined || hops.length > 1) return { ...route, nextHops: hops };
+  const { weight: _, ...hop } = only;
+  return { ...route, nextHops: [hop] };
 }
 
 /** RFC 8200 section 5: a link of less than 1280 bytes carries no IPv6. */

@@ -38,7 +38,7 @@ export class SqliteStore implements VersionedStore {
   readonly #onCommit: (changes: readonly StoredChange[]) => void;
   #latest: number;
   #oldest: number;
-  #queue: Pending[] = [];
+  readonly #queue: Pending[] = [];
   #scheduled = false;
   #closed = false;
 

@@ -18,6 +18,7 @@ const CORE_ARROWS = {
   config: [],
   lease: ['config', 'kube', 'store'],
   overlay: ['config', 'kernel', 'lease', 'nft'],
+  offload: ['kernel', 'nft', 'overlay'],
   cni: ['config', 'kernel', 'nft'],
   lab: ['cni', 'config', 'kernel', 'lease', 'overlay'],
 } as const satisfies Plan['coreArrows'];
@@ -31,7 +32,12 @@ export const PLAN: Plan = {
     testing: ['base', 'core', 'testing'],
   },
   coreArrows: CORE_ARROWS,
-  innerModules: ['src/core/netlink/nftables', 'src/io/cni/host-local-store', 'src/io/cni/server'],
+  innerModules: [
+    'src/core/netlink/nftables',
+    'src/io/cni/exec',
+    'src/io/cni/host-local-store',
+    'src/io/cni/server',
+  ],
   packages: { base: [], core: ['zod', 'yaml', 'jsonc-parser'] },
   pureRooms: ['base', 'core'],
   impureNames: new Set([

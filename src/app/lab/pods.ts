@@ -4,7 +4,7 @@ import { agentPaths } from '#app/agent/index.ts';
 import { type IpAddress, prefixParts } from '#base/ip/index.ts';
 import { addNetwork, type ExecPlugin, parseNetworkList } from '#core/cni/index.ts';
 import type { LabPod, PodNetwork } from '#core/lab/index.ts';
-import { createExecPlugin } from '#io/cni/exec-plugin.ts';
+import { createExecPlugin } from '#io/cni/exec/index.ts';
 import { openNamespace, spawnIn } from '#io/namespace/index.ts';
 import type { LabDir } from './lab-dir.ts';
 

@@ -1,0 +1,1 @@
+export { createExecPlugin, type ExecPluginOptions } from './exec-plugin.ts';

@@ -79,6 +79,12 @@ export type Rejection =
   | { readonly with: 'tcp-reset' }
   | { readonly with: 'icmp' | 'icmpx'; readonly code: number };
 
+export interface PortTranslation {
+  readonly port?: Register;
+  readonly portEnd?: Register;
+  readonly flags?: readonly NatFlag[];
+}
+
 export type NftExpression =
   | {
       readonly op: 'payload';
@@ -164,12 +170,8 @@ export type NftExpression =
       readonly portEnd?: Register;
       readonly flags?: readonly NatFlag[];
     }
-  | {
-      readonly op: 'masquerade' | 'redirect';
-      readonly port?: Register;
-      readonly portEnd?: Register;
-      readonly flags?: readonly NatFlag[];
-    }
+  | ({ readonly op: 'masquerade' } & PortTranslation)
+  | ({ readonly op: 'redirect' } & PortTranslation)
   | { readonly op: 'reject'; readonly rejection: Rejection }
   | { readonly op: 'notrack' }
   | {

@@ -31,6 +31,7 @@ export {
   type NftExpression,
   type NftVerdict,
   type PayloadBase,
+  type PortTranslation,
   type Register,
   type Rejection,
   type Relation,

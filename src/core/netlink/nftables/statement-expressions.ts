@@ -1,10 +1,8 @@
 /** Expressions that do something to packets, connections and sets, between the vocabulary and the wire. */
-import type { NftExpression } from '#core/nft/index.ts';
+import type { NftExpression, PortTranslation } from '#core/nft/index.ts';
 import { registerOf } from './data.ts';
 import { bitSet, enumeration } from './enumeration.ts';
 import type { Readers, Writers } from './expression-mapping.ts';
-
-type Op<O extends NftExpression['op']> = Extract<NftExpression, { op: O }>;
 
 const SECONDS_PER = { second: 1, minute: 60, hour: 3600, day: 86_400, week: 604_800 } as const;
 const periods = enumeration(SECONDS_PER);
@@ -85,14 +83,19 @@ export const statementWriters = {
 } as const satisfies Partial<Writers>;
 
 export const statementReaders = {
-  counter: (d) => ({ op: 'counter', packets: Number(d.packets ?? 0n), bytes: Number(d.bytes ?? 0n) }),
+  counter: (d) => ({
+    op: 'counter',
+    packets: safeNumber(d.packets) ?? Number.MAX_SAFE_INTEGER,
+    bytes: safeNumber(d.bytes) ?? Number.MAX_SAFE_INTEGER,
+  }),
   limit: (d) => {
-    const per = periods.name(Number(d.unit ?? 0n));
+    const per = periods.name(safeNumber(d.unit));
     const unit = limitUnits.name(d.type ?? 0);
-    if (per === undefined || unit === undefined) return undefined;
+    const rate = safeNumber(d.rate);
+    if (per === undefined || unit === undefined || rate === undefined) return undefined;
     return {
       op: 'limit',
-      rate: Number(d.rate ?? 0n),
+      rate,
       per,
       unit,
       ...(d.burst ? { burst: d.burst } : {}),
@@ -147,6 +150,8 @@ export const statementReaders = {
     if (action === undefined || register === undefined || d.set === undefined) return undefined;
     if (((d.flags ?? 0) & ~DYNSET_EXPRESSIONS) !== 0) return undefined;
     const dataRegister = registerOf(d.data);
+    const timeoutMs = safeNumber(d.timeoutMs);
+    if (timeoutMs === undefined) return undefined;
     const attached = (d.expressions ?? (d.expression ? [d.expression] : [])).map(readAttached);
     if (!attached.every((each) => each !== undefined)) return undefined;
     return {
@@ -155,11 +160,16 @@ export const statementReaders = {
       set: d.set,
       register,
       ...(dataRegister !== undefined && { dataRegister }),
-      ...(d.timeoutMs ? { timeoutMs: Number(d.timeoutMs) } : {}),
+      ...(timeoutMs > 0 && { timeoutMs }),
       ...(attached.length > 0 && { expressions: attached }),
     };
   },
 } as const satisfies Partial<Readers>;
+
+/** The number, 0 for an absent one; undefined if it is not exact as a number. */
+function safeNumber(value = 0n): number | undefined {
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(value);
+}
 
 interface WirePorts {
   readonly portMin?: number;
@@ -167,7 +177,7 @@ interface WirePorts {
   readonly flags?: number;
 }
 
-function portRange(e: Op<'masquerade' | 'redirect'>): WirePorts {
+function portRange(e: PortTranslation): WirePorts {
   return {
     ...(e.port !== undefined && { portMin: e.port, portMax: e.portEnd ?? e.port }),
     ...(e.flags !== undefined && { flags: natFlags.bits(e.flags) }),

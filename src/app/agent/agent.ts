@@ -14,18 +14,11 @@ import {
   enabledFamilies,
   encodeSubnetEnv,
   LEASE_NAMESPACE,
-  LEASE_SELECTOR,
   type NetConf,
   type SubnetLease,
   type VxlanConfig,
 } from '#core/lease/index.ts';
-import {
-  type OverlaySubnet,
-  overlayMtuBytes,
-  planLocal,
-  type VxlanSettings,
-  vtepMac,
-} from '#core/overlay/index.ts';
+import { type OverlaySubnet, overlayMtuBytes, type VxlanSettings } from '#core/overlay/index.ts';
 import { isAlreadyExists, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
@@ -34,11 +27,10 @@ import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace } from '#io/namespace/index.ts';
 import { KernelLoop } from './kernel-loop.ts';
-import { LeaseKeeper } from './lease-keeper.ts';
 import { loadNetConf } from './net-conf-source.ts';
 import { findNodeAddresses, type NodeAddresses, type NodeAddressWishes } from './node-addresses.ts';
 import { findNode, publishNode } from './node-object.ts';
-import { OverlayFeed } from './overlay-feed.ts';
+import { OverlayMember } from './overlay-member.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { carryOutPendingDels } from './pending-dels.ts';
 import { untilReachable } from './retry.ts';
@@ -71,11 +63,8 @@ class Agent implements AsyncDisposable {
   private readonly kernel: RealKernel;
   private readonly loop: KernelLoop;
   private facts: Omit<NodeFacts, 'host' | 'pod'> | undefined;
-  private keeper: LeaseKeeper | undefined;
-  private feed: OverlayFeed | undefined;
-  private lease: SubnetLease | undefined;
+  private member: OverlayMember | undefined;
   private ready = false;
-  private readonly synced = Promise.withResolvers<void>();
 
   constructor(options: AgentOptions, signal: AbortSignal) {
     this.options = options;
@@ -111,7 +100,7 @@ class Agent implements AsyncDisposable {
       );
     }
     const ownerUid = await untilReachable('node', () => findNode(store, node, registerNode, signal), retry);
-    await ensureNamespace(store, signal);
+    await untilReachable('namespace', () => ensureNamespace(store, signal), retry);
     const families = enabledFamilies(netConf).map((key): IpFamily => (key === 'ipv4' ? 4 : 6));
     const addresses = await findNodeAddresses(this.kernel.state(), families, this.options);
     logger.info(
@@ -120,7 +109,7 @@ class Agent implements AsyncDisposable {
     );
     const settings = vxlanSettings(backend, addresses);
     await this.serveCni();
-    await this.joinOverlay(netConf, backend, settings, addresses, families, ownerUid);
+    await this.joinOverlay(netConf, settings, addresses, ownerUid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,93 +118,66 @@ class Agent implements AsyncDisposable {
 
   private async joinOverlay(
     netConf: NetConf,
-    backend: VxlanConfig,
     settings: VxlanSettings,
     addresses: NodeAddresses,
-    families: readonly IpFamily[],
     ownerUid: string,
   ): Promise<void> {
     const { store, logger, node } = this.options;
     const previous = await readPrevious(this.paths.lease);
-    const offer = (family: IpFamily, publicIp: string | undefined) => ({
-      ...(publicIp !== undefined && { publicIp }),
-      backendData: { VNI: backend.vni, VtepMAC: vtepMac(node, family, backend.vni) },
-    });
-    const keeper = this.resources.use(
-      new LeaseKeeper({
+    const families = enabledFamilies(netConf).map((key): IpFamily => (key === 'ipv4' ? 4 : 6));
+    const mtuBytes = overlayMtuBytes(settings.underlayMtuBytes, families);
+    this.member = this.resources.use(
+      new OverlayMember({
         ...CLOCK,
         store,
+        loop: this.loop,
         logger,
-        config: {
-          node,
-          ownerUid,
-          netConf,
-          ...(previous !== undefined && { previous }),
-          offer: { backendType: 'vxlan', ipv4: offer(4, addresses.ipv4), ipv6: offer(6, addresses.ipv6) },
-        },
-        onLease: (lease) => void this.onLease(lease, netConf, settings, addresses, families),
+        node,
+        ownerUid,
+        netConf,
+        settings,
+        publicIps: addresses,
+        ...(previous !== undefined && { previous }),
+        held: (locals) => this.held(locals, mtuBytes, families),
+        inPlace: (lease) => this.announce(lease, netConf, mtuBytes, addresses),
       }),
     );
-    this.keeper = keeper;
-    const feed = new OverlayFeed({
-      loop: this.loop,
-      netConf,
-      node,
-      ownerUid,
-      vni: backend.vni,
-      families,
-      logger,
-      changed: (object) => keeper.changed(object),
-      removed: (name) => keeper.removed(name),
-      synced: () => this.synced.resolve(),
-    });
-    this.feed = feed;
-    keeper.start();
-    const following = new AbortController();
-    this.resources.defer(() => following.abort());
-    const selection = { namespace: LEASE_NAMESPACE, labelSelector: LEASE_SELECTOR, signal: following.signal };
-    store.follow(RESOURCES.leases, selection, feed).catch((error: unknown) => {
-      if (!following.signal.aborted) logger.error({ err: error }, 'watch of leases ended');
-    });
+    this.member.start();
   }
 
-  /** The node's own side of the overlay follows its lease; the kernel is touched once all other leases are known too. */
-  private async onLease(
-    lease: SubnetLease,
-    netConf: NetConf,
-    settings: VxlanSettings,
-    addresses: NodeAddresses,
+  /** What pods get of this node's lease; without one, ADD asks to be tried again later. */
+  private held(
+    locals: readonly OverlaySubnet[] | undefined,
+    mtuBytes: number,
     families: readonly IpFamily[],
-  ): Promise<void> {
-    const { logger, node, registerNode, store } = this.options;
-    this.lease = lease;
-    const locals = families.map((family) => localSubnet(node, family, lease, addresses, settings));
-    const mtuBytes = overlayMtuBytes(settings.underlayMtuBytes, families);
-    this.facts = {
-      node,
+  ): void {
+    this.ready &&= locals !== undefined;
+    this.facts = locals && {
+      node: this.options.node,
       addresses: locals.map((local) => local.publicIp),
       defaultRanges: locals.map((local) => local.subnet),
       overlayMtuBytes: mtuBytes,
       ipv6: this.kernel.state().has('address ::1/128 dev lo') || families.includes(6),
     };
-    try {
-      await atomicWrite(
-        this.paths.lease,
-        JSON.stringify({ ipv4: lease.ipv4?.subnet, ipv6: lease.ipv6?.subnet }),
-      );
-      await this.synced.promise;
-      this.loop.want('overlay', planLocal(locals, settings));
-      this.loop.trigger();
-      await this.loop.settled();
-      await atomicWrite(this.paths.subnetEnv, encodeSubnetEnv(netConf, lease, mtuBytes, false));
-      const wasReady = this.ready;
-      this.ready = true;
-      if (!wasReady) logger.info({ firstPassOps: this.loop.status().firstPassOps }, 'ready');
-      if (registerNode)
-        await publishNode(store, node, addresses, lease, true, systemClock.now(), this.signal);
-    } catch (error) {
-      if (!this.signal.aborted) logger.error({ err: error }, 'lease not carried out');
-    }
+  }
+
+  /** Tells the host, and where no kubelet does it the store, what this node holds. */
+  private async announce(
+    lease: SubnetLease,
+    netConf: NetConf,
+    mtuBytes: number,
+    addresses: NodeAddresses,
+  ): Promise<void> {
+    const { logger, node, registerNode, store } = this.options;
+    const subnets = { ipv4: lease.ipv4?.subnet, ipv6: lease.ipv6?.subnet };
+    await atomicWrite(this.paths.lease, JSON.stringify(subnets));
+    await atomicWrite(this.paths.subnetEnv, encodeSubnetEnv(netConf, lease, mtuBytes, false));
+    const wasReady = this.ready;
+    this.ready = true;
+    if (!wasReady) logger.info({ firstPassOps: this.loop.status().firstPassOps }, 'ready');
+    if (!registerNode) return;
+    const publish = () => publishNode(store, node, addresses, lease, true, systemClock.now(), this.signal);
+    await untilReachable('node', publish, { ...CLOCK, logger, signal: this.signal });
   }
 
   private async serveCni(): Promise<void> {
@@ -256,14 +218,15 @@ class Agent implements AsyncDisposable {
   }
 
   private status(): AgentStatus {
+    const lease = this.member?.lease;
     return {
       node: this.options.node,
       ready: this.ready,
       pid: process.pid,
-      lease: { ipv4: this.lease?.ipv4?.subnet ?? null, ipv6: this.lease?.ipv6?.subnet ?? null },
-      store: this.feed?.connected ? 'connected' : 'away',
+      lease: { ipv4: lease?.ipv4?.subnet ?? null, ipv6: lease?.ipv6?.subnet ?? null },
+      store: this.member?.connected ? 'connected' : 'away',
       kernel: this.loop.status(),
-      problems: [...(this.keeper?.problemTexts() ?? []), ...(this.feed?.refusalTexts() ?? [])],
+      problems: this.member?.problemTexts() ?? [],
       memoryMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     };
   }
@@ -279,20 +242,6 @@ function vxlanSettings(backend: VxlanConfig, { link }: NodeAddresses): VxlanSett
     underlayMtuBytes: Math.min(backend.mtuBytes ?? linkMtu, linkMtu),
     underlayLink: link.name,
   };
-}
-
-function localSubnet(
-  node: string,
-  family: IpFamily,
-  lease: SubnetLease,
-  addresses: NodeAddresses,
-  settings: VxlanSettings,
-): OverlaySubnet {
-  const key = family === 4 ? 'ipv4' : 'ipv6';
-  const [subnet, publicIp] = [lease[key]?.subnet, addresses[key]];
-  if (subnet === undefined || publicIp === undefined)
-    throw new Error(`no IPv${family} subnet or address for node ${node}`);
-  return { node, family, subnet, publicIp, vtepMac: vtepMac(node, family, settings.vni) };
 }
 
 function noForeignIpam(type: string): CniError {

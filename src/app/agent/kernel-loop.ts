@@ -1,9 +1,11 @@
 /**
  * Keeps one namespace's kernel as the desired state wants it: after a change of the wish, after a change by anyone else, and in
- * full now and then. The cost of a pass is that of what changed. A pass that finds nothing to do says nothing.
+ * full now and then. The cost of a pass is that of what changed, and what fails is tried again by itself: it holds up nothing else.
+ * Until start() nothing is removed: a wish that is not complete yet would take away what an earlier run left at work.
  */
 
 import type { Logger } from 'pino';
+import { Backoff } from '#base/backoff.ts';
 import type { Clock, Random } from '#base/clock.ts';
 import { createReconciler, type Reconciler } from '#base/work-queue.ts';
 import {
@@ -19,8 +21,11 @@ import {
 
 /** A full comparison so often, should a notification ever have been missed: as flannel's iptables-resync, but gentler. */
 const RESYNC_MS = 60_000;
+const BACKOFF = { initialMs: 50, maxMs: 10_000 } as const;
 /** Names of operations a log line carries at most. */
 const LOGGED_OPS = 8;
+/** What the kernel says of an object that is not there (any more). */
+const GONE = new Set(['ENOENT', 'ENODEV', 'ESRCH', 'EADDRNOTAVAIL', 'ENXIO']);
 
 export interface KernelLoopOptions {
   readonly kernel: Kernel;
@@ -36,56 +41,71 @@ export interface KernelLoopStatus {
   readonly firstPassOps: number | undefined;
   readonly passes: number;
   readonly ops: number;
+  /** What the kernel refuses, each in its own words. */
   readonly failures: readonly string[];
+  /** Foreign objects that stand where ours should be. */
   readonly conflicts: readonly string[];
+}
+
+interface Waiter {
+  readonly part: string;
+  readonly resolve: () => void;
 }
 
 export class KernelLoop implements AsyncDisposable {
   readonly desired = new DesiredState();
-  private readonly kernel: Kernel;
-  private readonly owners: readonly Owner[];
-  private readonly logger: Logger;
-  private readonly runner: Reconciler;
+  private readonly options: KernelLoopOptions;
   private readonly subscription: Disposable;
+  private runner: Reconciler | undefined;
+  /** Keys that somebody else changed. */
   private readonly dirty = new Set<string>();
   private wholePass = true;
-  private firstPassOps: number | undefined;
   private queue: Promise<unknown> = Promise.resolve();
+  /** By key, what failed when it was last tried. */
+  private readonly failures = new Map<string, string>();
+  private readonly conflicts = new Map<string, string>();
+  private readonly retries: Backoff;
+  private retry: Disposable | undefined;
+  private waiters: readonly Waiter[] = [];
+  private firstPassOps: number | undefined;
   private passes = 0;
   private ops = 0;
-  private failures: readonly string[] = [];
-  private conflicts: readonly string[] = [];
 
-  constructor({ kernel, owners, clock, random, logger }: KernelLoopOptions) {
-    this.kernel = kernel;
-    this.owners = owners;
-    this.logger = logger;
-    this.runner = createReconciler({
-      clock,
-      random,
-      maxIntervalMs: RESYNC_MS,
-      backoff: { initialMs: 50, maxMs: 10_000 },
-      run: (signal, reasons) => this.pass(signal, reasons),
-      onError: (error, failures, retryInMs) => {
-        if (failures === 1) this.logger.warn({ err: error, retryInMs }, 'kernel pass failed');
-      },
-    });
-    this.subscription = kernel.watch({
+  constructor(options: KernelLoopOptions) {
+    this.options = options;
+    this.retries = new Backoff(BACKOFF, options.random);
+    this.subscription = options.kernel.watch({
       changed: (keys) => {
-        if (this.firstPassOps === undefined) return;
+        if (this.runner === undefined) return; // the first pass looks at everything
         for (const key of keys) this.dirty.add(key);
         this.runner.trigger('kernel');
       },
       resynced: () => {
         this.wholePass = true;
-        this.runner.trigger('lost notifications');
+        this.runner?.trigger('lost notifications');
       },
     });
   }
 
-  /** Asks for a pass after parts of `desired` were set. Nothing is touched before the first call. */
+  /** The wish is complete: from now on the kernel is made and kept as wished. Further calls are triggers. */
+  start(): void {
+    const { clock, random, logger } = this.options;
+    this.runner ??= createReconciler({
+      clock,
+      random,
+      maxIntervalMs: RESYNC_MS,
+      backoff: BACKOFF,
+      run: (signal, reasons) => this.pass(signal, reasons),
+      onError: (error, failures, retryInMs) => {
+        if (failures === 1) logger.error({ err: error, retryInMs }, 'kernel pass broke off');
+      },
+    });
+    this.trigger();
+  }
+
+  /** Asks for a pass after parts of `desired` were set; nothing before start(). */
   trigger(): void {
-    this.runner.trigger('wish');
+    this.runner?.trigger('wish');
   }
 
   /** Sets a part of the wish without touching the kernel: for what is there already, or is about to be taken away. */
@@ -94,30 +114,42 @@ export class KernelLoop implements AsyncDisposable {
   }
 
   /**
-   * Sets a part of the wish and carries it out at once, before any pass that is due; returns what failed. For callers that
-   * answer for their part themselves, as a CNI ADD does.
+   * Sets a part of the wish and carries it out at once, before any pass that is due and also before start(); returns what
+   * failed. For callers that answer for their part themselves, as a CNI ADD does.
    */
   async ensure(part: string, objects: readonly KernelObject[]): Promise<readonly OpFailure[]> {
     const before = this.desired.keysOf(part);
     this.desired.set(part, objects);
     const only = new Set([...before, ...objects.map(keyOf)]);
-    this.trackSysctls(only);
-    return this.exclusively(async () => (await this.reconcile(only)).failures);
+    return (await this.exclusively(() => this.reconcile(only))).failures;
   }
 
-  /** Resolves when the kernel is as wished, as far as it can be. */
-  settled(): Promise<void> {
-    return this.runner.settled();
+  /** Asks for a pass; resolves at the end of the first one that finds all of a part in the kernel, whatever else fails. */
+  inPlace(part: string): Promise<void> {
+    this.trigger();
+    return new Promise((resolve) => {
+      this.waiters = [...this.waiters, { part, resolve }];
+    });
   }
 
   status(): KernelLoopStatus {
-    const { firstPassOps, passes, ops, failures, conflicts } = this;
-    return { firstPassOps, passes, ops, failures, conflicts };
+    const { firstPassOps, passes, ops } = this;
+    return {
+      firstPassOps,
+      passes,
+      ops,
+      failures: [...new Set(this.failures.values())],
+      conflicts: [...this.conflicts.values()],
+    };
   }
 
+  /** Leaves the kernel as it is. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.subscription[Symbol.dispose]();
-    await this.runner.stop();
+    this.retry?.[Symbol.dispose]();
+    await this.runner?.stop();
+    await this.queue;
+    this.retry?.[Symbol.dispose]();
   }
 
   private async pass(signal: AbortSignal, reasons: ReadonlySet<string>): Promise<void> {
@@ -126,17 +158,15 @@ export class KernelLoop implements AsyncDisposable {
     const only = this.desired.takeDirty();
     for (const key of this.dirty) only.add(key);
     this.dirty.clear();
-    this.trackSysctls(whole ? this.desired.state.keys() : only);
+    if (reasons.has('retry')) for (const key of this.failures.keys()) only.add(key);
     try {
-      const { planned, failures } = await this.exclusively(() =>
-        this.reconcile(whole ? undefined : only, signal),
-      );
+      const { planned } = await this.exclusively(() => this.reconcile(whole ? undefined : only, signal));
       this.firstPassOps ??= planned;
-      if (failures.length > 0) throw new KernelPassError(failures);
     } catch (error) {
       this.wholePass = true; // what was taken is not known to be done
       throw error;
     }
+    this.wakeWaiters();
   }
 
   /** Plans and applies; between the two nobody else may. */
@@ -144,22 +174,41 @@ export class KernelLoop implements AsyncDisposable {
     only: ReadonlySet<string> | undefined,
     signal?: AbortSignal,
   ): Promise<{ planned: number; failures: readonly OpFailure[] }> {
-    const { ops, conflicts } = plan(this.desired.state, this.kernel.state(), {
-      owners: this.owners,
+    const { kernel, owners, logger } = this.options;
+    this.trackSysctls(only ?? this.desired.state.keys());
+    const { ops, conflicts } = plan(this.desired.state, kernel.state(), {
+      owners,
       ...(only !== undefined && { only }),
     });
     this.passes++;
     this.ops += ops.length;
-    if (only === undefined) this.noteConflicts(conflicts.map((conflict) => conflict.message));
-    if (ops.length === 0) {
-      this.failures = [];
-      return { planned: 0, failures: [] };
-    }
-    const { failures } = await this.kernel.apply(ops, signal);
-    this.failures = failures.map((failure) => failure.message);
-    const shown = ops.slice(0, LOGGED_OPS).map(describeOp);
-    this.logger.info({ ops: ops.length, failed: failures.length, first: shown }, 'kernel changed');
+    const blocked = conflicts.map(({ desired, message }) => [keyOf(desired), message] as const);
+    for (const conflict of replaceEntries(this.conflicts, only, blocked))
+      logger.warn({ conflict }, 'foreign object in the way');
+    const outcome = ops.length === 0 ? { failures: [] } : await kernel.apply(ops, signal);
+    const failures = outcome.failures.filter(({ op, code }) => !isGone(op.verb, op.object.kind, code));
+    const applied = ops.length - outcome.failures.length;
+    if (applied > 0)
+      logger.info({ ops: applied, first: ops.slice(0, LOGGED_OPS).map(describeOp) }, 'kernel changed');
+    const refused = failures.map(({ op, message }) => [keyOf(op.object), message] as const);
+    const news = replaceEntries(this.failures, only, refused);
+    if (news.length > 0)
+      logger.warn({ failed: news.length, first: news.slice(0, LOGGED_OPS) }, 'kernel refused');
+    this.scheduleRetry();
     return { planned: ops.length, failures };
+  }
+
+  private scheduleRetry(): void {
+    if (this.failures.size === 0) {
+      this.retries.reset();
+      this.retry?.[Symbol.dispose]();
+      this.retry = undefined;
+    } else {
+      this.retry ??= this.options.clock.setTimeout(this.retries.next(), () => {
+        this.retry = undefined;
+        this.runner?.trigger('retry');
+      });
+    }
   }
 
   private exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -168,24 +217,38 @@ export class KernelLoop implements AsyncDisposable {
     return run;
   }
 
-  private noteConflicts(messages: readonly string[]): void {
-    for (const message of messages) {
-      if (!this.conflicts.includes(message))
-        this.logger.warn({ conflict: message }, 'foreign object in the way');
-    }
-    this.conflicts = messages;
+  private wakeWaiters(): void {
+    const { kernel, owners } = this.options;
+    this.waiters = this.waiters.filter(({ part, resolve }) => {
+      const only = new Set(this.desired.keysOf(part));
+      const { ops, conflicts } = plan(this.desired.state, kernel.state(), { owners, only });
+      if (ops.length > 0 || conflicts.length > 0) return true;
+      resolve();
+      return false;
+    });
   }
 
   private trackSysctls(keys: Iterable<string>): void {
     const paths: string[] = [];
     for (const key of keys) if (key.startsWith('sysctl ')) paths.push(key.slice('sysctl '.length));
-    if (paths.length > 0) this.kernel.trackSysctls(paths);
+    if (paths.length > 0) this.options.kernel.trackSysctls(paths);
   }
 }
 
-class KernelPassError extends Error {
-  override readonly name = 'KernelPassError';
-  constructor(failures: readonly OpFailure[]) {
-    super(failures.map((failure) => failure.message).join('; '));
-  }
+/** What was to be removed is not there: that is all that was wanted. A transaction of nf_tables fails as a whole, and is made anew. */
+function isGone(verb: string, kind: string, code: string): boolean {
+  return verb === 'remove' && GONE.has(code) && !kind.startsWith('nft-');
+}
+
+/** Replaces the texts of the keys looked at (all if undefined) and returns those that are new. */
+function replaceEntries(
+  texts: Map<string, string>,
+  keys: ReadonlySet<string> | undefined,
+  found: readonly (readonly [key: string, text: string])[],
+): string[] {
+  const before = new Set(texts.values());
+  if (keys === undefined) texts.clear();
+  else for (const key of keys) texts.delete(key);
+  for (const [key, text] of found) texts.set(key, text);
+  return [...new Set(found.map(([, text]) => text))].filter((text) => !before.has(text));
 }

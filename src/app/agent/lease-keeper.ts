@@ -7,6 +7,7 @@ import type { Clock, Random } from '#base/clock.ts';
 import {
   type AcquirerConfig,
   callFailure,
+  type FamilyKey,
   initialLeaseState,
   LEASE_NAMESPACE,
   LEASE_SELECTOR,
@@ -26,6 +27,8 @@ export interface LeaseKeeperOptions {
   readonly logger: Logger;
   /** All families are held, or were renewed. */
   readonly onLease: (lease: SubnetLease) => void;
+  /** A family's subnet is another node's now: it must not be used any more. */
+  readonly onLost: (family: FamilyKey) => void;
 }
 
 type Unstamped<E> = E extends unknown ? Omit<E, 'nowMs' | 'random'> : never;
@@ -36,7 +39,8 @@ export class LeaseKeeper implements AsyncDisposable {
   private state: LeaseState;
   private timer: Disposable | undefined;
   private current: SubnetLease | undefined;
-  private readonly problems = new Map<string, string>();
+  /** What has happened to subnets since all families were last held. */
+  private losses: string[] = [];
   private stopped: (() => void) | undefined;
 
   constructor(options: LeaseKeeperOptions) {
@@ -50,7 +54,8 @@ export class LeaseKeeper implements AsyncDisposable {
 
   /** What an operator should know, one sentence each. */
   problemTexts(): readonly string[] {
-    return [...this.problems.values()];
+    const told = this.state.told.map((problem) => problem.slice(problem.indexOf(' ') + 1));
+    return [...this.losses, ...told];
   }
 
   start(): void {
@@ -86,7 +91,7 @@ export class LeaseKeeper implements AsyncDisposable {
   }
 
   private carryOut(action: LeaseAction): void {
-    const { store, logger, onLease, clock } = this.options;
+    const { store, logger, onLease, onLost, clock } = this.options;
     const scope = { namespace: LEASE_NAMESPACE, signal: this.calls.signal };
     switch (action.type) {
       case 'list':
@@ -117,7 +122,7 @@ export class LeaseKeeper implements AsyncDisposable {
         break;
       case 'held':
       case 'renewed':
-        this.problems.clear();
+        this.losses = [];
         this.current = action.lease;
         if (action.type === 'held')
           logger.info({ ipv4: action.lease.ipv4?.subnet, ipv6: action.lease.ipv6?.subnet }, 'lease held');
@@ -125,11 +130,11 @@ export class LeaseKeeper implements AsyncDisposable {
         break;
       case 'lost':
       case 'expired':
-        this.problems.set(`${action.type} ${action.subnet}`, action.message);
+        this.losses.push(action.message);
         logger.error({ subnet: action.subnet, reason: action.message }, `lease ${action.type}`);
+        if (action.type === 'lost') onLost(action.family);
         break;
       case 'problem':
-        this.problems.set(action.code, action.message);
         logger.warn({ code: action.code, leases: action.names, reason: action.message }, 'lease problem');
         break;
       case 'stopped':

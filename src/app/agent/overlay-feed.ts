@@ -1,9 +1,11 @@
 /**
  * From the leases in the store to the overlay's part of the desired state: one part for each remote lease object, so that a change
- * costs its own objects. What cannot be used is named and left out; a lost store takes nothing away.
+ * costs its own objects. What cannot be used is named and left out; a lost store takes nothing away. Remote subnets are wanted only
+ * in families this node carries at the moment: without a tunnel end of its own there is nothing to put them on.
  */
 import type { Logger } from 'pino';
-import type { IpFamily } from '#base/ip/index.ts';
+import { familyOf, formatMac, type IpAddress, type IpFamily, parseMac } from '#base/ip/index.ts';
+import type { KernelObject } from '#core/kernel/index.ts';
 import { type LeaseRecord, leaseFromObject, type NetConf, vtepOf } from '#core/lease/index.ts';
 import { type OverlaySubnet, planRemote } from '#core/overlay/index.ts';
 import type { Follower, KubeObject } from '#core/store/index.ts';
@@ -17,17 +19,28 @@ export interface OverlayFeedOptions {
   readonly vni: number;
   /** The families this node takes part in. */
   readonly families: readonly IpFamily[];
+  /** This node's own addresses in the underlay. */
+  readonly publicIps: readonly IpAddress[];
   readonly logger: Logger;
   /** Told of every change, for the lease keeper. */
   readonly changed: (object: KubeObject) => void;
   readonly removed: (name: string) => void;
-  /** The first complete list is in. */
+  /** A complete list is in: the first, or a later one. */
   readonly synced: () => void;
+}
+
+/** What a lease object comes to: nothing if it is this node's own or cannot be used. */
+interface Entry {
+  readonly part: string;
+  readonly family?: IpFamily;
+  readonly objects: readonly KernelObject[];
 }
 
 export class OverlayFeed implements Follower {
   private readonly options: OverlayFeedOptions;
+  private readonly entries = new Map<string, Entry>();
   private readonly refusals = new Map<string, string>();
+  private carried: ReadonlySet<IpFamily> = new Set();
   private storeUp = false;
 
   constructor(options: OverlayFeedOptions) {
@@ -43,13 +56,22 @@ export class OverlayFeed implements Follower {
     return [...this.refusals].map(([name, reason]) => `${name}: ${reason}`);
   }
 
+  /** From now on this node has tunnel ends in these families, and in no others. */
+  carry(families: Iterable<IpFamily>): void {
+    this.carried = new Set(families);
+    for (const entry of this.entries.values()) this.want(entry);
+    this.options.loop.trigger();
+  }
+
   sync(items: readonly KubeObject[]): void {
-    const { loop, synced } = this.options;
-    const present = new Set(items.map((item) => partOf(item.metadata.name)));
-    for (const part of [...loop.desired.partNames()]) {
-      if (part.startsWith(PART_PREFIX) && !present.has(part)) loop.want(part, []);
-    }
+    const { loop, changed, removed, synced } = this.options;
+    const present = new Set(items.map((item) => item.metadata.name));
+    const gone = [...this.entries.keys()].filter((name) => !present.has(name));
+    for (const name of gone) this.drop(name);
     for (const item of items) this.take(item);
+    for (const name of gone) removed(name);
+    for (const item of items) changed(item);
+    this.storeUp = true;
     synced();
     loop.trigger();
   }
@@ -62,8 +84,7 @@ export class OverlayFeed implements Follower {
 
   remove(object: KubeObject): void {
     const { name } = object.metadata;
-    this.refusals.delete(name);
-    this.options.loop.want(partOf(name), []);
+    this.drop(name);
     this.options.removed(name);
     this.options.loop.trigger();
   }
@@ -75,28 +96,54 @@ export class OverlayFeed implements Follower {
   }
 
   private take(object: KubeObject): void {
-    const { loop, vni, netConf } = this.options;
+    const { vni, netConf, loop } = this.options;
     const { name } = object.metadata;
     const reading = leaseFromObject(object, netConf);
     const remote = reading.ok ? this.remoteOf(reading.record) : reading.reason;
     if (typeof remote === 'string') this.refuse(name, remote);
     else this.refusals.delete(name);
-    loop.want(partOf(name), typeof remote === 'object' ? planRemote(remote, { vni }) : []);
+    const part = partOf(name, reading.ok ? reading.record.acquiredAtMs : 0);
+    const before = this.entries.get(name);
+    if (before !== undefined && before.part !== part) loop.want(before.part, []);
+    const entry: Entry =
+      typeof remote === 'object'
+        ? { part, family: remote.family, objects: planRemote(remote, { vni }) }
+        : { part, objects: [] };
+    this.entries.set(name, entry);
+    this.want(entry);
+  }
+
+  private drop(name: string): void {
+    const entry = this.entries.get(name);
+    this.entries.delete(name);
+    this.refusals.delete(name);
+    if (entry !== undefined) this.options.loop.want(entry.part, []);
+  }
+
+  private want({ part, family, objects }: Entry): void {
+    this.options.loop.want(part, family !== undefined && this.carried.has(family) ? objects : []);
   }
 
   /** The remote subnet, undefined if it is this node's own, or why it cannot be used. */
   private remoteOf(record: LeaseRecord): OverlaySubnet | string | undefined {
-    const { node, ownerUid, vni, families } = this.options;
+    const { node, ownerUid, vni, families, publicIps } = this.options;
     if (record.node === node && record.ownerUid === ownerUid) return undefined;
     if (!families.includes(record.family)) return undefined;
-    if (record.publicIp === undefined) return record.reserved ? undefined : 'it has no public address';
+    const { family, subnet, publicIp } = record;
+    if (publicIp === undefined) return record.reserved ? undefined : 'it has no public address';
+    if (familyOf(publicIp) !== family) return `its public address ${publicIp} is not IPv${family}`;
+    if (publicIps.includes(publicIp))
+      return `its public address ${publicIp} is this node's own: node "${record.node}" had it before`;
     const vtep = vtepOf(record);
     if (record.backendType !== 'vxlan' || vtep === undefined) {
       return `backend "${record.backendType}" without a VXLAN tunnel end: this node speaks vxlan`;
     }
     if (vtep.vni !== vni) return `VNI ${vtep.vni}, this node has ${vni}`;
-    const { family, subnet, publicIp } = record;
-    return { node: record.node, family, subnet, publicIp, vtepMac: vtep.mac };
+    const mac = parseMac(vtep.mac);
+    // IEEE 802: bit 0 of the first byte marks a group
+    if (mac === undefined || ((mac[0] as number) & 1) !== 0 || mac.every((byte) => byte === 0))
+      return `its VtepMAC "${vtep.mac}" is no MAC address of a device`;
+    return { node: record.node, family, subnet, publicIp, vtepMac: formatMac(mac) };
   }
 
   private refuse(name: string, reason: string): void {
@@ -106,8 +153,13 @@ export class OverlayFeed implements Follower {
   }
 }
 
-const PART_PREFIX = 'lease ';
+const LATEST_MS = 10 ** 15;
 
-function partOf(name: string): string {
-  return PART_PREFIX + name;
+/**
+ * Of two leases that claim one outer address or one tunnel MAC (a node that was registered anew, a host that was given another name)
+ * the one acquired later is right: it is first in the alphabet, and so wins in DesiredState.
+ */
+function partOf(name: string, acquiredAtMs: number): string {
+  const age = LATEST_MS - Math.min(LATEST_MS, Math.max(0, acquiredAtMs));
+  return `lease ${String(age).padStart(16, '0')} ${name}`;
 }

@@ -39,6 +39,12 @@ export function linksOf(object: KernelObject): readonly string[] {
   }
 }
 
+/** The link that a link stands on, and with which it goes: a VXLAN device's underlay, a macvlan's parent. */
+export function lowerLink({ detail }: Link): string | undefined {
+  if (detail.type === 'macvlan') return detail.parent;
+  return detail.type === 'vxlan' ? detail.underlay : undefined;
+}
+
 /** The link whose settings a path such as `net/ipv4/conf/eth0/rp_filter` holds. */
 export function sysctlLink(path: string): string | undefined {
   const found = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(path)?.[1];
@@ -55,7 +61,5 @@ function rankOf(object: KernelObject): number {
 /** Masters and lower links first: bridges, then links that stand alone, then links upon links. */
 function linkDepth(link: Link): number {
   if (link.detail.type === 'bridge') return 0;
-  const stacked =
-    link.detail.type === 'macvlan' || (link.detail.type === 'vxlan' && link.detail.underlay !== undefined);
-  return (stacked ? 2 : 1) + (link.master ? 1 : 0);
+  return (lowerLink(link) === undefined ? 1 : 2) + (link.master ? 1 : 0);
 }

@@ -5,7 +5,7 @@
  */
 import { compareObjects } from './compare.ts';
 import { keyOf } from './key.ts';
-import { compareAdditions, linksOf } from './order.ts';
+import { compareAdditions, linksOf, lowerLink } from './order.ts';
 import { type Owner, ownerOf } from './owners.ts';
 import type { KernelObject, KernelOp, KernelState, Link } from './state.ts';
 
@@ -66,9 +66,11 @@ class Draft {
   /** A link that is made anew has nothing on it yet: all that is wanted on it is added. */
   followLinks(): void {
     if (this.lostLinks.size === 0) return;
+    while (this.loseStackedLinks());
     for (const [key, object] of this.desired) {
-      if (object.kind === 'link' || this.additions.get(key)?.verb === 'add') continue;
-      if (linksOf(object).some((name) => this.lostLinks.has(name))) this.add(key, object);
+      if (this.additions.get(key)?.verb === 'add') continue;
+      if (object.kind === 'link') this.rejoinMaster(key, object);
+      else if (linksOf(object).some((name) => this.lostLinks.has(name))) this.add(key, object);
     }
   }
 
@@ -84,6 +86,7 @@ class Draft {
           ? ({ verb: 'add', object: op.object } as const)
           : op,
       )
+      .filter((op) => !linksOf(op.object).some((name) => this.isOccupied(name)))
       .sort((a, b) => compareAdditions(a.object, b.object));
     return {
       ops: [...removals.map((object): KernelOp => ({ verb: 'remove', object })), ...additions],
@@ -106,6 +109,36 @@ class Draft {
       this.remove(key, found);
       this.add(key, wanted);
     }
+  }
+
+  /** The kernel takes what is stacked on a lost link with it. True if that was so for any more. */
+  private loseStackedLinks(): boolean {
+    const before = this.lostLinks.size;
+    for (const [key, object] of this.actual) {
+      if (object.kind !== 'link' || this.lostLinks.has(object.name)) continue;
+      const lower = lowerLink(object);
+      if (lower === undefined || !this.lostLinks.has(lower)) continue;
+      this.lostLinks.add(object.name);
+      if (this.mayTouch(object)) this.removals.set(key, object);
+      const wanted = this.desired.get(key);
+      if (wanted !== undefined) this.add(key, wanted);
+    }
+    return this.lostLinks.size > before;
+  }
+
+  /** The ports of a bridge that is made anew are ports of none until they are put back. */
+  private rejoinMaster(key: string, wanted: Link): void {
+    const found = this.actual.get(key);
+    if (!wanted.master || !this.lostLinks.has(wanted.master) || found?.kind !== 'link') return;
+    if (!this.mayTouch(found)) return;
+    this.additions.set(key, { verb: 'replace', object: wanted, previous: { ...found, master: '' } });
+  }
+
+  /** True where something foreign has the name of a link that is to be ours: nothing is put on it. */
+  private isOccupied(name: string): boolean {
+    const wanted = linkIn(this.desired, name);
+    const found = linkIn(this.actual, name);
+    return wanted !== undefined && found !== undefined && this.mayTouch(wanted) && !this.mayTouch(found);
   }
 
   private add(key: string, object: KernelObject): void {

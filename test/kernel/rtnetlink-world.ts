@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type KernelObject, type KernelOp, keyOf } from '#core/kernel/index.ts';
+import { type KernelObject, type KernelOp, keyOf, type Link } from '#core/kernel/index.ts';
 import {
   type DumpKind,
   dumpRequests,
@@ -77,6 +77,30 @@ export class RouteWorld implements Disposable {
 
   add(...objects: KernelObject[]): void {
     this.apply(...objects.map((object): KernelOp => ({ verb: 'add', object })));
+  }
+
+  /** A bridge `cni0` and VXLAN devices `vxlan4` and `vxlan6`, named after their outer family, all up. */
+  addGround(): void {
+    const vxlan = (name: string, local: string): Link => ({
+      kind: 'link',
+      name,
+      detail: { type: 'vxlan', vni: 7, port: 8472, local, learning: false },
+      up: true,
+      alias: 'poplin:overlay',
+      addressGeneration: 'none',
+    });
+    this.add(
+      {
+        kind: 'link',
+        name: 'cni0',
+        detail: { type: 'bridge' },
+        up: true,
+        alias: 'poplin:cni',
+        addressGeneration: 'none',
+      },
+      vxlan('vxlan4', '127.0.0.1'),
+      vxlan('vxlan6', '::1'),
+    );
   }
 
   remove(...objects: KernelObject[]): void {

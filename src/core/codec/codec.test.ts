@@ -36,7 +36,7 @@ function refusal(codec: Codec<unknown>, input: Uint8Array): string {
   try {
     return `decoded ${JSON.stringify(decodeAll(codec, input))}`;
   } catch (error) {
-    return isDecodeError(error) ? error.message : `another error: ${error}`;
+    return isDecodeError(error) ? error.message : `another error: ${String(error)}`;
   }
 }
 
@@ -149,7 +149,25 @@ describe('a writer', () => {
     writer.u64be(1n);
     writer.raw(new Uint8Array(40).fill(7));
     expect(writer.finish()).toEqual(
-      Uint8Array.from([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, ...new Array(40).fill(7)]),
+      Uint8Array.from([
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        1,
+        ...Array.from({ length: 40 }, () => 7),
+      ]),
     );
   });
 

@@ -29,7 +29,7 @@ test('an error that quotes the header of the request', () => {
 });
 
 test('an error that quotes the whole request', () => {
-  const payload = new Array<number>(20).fill(0xaa);
+  const payload = Array.from({ length: 20 }, () => 0xaa);
   const bytes = [...header(72, NLM_F_ACK_TLVS), ...ENODEV, ...request, ...payload, ...attributes];
   expect(decodeErrorMessage(Uint8Array.from(bytes))).toEqual(said);
 });

@@ -161,6 +161,8 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
       if (mode !== 'tun' && mode !== 'tap') break;
       return { type: 'tun', mode };
     }
+    case undefined:
+      break;
   }
   return { type: 'other', linkKind: kind ?? 'physical' };
 }

@@ -1,19 +1,6 @@
 /**
  * What rtnetlink tells of one namespace, as live state: fed with the messages of dumps and notifications, in the order they came.
  * It holds all links and their addresses; of routes, rules, neighbours and forwarding entries what carries an owner's mark.
- *
- * The kernel does not announce all it does (seen on Linux 6.18); these are followed here:
- * - Link goes down: its IPv4 routes vanish unannounced, but for those of host scope; IPv6 routes are announced, unless
- *   net.ipv6.route.skip_notify_on_dev_down is set. Neighbours are announced; VXLAN forwarding entries stay.
- * - A multipath route whose links are not all down stays, its dead next hops marked; IPv4 and IPv6 alike, unannounced.
- * - Last IPv4 address of a link removed: its IPv4 routes vanish unannounced, even those of host scope.
- * - Address removed that routes prefer as source: such IPv4 routes vanish (announced since some release); of such IPv6
- *   routes the preference vanishes unannounced.
- * - Link removed: besides, IPv4 multipath routes over it vanish wholly and unannounced, IPv6 ones lose that next hop, announced.
- * - MTU under 1280: all that is IPv6 on the link vanishes, after the link was announced; routes perhaps unannounced, as above.
- * - Alias and address generation changed while a link is down: unannounced (encode-link.ts provokes an announcement).
- * Not followed: a permanent neighbour that changes its protocol number and nothing else (encode-neighbour.ts sees to our own);
- *   disable_ipv6 with skip_notify_on_dev_down set, and what others do to the alias of a link that is down.
  */
 import { familyOf } from '#base/ip/index.ts';
 import { Reader } from '#core/codec/index.ts';
@@ -54,6 +41,22 @@ const OWNED = new Set(OWNERS.map((owner) => owner.protocol));
 const FAMILY_AT = HEADER_BYTES;
 const PROTOCOL_AT = HEADER_BYTES + 5;
 
+/**
+ * A mirror of one namespace; its state is live.
+ *
+ * The kernel does not announce all it does (seen on Linux 6.18); these are followed here:
+ * - Link goes down: its IPv4 routes vanish unannounced, but for those of host scope; IPv6 routes are announced, unless
+ *   net.ipv6.route.skip_notify_on_dev_down is set. Neighbours are announced; VXLAN forwarding entries stay.
+ * - A multipath route whose links are not all down stays, its dead next hops marked; IPv4 and IPv6 alike, unannounced.
+ * - Last IPv4 address of a link removed: its IPv4 routes vanish unannounced, even those of host scope.
+ * - Address removed that routes prefer as source: such IPv4 routes vanish (announced since some release); of such IPv6
+ *   routes the preference vanishes unannounced.
+ * - Link removed: besides, IPv4 multipath routes over it vanish wholly and unannounced, IPv6 ones lose that next hop, announced.
+ * - MTU under 1280: all that is IPv6 on the link vanishes, after the link was announced; routes perhaps unannounced, as above.
+ * - Alias and address generation changed while a link is down: unannounced (encode-link.ts provokes an announcement).
+ * Not followed: a permanent neighbour that changes its protocol number and nothing else (encode-neighbour.ts sees to our own);
+ *   disable_ipv6 with skip_notify_on_dev_down set, and what others do to the alias of a link that is down.
+ */
 export class RouteMirror {
   /** The live map the mirror was given, or its own. */
   readonly state: KernelState;

@@ -1,0 +1,296 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type KernelObject, keyOf, type Link, type Neighbour } from '#core/kernel/index.ts';
+import {
+  decodeFamily,
+  decodeFeatures,
+  decodeLink,
+  ETHTOOL_FAMILY,
+  familyRequest,
+  featuresRequest,
+  isMissingLink,
+  linkRequest,
+  setFeaturesRequest,
+} from '#core/netlink/index.ts';
+import { NETLINK_GENERIC, NETLINK_ROUTE, NetlinkSocket } from '#io/netlink/index.ts';
+import { RouteWorld } from './rtnetlink-world.ts';
+
+const CNI = 'poplin:cni';
+const OVERLAY = 'poplin:overlay';
+let world: RouteWorld;
+
+beforeAll(() => {
+  world = new RouteWorld();
+});
+afterAll(() => world[Symbol.dispose]());
+
+interface IpLink {
+  readonly ifname: string;
+  readonly flags: string[];
+  readonly mtu: number;
+  readonly address: string;
+  readonly master?: string;
+  readonly ifalias?: string;
+  readonly link?: string;
+  readonly inet6_addr_gen_mode: string;
+  readonly linkinfo: {
+    readonly info_kind: string;
+    readonly info_data?: Record<string, unknown>;
+    readonly info_slave_data?: Record<string, unknown>;
+  };
+}
+
+function ipLink(name: string): IpLink {
+  return world.ipJson<IpLink>('link', 'show', name)[0] as IpLink;
+}
+
+describe('links are made as wished, shown so by ip, and read back equal', () => {
+  const bridge: Link = {
+    kind: 'link',
+    name: 'cni0',
+    detail: { type: 'bridge', vlanFiltering: false, stp: false, multicastSnooping: false },
+    up: true,
+    mtuBytes: 1450,
+    mac: '0a:58:0a:01:00:01',
+    master: '',
+    alias: CNI,
+    addressGeneration: 'none',
+    promiscuous: false,
+  };
+
+  test('a bridge', () => {
+    world.add(bridge);
+    expect(world.seen(bridge)).toEqual(bridge);
+    expect(ipLink('cni0')).toMatchObject({
+      mtu: 1450,
+      address: bridge.mac,
+      ifalias: CNI,
+      inet6_addr_gen_mode: 'none',
+      linkinfo: { info_kind: 'bridge', info_data: { stp_state: 0, mcast_snooping: 0 } },
+    });
+    expect(ipLink('cni0').flags).toContain('UP');
+  });
+
+  test('a veth whose peer is made in another namespace, port of a bridge with hairpin', () => {
+    const veth: Link = {
+      kind: 'link',
+      name: 'veth0',
+      detail: {
+        type: 'veth',
+        peer: { name: 'eth0', netns: world.farPath, mac: '0a:58:0a:01:00:02', mtuBytes: 1450 },
+      },
+      up: true,
+      mtuBytes: 1450,
+      mac: '0a:00:00:00:00:07',
+      master: 'cni0',
+      alias: `${CNI}:pod-7`,
+      addressGeneration: 'none',
+      promiscuous: false,
+      hairpin: true,
+    };
+    world.add(veth);
+    expect(world.seen(veth)).toEqual({ ...veth, detail: { type: 'veth' } });
+    expect(ipLink('veth0')).toMatchObject({
+      master: 'cni0',
+      ifalias: `${CNI}:pod-7`,
+      linkinfo: { info_kind: 'veth', info_slave_data: { hairpin: true } },
+    });
+    using far = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace: world.far });
+    expect(decodeLink(far.requestSync(linkRequest('eth0'))[0] as Uint8Array)).toMatchObject({
+      name: 'eth0',
+      detail: { type: 'veth' },
+      up: false,
+      mtuBytes: 1450,
+      mac: '0a:58:0a:01:00:02',
+    });
+  });
+
+  test.each([
+    ['vxlan4', '127.0.0.1', 8472],
+    ['vxlan6', '::1', 4789],
+  ])('a VXLAN device %s', (name, local, port) => {
+    const vxlan: Link = {
+      kind: 'link',
+      name,
+      detail: { type: 'vxlan', vni: port, port, local, underlay: 'cni0', learning: false, gbp: false },
+      up: true,
+      // The kernel lets no VXLAN link have more than what its underlay leaves it: 50 bytes less, 70 over IPv6.
+      mtuBytes: 1380,
+      mac: '0a:00:00:00:01:01',
+      master: '',
+      alias: OVERLAY,
+      addressGeneration: 'none',
+      promiscuous: false,
+    };
+    world.add(vxlan);
+    expect(world.seen(vxlan)).toEqual(vxlan);
+    expect(ipLink(name).linkinfo).toMatchObject({
+      info_kind: 'vxlan',
+      info_data: {
+        id: port,
+        port,
+        [local === '::1' ? 'local6' : 'local']: local,
+        link: 'cni0',
+        learning: false,
+      },
+    });
+  });
+
+  test('a VXLAN device with group policy and learning, over no particular link', () => {
+    const vxlan: Link = {
+      kind: 'link',
+      name: 'vxgbp',
+      detail: { type: 'vxlan', vni: 99, port: 14789, learning: true, gbp: true },
+      up: false,
+      alias: OVERLAY,
+      addressGeneration: 'eui64',
+    };
+    world.add(vxlan);
+    expect(world.seen(vxlan)).toMatchObject(vxlan);
+    expect(ipLink('vxgbp').linkinfo.info_data).toMatchObject({ gbp: true, learning: true });
+  });
+
+  test.each(['bridge', 'private', 'vepa', 'passthru'] as const)('a macvlan in mode %s', (mode) => {
+    world.add({ kind: 'link', name: `p-${mode}`, detail: { type: 'veth', peer: { name: `q-${mode}` } } });
+    const macvlan: Link = {
+      kind: 'link',
+      name: `m-${mode}`,
+      detail: { type: 'macvlan', parent: `p-${mode}`, mode },
+      promiscuous: true,
+      alias: CNI,
+    };
+    world.add(macvlan);
+    expect(world.seen(macvlan)).toMatchObject(macvlan);
+    expect(ipLink(`m-${mode}`)).toMatchObject({ link: `p-${mode}`, linkinfo: { info_data: { mode } } });
+  });
+
+  test('a dummy, where the kernel has them', (context) => {
+    const dummy: Link = { kind: 'link', name: 'dummy7', detail: { type: 'dummy' }, up: true, alias: CNI };
+    try {
+      world.add(dummy);
+    } catch (error) {
+      if (!String(error).includes('EOPNOTSUPP')) throw error;
+      context.skip('the kernel has no dummy links (CONFIG_DUMMY)');
+    }
+    expect(world.seen(dummy)).toMatchObject(dummy);
+  });
+
+  test.each(['tun', 'tap'] as const)('a %s link is seen, and refused to make', (mode) => {
+    world.ip('tuntap', 'add', `x${mode}`, 'mode', mode);
+    world.drain();
+    const link: Link = { kind: 'link', name: `x${mode}`, detail: { type: 'tun', mode } };
+    expect(world.seen(link)).toMatchObject({ detail: { type: 'tun', mode } });
+    expect(() => world.add(link)).toThrow('is made by ioctl');
+    world.remove(link);
+    expect(world.seen(link)).toBeUndefined();
+  });
+
+  test('a link of a kind without words is seen by its kind', () => {
+    world.ip('link', 'add', 'ifb7', 'type', 'ifb');
+    world.drain();
+    expect(world.mirror.state.get('link ifb7')).toMatchObject({ detail: { type: 'other', linkKind: 'ifb' } });
+    expect(world.mirror.state.get('link lo')).toMatchObject({ detail: { linkKind: 'physical' } });
+  });
+
+  test('whatever was made is the same in a dump', () => {
+    const links = (state: Iterable<KernelObject>) => [...state].filter(({ kind }) => kind === 'link');
+    expect(links(world.mirror.state.values())).toEqual(
+      expect.arrayContaining(links(world.dumped().values())),
+    );
+  });
+});
+
+describe('a link is changed in place, by differences', () => {
+  const base: Link = {
+    kind: 'link',
+    name: 'change0',
+    detail: { type: 'veth', peer: { name: 'change1' } },
+    up: false,
+    mtuBytes: 1500,
+    mac: '0a:00:00:00:02:01',
+    master: '',
+    alias: CNI,
+    addressGeneration: 'eui64',
+    promiscuous: false,
+  };
+
+  beforeAll(() => world.add(base));
+
+  test.each<[string, Partial<Link>]>([
+    ['alias of a link that is down', { alias: `${CNI}:a` }],
+    ['address generation of a link that is down', { addressGeneration: 'none' }],
+    ['MTU', { mtuBytes: 1400 }],
+    ['MAC', { mac: '0a:00:00:00:02:02' }],
+    ['master and hairpin', { master: 'cni0', hairpin: true }],
+    ['hairpin of a port that is down', { hairpin: false }],
+    ['up', { up: true }],
+    ['alias of a link that is up', { alias: `${CNI}:b` }],
+    ['hairpin of a port that is up', { hairpin: true }],
+    ['promiscuity', { promiscuous: true }],
+    ['several at once, and down', { up: false, promiscuous: false, mtuBytes: 1300, alias: `${CNI}:c` }],
+    ['no master', { master: '' }],
+  ])('%s', (_name, wishes) => {
+    const previous = world.seen(base) as Link;
+    const { peer: _peer, ...detail } = { peer: undefined, ...previous.detail };
+    const wanted: Link = { ...previous, ...wishes, detail: detail as Link['detail'] };
+    world.apply({ verb: 'replace', object: wanted, previous });
+    const { hairpin: _gone, ...rest } = wanted;
+    expect(world.seen(base)).toEqual(wanted.master === '' ? rest : wanted);
+    expect(world.dumped().get(keyOf(base))).toEqual(world.seen(base));
+  });
+
+  test('options of a bridge', () => {
+    const previous = world.mirror.state.get('link cni0') as Link;
+    const wanted: Link = {
+      ...previous,
+      detail: { type: 'bridge', vlanFiltering: false, stp: true, multicastSnooping: true },
+    };
+    world.apply({ verb: 'replace', object: wanted, previous });
+    expect(world.mirror.state.get('link cni0')).toMatchObject({
+      detail: { stp: true, multicastSnooping: true },
+    });
+    world.apply({ verb: 'replace', object: previous, previous: wanted });
+    expect(world.mirror.state.get('link cni0')).toEqual(previous);
+  });
+
+  test('a hairpin that somebody else sets is heard of', () => {
+    world.run('bridge', 'link', 'set', 'dev', 'veth0', 'hairpin', 'off');
+    world.drain();
+    expect(world.mirror.state.get('link veth0')).toMatchObject({ hairpin: false });
+  });
+
+  test('a link that leaves is gone, with its twin', () => {
+    world.remove(base);
+    expect(world.mirror.state.has('link change0')).toBe(false);
+    expect(world.mirror.state.has('link change1')).toBe(false);
+  });
+
+  test('a link that does not exist is named by the error', () => {
+    const missing: Neighbour = {
+      kind: 'neighbour',
+      link: 'nowhere',
+      address: '10.0.0.1',
+      mac: '0a:00:00:00:00:01',
+      protocol: 113,
+    };
+    expect(() => world.add(missing)).toThrow('link nowhere does not exist (ENODEV)');
+    try {
+      world.add(missing);
+    } catch (error) {
+      expect(error).toSatisfy(isMissingLink);
+    }
+  });
+});
+
+test('features of a VXLAN device are read and switched off by name', () => {
+  using socket = NetlinkSocket.open({ protocol: NETLINK_GENERIC, namespace: world.near });
+  const { id } = decodeFamily(socket.requestSync(familyRequest(ETHTOOL_FAMILY))[0] as Uint8Array);
+  const features = () => decodeFeatures(socket.requestSync(featuresRequest(id, 'vxlan4'))[0] as Uint8Array);
+  const name = 'tx-checksum-ip-generic';
+  expect(features().active).toContain(name);
+  expect(features().changeable).toContain(name);
+  expect(features().changeable).not.toContain('tx-checksum-ipv4');
+  socket.requestSync(setFeaturesRequest(id, 'vxlan4', { [name]: false }));
+  expect(features().active).not.toContain(name);
+  socket.requestSync(setFeaturesRequest(id, 'vxlan4', { [name]: true }));
+  expect(features().active).toContain(name);
+});

@@ -62,22 +62,22 @@ export class ObjectReader {
       );
     }
     const { objects, next } = this.#scan(resource, selection, version, paging);
+    // counted in the present state, of which the snapshot is the start: an estimate, as the API says
     const remaining =
-      next !== undefined && selectsAll(selection) ? this.#remaining(resource, selection, next) : undefined;
+      next !== undefined && selectsAll(selection)
+        ? this.#store.count(resource.storageKey, {
+            ...(selection.namespace !== undefined && { namespace: selection.namespace }),
+            after: next,
+          })
+        : 0;
     return {
       texts: objects.map((object) => object.json),
       metadata: {
         resourceVersion: String(version),
         ...(next !== undefined && { continue: encodeContinue(next) }),
-        ...(remaining !== undefined && remaining > 0 && { remainingItemCount: remaining }),
+        ...(remaining > 0 && { remainingItemCount: remaining }),
       },
     };
-  }
-
-  #remaining(resource: ServedResource, selection: Selection, next: ContinueToken): number | undefined {
-    // counted in the present state, of which the snapshot is the start: the number is an estimate by definition
-    const seen = this.#store.countUpTo(resource.storageKey, selection.namespace, next);
-    return this.#store.count(resource.storageKey, selection.namespace) - seen;
   }
 
   #scan(

@@ -10,6 +10,7 @@ import {
   type ResourceTarget,
   type ServedGroup,
   type ServedResource,
+  storedResource,
 } from '#core/kube/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 
@@ -22,12 +23,14 @@ const keyOf = (group: string, version: string, plural: string): string => `${gro
 
 export class ResourceRegistry {
   readonly #custom = new Map<string, ServedResource[]>();
+  /** By storage key, the version objects are stored in, whether it is served or not. */
+  readonly #stored = new Map<string, ServedResource>();
   #byPath = new Map<string, ServedResource>();
-  #byStorageKey = new Map<string, ServedResource>();
   #groups: ServedGroup[] = [];
   #documents: Map<string, OpenApiDocument> | undefined;
 
   constructor() {
+    for (const resource of BUILT_IN_RESOURCES) this.#stored.set(resource.storageKey, resource);
     this.#index();
   }
 
@@ -46,9 +49,9 @@ export class ResourceRegistry {
     return resource;
   }
 
-  /** Any served version of what is stored under a key. */
+  /** The resource, in its storage version, of what is stored under a key. */
   byStorageKey(key: string): ServedResource | undefined {
-    return this.#byStorageKey.get(key);
+    return this.#stored.get(key);
   }
 
   /** What a new definition's names collide with, as text; undefined when they are free. */
@@ -67,12 +70,16 @@ export class ResourceRegistry {
 
   /** Serves a definition's resources, in place of those it had before. */
   define(definition: KubeObject): void {
-    this.#custom.set(definition.metadata.name, customResources(definition));
+    const { name } = definition.metadata;
+    this.#custom.set(name, customResources(definition));
+    const stored = storedResource(definition);
+    if (stored !== undefined) this.#stored.set(name, stored);
     this.#index();
   }
 
   undefine(name: string): void {
     this.#custom.delete(name);
+    this.#stored.delete(name);
     this.#index();
   }
 
@@ -101,11 +108,9 @@ export class ResourceRegistry {
   #index(): void {
     const all = [...BUILT_IN_RESOURCES, ...[...this.#custom.values()].flat()];
     this.#byPath = new Map();
-    this.#byStorageKey = new Map();
     for (const resource of all) {
       const key = keyOf(resource.group, resource.version, resource.plural);
       if (!this.#byPath.has(key)) this.#byPath.set(key, resource);
-      if (!this.#byStorageKey.has(resource.storageKey)) this.#byStorageKey.set(resource.storageKey, resource);
     }
     this.#groups = groupResources(this.#byPath.values());
     this.#documents = undefined;

@@ -8,12 +8,13 @@ import {
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
-import { DEFINITIONS, NAMESPACES, parseResourcePath, type StoredChange } from '#core/kube/index.ts';
+import { DEFINITIONS, EVENTS, NAMESPACES, parseResourcePath, type StoredChange } from '#core/kube/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { SqliteStore } from '#io/sqlite/index.ts';
 import { Gatekeeper } from './access.ts';
 import { timestamp } from './clock.ts';
 import { documentAnswer } from './documents.ts';
+import { startEventExpiry } from './event-expiry.ts';
 import { send, statusOf } from './exchange.ts';
 import { parseObject } from './object-text.ts';
 import { type ApiServerOptions, checkListening, type Logger } from './options.ts';
@@ -41,6 +42,7 @@ class RunningServer {
   readonly #log: Logger;
   readonly #http: Server;
   #ready = false;
+  #stopExpiry = () => {};
 
   constructor(options: ApiServerOptions) {
     this.#log = options.logger ?? pino({ level: 'silent' });
@@ -70,6 +72,9 @@ class RunningServer {
 
   async start(host: string, port: number, isTls: boolean): Promise<string> {
     await this.#prepare();
+    this.#stopExpiry = startEventExpiry(this.#routes.writer, EVENTS, (error) =>
+      this.#log.error({ err: error }, 'events could not be expired'),
+    );
     await new Promise<void>((resolve, reject) => {
       this.#http.once('error', reject);
       this.#http.listen(port, host, () => resolve());
@@ -84,6 +89,7 @@ class RunningServer {
 
   async close(): Promise<void> {
     this.#ready = false;
+    this.#stopExpiry();
     const closed = new Promise<void>((resolve) => {
       this.#http.close(() => resolve());
     });

@@ -51,6 +51,7 @@ export interface Patch {
 }
 
 const NAME_TRIES = 8;
+const EXPIRY_BATCH = 1_000;
 
 export class ObjectWriter {
   readonly #store: VersionedStore;
@@ -129,6 +130,18 @@ export class ObjectWriter {
           this.#remover.delete(unit, resource, stored, {}, now);
         }
       }
+    });
+  }
+
+  /** Deletes what a predicate finds expired, a bounded number at a time; gives back how many there were. */
+  expire(resource: ServedResource, isExpired: (object: KubeObject) => boolean, now: string): Promise<number> {
+    return this.#store.submit((unit) => {
+      const expired = unit
+        .list(resource.storageKey)
+        .filter(({ json }) => isExpired(parseObject(json, resource)))
+        .slice(0, EXPIRY_BATCH);
+      for (const stored of expired) this.#remover.delete(unit, resource, stored, {}, now);
+      return expired.length;
     });
   }
 

@@ -32,9 +32,9 @@ export { applyJsonPatch, type JsonPatchOperation, parseJsonPatch } from './patch
 export { applyMergePatch, diffMergePatch } from './patch/merge-patch.ts';
 export { PatchError } from './patch/patch-error.ts';
 export { applyStrategicMergePatch } from './patch/strategic-merge.ts';
-export type { ListRange, StoredChange, StoredObject, UnitOfWork, VersionedStore } from './ports.ts';
-export { BUILT_IN_RESOURCES, DEFINITIONS, NAMESPACES } from './resource/built-in.ts';
-export { customResources } from './resource/custom.ts';
+export type { KeyRange, ListRange, StoredChange, StoredObject, UnitOfWork, VersionedStore } from './ports.ts';
+export { BUILT_IN_RESOURCES, DEFINITIONS, EVENTS, NAMESPACES } from './resource/built-in.ts';
+export { customResources, storedResource } from './resource/custom.ts';
 export { definitionWarnings } from './resource/definition-rules.ts';
 export { apiVersionOf, type ServedResource } from './resource/served-resource.ts';
 export {

@@ -16,10 +16,14 @@ export interface StoredChange extends StoredObject {
   readonly previous?: string;
 }
 
-export interface ListRange {
+/** A range of an object's keys, in the order of namespace and name. */
+export interface KeyRange {
   readonly namespace?: string;
   /** Starts behind this key. */
   readonly after?: { readonly namespace: string; readonly name: string };
+}
+
+export interface ListRange extends KeyRange {
   readonly limit?: number;
   /** Lists as of this version, which must not be older than the store's oldest. */
   readonly version?: number;
@@ -43,13 +47,8 @@ export interface VersionedStore extends Pick<UnitOfWork, 'get' | 'list'> {
   readonly latestVersion: number;
   /** Changes after this version are still known; a watch from before it cannot be served. */
   readonly oldestVersion: number;
-  count(resource: string, namespace?: string): number;
-  /** How many current objects have keys up to and including this one. */
-  countUpTo(
-    resource: string,
-    namespace: string | undefined,
-    key: { readonly namespace: string; readonly name: string },
-  ): number;
+  /** How many current objects a range has. */
+  count(resource: string, range?: KeyRange): number;
   changesAfter(version: number, resource: string): StoredChange[];
   /** Runs the work with others in one transaction; settles when it is on disk. */
   submit<T>(work: (unit: UnitOfWork) => T): Promise<T>;

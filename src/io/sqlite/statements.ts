@@ -1,6 +1,6 @@
 /** The statements of the store, prepared once, with their rows typed. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { ListRange, StoredChange, StoredObject } from '#core/kube/index.ts';
+import type { KeyRange, ListRange, StoredChange, StoredObject } from '#core/kube/index.ts';
 
 const COLUMNS = 'version, namespace, name, json';
 /** Larger than any list; SQLite reads a limit of -1 as none. */
@@ -14,6 +14,24 @@ const objectOf = (row: Row): StoredObject => ({
   name: String(row['name']),
   json: String(row['json']),
 });
+
+/** The condition for a range of keys of one resource, with its values. */
+function keyRange(
+  resource: string,
+  { namespace, after }: KeyRange,
+): [where: string, values: (string | number)[]] {
+  const conditions = ['resource = ?'];
+  const values: (string | number)[] = [resource];
+  if (namespace !== undefined) {
+    conditions.push('namespace = ?');
+    values.push(namespace);
+  }
+  if (after !== undefined) {
+    conditions.push('(namespace, name) > (?, ?)');
+    values.push(after.namespace, after.name);
+  }
+  return [conditions.join(' AND '), values];
+}
 
 /** Reading and writing rows of the versions table. */
 export class Statements {
@@ -59,47 +77,27 @@ export class Statements {
     return row && objectOf(row);
   }
 
-  list(resource: string, { namespace, after, limit, version }: ListRange): StoredObject[] {
-    const conditions = ['resource = ?'];
-    const values: (string | number)[] = [resource];
-    if (namespace !== undefined) {
-      conditions.push('namespace = ?');
-      values.push(namespace);
-    }
-    if (after !== undefined) {
-      conditions.push('(namespace, name) > (?, ?)');
-      values.push(after.namespace, after.name);
-    }
-    if (version === undefined) conditions.push('next IS NULL');
-    else {
-      conditions.push('version <= ? AND (next IS NULL OR next > ?)');
-      values.push(version, version);
-    }
-    const where = conditions.join(' AND ');
-    return this.#prepare(`SELECT ${COLUMNS} FROM versions WHERE ${where} ORDER BY namespace, name LIMIT ?`)
+  list(resource: string, { limit, version, ...key }: ListRange): StoredObject[] {
+    const [where, values] = keyRange(resource, key);
+    // the planner would take the index of all history for the current rows too: they have one of their own
+    const [index, versions] =
+      version === undefined
+        ? ['current', 'next IS NULL']
+        : ['history', 'version <= ? AND (next IS NULL OR next > ?)'];
+    if (version !== undefined) values.push(version, version);
+    return this.#prepare(
+      `SELECT ${COLUMNS} FROM versions INDEXED BY ${index} WHERE ${where} AND ${versions}
+       ORDER BY namespace, name LIMIT ?`,
+    )
       .all(...values, limit ?? NO_LIMIT)
       .map(objectOf);
   }
 
-  count(resource: string, namespace: string | undefined): number {
-    const [sql, values] =
-      namespace === undefined ? ['', [resource]] : ['AND namespace = ?', [resource, namespace]];
+  count(resource: string, key: KeyRange): number {
+    const [where, values] = keyRange(resource, key);
     const row = this.#prepare(
-      `SELECT count(*) AS total FROM versions WHERE resource = ? ${sql} AND next IS NULL`,
+      `SELECT count(*) AS total FROM versions INDEXED BY current WHERE ${where} AND next IS NULL`,
     ).get(...values);
-    return Number(row?.['total'] ?? 0);
-  }
-
-  countUpTo(
-    resource: string,
-    namespace: string | undefined,
-    key: { namespace: string; name: string },
-  ): number {
-    const [sql, values] = namespace === undefined ? ['', []] : ['AND namespace = ?', [namespace]];
-    const row = this.#prepare(
-      `SELECT count(*) AS total FROM versions
-       WHERE resource = ? ${sql} AND (namespace, name) <= (?, ?) AND next IS NULL`,
-    ).get(resource, ...values, key.namespace, key.name);
     return Number(row?.['total'] ?? 0);
   }
 
@@ -117,10 +115,11 @@ export class Statements {
   }
 
   changesAfter(version: number, resource: string): StoredChange[] {
+    // the unary plus keeps the planner on the primary key: history is short, an object's life is long
     return this.#prepare(
       `SELECT v.version, v.namespace, v.name, v.json, v.next, p.json AS before
        FROM versions v LEFT JOIN versions p ON p.version = v.previous
-       WHERE v.version > ? AND v.resource = ? ORDER BY v.version`,
+       WHERE v.version > ? AND +v.resource = ? ORDER BY v.version`,
     )
       .all(version, resource)
       .map((row) => ({

@@ -77,8 +77,8 @@ describe('the store', () => {
       'x',
     ]);
     expect(store.count('things')).toBe(4);
-    expect(store.count('things', 'a')).toBe(2);
-    expect(store.countUpTo('things', undefined, { namespace: 'a', name: 'z' })).toBe(2);
+    expect(store.count('things', { namespace: 'a' })).toBe(2);
+    expect(store.count('things', { after: { namespace: 'a', name: 'y' } })).toBe(3);
     await store.close();
   });
 

@@ -2,7 +2,14 @@
  * The VersionedStore on SQLite (node:sqlite). Works submitted in one turn of the event loop share one transaction and
  * one fsync; each is a savepoint, so that a refused one leaves nothing behind. A work is acknowledged after its commit.
  */
-import type { ListRange, StoredChange, StoredObject, UnitOfWork, VersionedStore } from '#core/kube/index.ts';
+import type {
+  KeyRange,
+  ListRange,
+  StoredChange,
+  StoredObject,
+  UnitOfWork,
+  VersionedStore,
+} from '#core/kube/index.ts';
 import { DatabaseError, openDatabase } from './schema.ts';
 import { Statements } from './statements.ts';
 
@@ -72,16 +79,8 @@ export class SqliteStore implements VersionedStore {
     return this.#statements.list(resource, version === this.#latest ? latest : range);
   }
 
-  count(resource: string, namespace?: string): number {
-    return this.#statements.count(resource, namespace);
-  }
-
-  countUpTo(
-    resource: string,
-    namespace: string | undefined,
-    key: { namespace: string; name: string },
-  ): number {
-    return this.#statements.countUpTo(resource, namespace, key);
+  count(resource: string, range: KeyRange = {}): number {
+    return this.#statements.count(resource, range);
   }
 
   changesAfter(version: number, resource: string): StoredChange[] {

@@ -223,9 +223,10 @@ function combine(
   return kept;
 }
 
-const contentOf = (object: KubeObject): JsonObject => {
-  const { metadata: _metadata, status: _status, apiVersion: _version, kind: _kind, ...rest } = object;
-  return rest;
+/** What a generation counts the changes of: all but metadata, and status where it is a subresource. */
+const contentOf = (resource: ServedResource, object: KubeObject): JsonObject => {
+  const { metadata: _metadata, status, apiVersion: _version, kind: _kind, ...rest } = object;
+  return resource.hasStatus ? rest : { ...rest, status };
 };
 
 /** The object a replace stores, without a new resourceVersion; the stored object itself when nothing changes. */
@@ -246,7 +247,7 @@ export function prepareUpdate(
   }
   const ordered = inOrder(combined);
   complete(resource, ordered, current);
-  if (resource.hasGeneration && !equalJson(contentOf(ordered), contentOf(current))) {
+  if (resource.hasGeneration && !equalJson(contentOf(resource, ordered), contentOf(resource, current))) {
     ordered.metadata.generation = (current.metadata.generation ?? 1) + 1;
   }
   return equalJson({ ...ordered, apiVersion: current.apiVersion }, current) ? current : ordered;

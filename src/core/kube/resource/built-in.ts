@@ -76,6 +76,26 @@ export const DEFINITIONS: ServedResource = builtIn({
   rules: DEFINITION_RULES,
 });
 
+export const EVENTS: ServedResource = builtIn({
+  plural: 'events',
+  kind: 'Event',
+  shortNames: ['ev'],
+  columns: EVENT_COLUMNS,
+  selectableFields: [
+    'involvedObject.kind',
+    'involvedObject.namespace',
+    'involvedObject.name',
+    'involvedObject.uid',
+    'involvedObject.apiVersion',
+    'involvedObject.resourceVersion',
+    'involvedObject.fieldPath',
+    'reason',
+    'reportingComponent',
+    'source.component',
+    'type',
+  ],
+});
+
 export const BUILT_IN_RESOURCES: readonly ServedResource[] = [
   builtIn({
     plural: 'nodes',
@@ -136,25 +156,7 @@ export const BUILT_IN_RESOURCES: readonly ServedResource[] = [
     selectableFields: ['spec.type', 'spec.clusterIP'],
     rules: SERVICE_RULES,
   }),
-  builtIn({
-    plural: 'events',
-    kind: 'Event',
-    shortNames: ['ev'],
-    columns: EVENT_COLUMNS,
-    selectableFields: [
-      'involvedObject.kind',
-      'involvedObject.namespace',
-      'involvedObject.name',
-      'involvedObject.uid',
-      'involvedObject.apiVersion',
-      'involvedObject.resourceVersion',
-      'involvedObject.fieldPath',
-      'reason',
-      'reportingComponent',
-      'source.component',
-      'type',
-    ],
-  }),
+  EVENTS,
   builtIn({
     group: 'coordination.k8s.io',
     plural: 'leases',

@@ -88,3 +88,9 @@ export const customResources = (definition: KubeObject): ServedResource[] =>
     .filter((version) => version['served'] === true)
     .map((version) => servedVersion(definition, version))
     .sort((a, b) => compareVersions(a.version, b.version));
+
+/** The resource in the version its objects are stored in, served or not. */
+export function storedResource(definition: KubeObject): ServedResource | undefined {
+  const stored = versionsOf(definition).find((version) => version['storage'] === true);
+  return stored && servedVersion(definition, stored);
+}

@@ -14,15 +14,16 @@ import {
   printRuleset,
 } from '#core/nft/index.ts';
 import { chain, ELEMENTS, INET, SETS, TABLE, table } from './nftables-universe.ts';
-import { NftWorld } from './nftables-world.ts';
+import { NftWorld, nftVersion } from './nftables-world.ts';
 
 const FORWARD: NftHook = { hook: 'forward', priority: 0, type: 'filter', policy: 'accept' };
 
 let world: NftWorld;
-beforeEach(() => {
+beforeEach((context) => {
+  context.skip(nftVersion() === undefined, 'nft is not installed');
   world = new NftWorld([TABLE]);
 });
-afterEach(() => world[Symbol.dispose]());
+afterEach(() => world?.[Symbol.dispose]());
 
 /** Plans and applies, and makes sure that all three pictures agree: the wish, the mirror and a fresh dump. */
 function reach(objects: readonly NftObject[]): string[] {

@@ -2,16 +2,17 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { act, element, field, match, type NftObject, type RulePart, rule } from '#core/nft/index.ts';
 import { chain, SETS, TABLE, table } from './nftables-universe.ts';
-import { NftWorld } from './nftables-world.ts';
+import { NftWorld, nftVersion } from './nftables-world.ts';
 
 const PORT = 5353;
 
 let world: NftWorld;
-beforeEach(() => {
+beforeEach((context) => {
+  context.skip(nftVersion() === undefined, 'nft is not installed');
   world = new NftWorld([TABLE]);
   world.run('ip', ['link', 'set', 'lo', 'up']);
 });
-afterEach(() => world[Symbol.dispose]());
+afterEach(() => world?.[Symbol.dispose]());
 
 const { saddr, daddr, dport, sport } = field;
 const accept = { verdict: 'accept' } as const;

@@ -9,6 +9,16 @@ import type { NftObject } from '#core/nft/index.ts';
 import { createNamespace, type Namespace, removeNamespace, runIn } from '#io/namespace/index.ts';
 import { NETLINK_NETFILTER, NetlinkMonitor, NetlinkSocket, nftBatchSync } from '#io/netlink/index.ts';
 
+/** The release of the nft program, `1.0.6`; undefined if it is not installed. */
+export function nftVersion(): string | undefined {
+  try {
+    const words = execFileSync('nft', ['--version'], { encoding: 'utf8' });
+    return /v([0-9.]+)/.exec(words)?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
 export class NftWorld implements Disposable {
   readonly mirror: NftMirror;
   readonly path: string;

@@ -3,7 +3,7 @@
  * it is one key the end is left out, so that every element has one form.
  */
 import { firstIp, lastIp, networkOf } from '#base/ip/index.ts';
-import { canonicalValue, DATA_TYPES, type NftDataType, type NftValue, valueBytes } from './datatype.ts';
+import { canonicalValue, DATA_TYPES, type NftDataType, type NftValue } from './datatype.ts';
 import type { NftVerdict } from './expression.ts';
 import type { NftElement, NftSet } from './objects.ts';
 
@@ -85,11 +85,6 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
     if (difference !== 0) return difference;
   }
   return a.length - b.length;
-}
-
-/** The bytes of one key in an interval set, which sort as its values do. */
-export function sortableBytes(type: NftDataType, value: NftValue): Uint8Array {
-  return valueBytes(type, value, true);
 }
 
 function bitAt(bytes: Uint8Array, index: number): number {

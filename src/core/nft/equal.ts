@@ -3,7 +3,7 @@
  * takes on creation only, and counter values are not compared; an absent policy, size or comment is no opinion. What an object means to packets is compared in full: in rules and in the type of a set an absent field is its default.
  */
 import type { NftExpression } from './expression.ts';
-import type { NftChain, NftElement, NftHook, NftObject, NftRule, NftSet } from './objects.ts';
+import type { NftChain, NftElement, NftObject, NftRule, NftSet } from './objects.ts';
 
 export function equalNftObject(desired: NftObject, actual: NftObject): boolean {
   switch (desired.kind) {
@@ -42,7 +42,7 @@ export function equalRules(desired: readonly NftRule[], actual: readonly NftRule
 function equalChains(desired: NftChain, actual: NftChain): boolean {
   return (
     sameHook(desired, actual) &&
-    satisfied(desired.hook?.policy, (actual.hook as NftHook | undefined)?.policy) &&
+    satisfied(desired.hook?.policy, actual.hook?.policy) &&
     equalRules(desired.rules, actual.rules)
   );
 }

@@ -13,7 +13,6 @@ export type NftVerdict =
 /** 8 to 23. */
 export type Register = number;
 export const FIRST_REGISTER = 8;
-export const LAST_REGISTER = 23;
 
 export type PayloadBase = 'link' | 'network' | 'transport';
 export type Relation = 'eq' | 'neq' | 'lt' | 'lte' | 'gt' | 'gte';

@@ -72,7 +72,7 @@ function flagsText(set: NftSet): string | undefined {
 
 function dataText(set: NftSet, data: NonNullable<NftElement['data']>): string {
   if ('verdict' in data) return printVerdict(data);
-  const types = Array.isArray(set.dataType) ? set.dataType : [];
+  const types = set.dataType === undefined || set.dataType === 'verdict' ? [] : set.dataType;
   return data.map((value, index) => printValue(types[index] ?? 'integer', value)).join(' . ');
 }
 

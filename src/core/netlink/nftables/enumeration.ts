@@ -9,11 +9,12 @@ export interface Enumeration<N extends string> {
 export function enumeration<const T extends Readonly<Record<string, number>>>(
   numbers: T,
 ): Enumeration<keyof T & string> {
-  const names = new Map(Object.entries(numbers).map(([name, number]) => [number, name]));
+  const names = new Map<number, keyof T & string>(
+    Object.entries(numbers).map(([name, number]) => [number, name]),
+  );
   return {
     number: (name) => numbers[name] as number,
-    name: (number) =>
-      number === undefined ? undefined : (names.get(number) as (keyof T & string) | undefined),
+    name: (number) => (number === undefined ? undefined : names.get(number)),
   };
 }
 

@@ -37,5 +37,5 @@ function isKnown(name: string): name is ExpressionName {
 }
 
 function codecOf(name: ExpressionName): Codec<object> {
-  return expressionData[name] as Codec<object>;
+  return expressionData[name];
 }

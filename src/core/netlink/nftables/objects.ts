@@ -115,7 +115,7 @@ export function ruleFromWire({ attributes }: RuleMessage): NftRule {
 
 function hookFromWire(family: NftFamily, attributes: ChainMessage['attributes']): NftHook | undefined {
   const { hook: wire, type } = attributes;
-  const hook = hooksOf(family).name(wire?.number) as NftHookName | undefined;
+  const hook: NftHookName | undefined = hooksOf(family).name(wire?.number);
   if (wire === undefined || hook === undefined) return undefined;
   const policy = policies.name(attributes.policy);
   const devices = wire.devices ?? (wire.device === undefined ? [] : [wire.device]);

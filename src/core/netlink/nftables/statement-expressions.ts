@@ -207,9 +207,9 @@ function attachedToWire(expressions: readonly NftExpression[]): {
   flags?: number;
 } {
   const wire = expressions.map((e): Attached => {
-    if (e.op === 'limit' || e.op === 'counter' || e.op === 'connlimit') {
-      return statementWriters[e.op](e as never) as Attached;
-    }
+    if (e.op === 'limit') return statementWriters.limit(e);
+    if (e.op === 'counter') return statementWriters.counter(e);
+    if (e.op === 'connlimit') return statementWriters.connlimit(e);
     throw new RangeError(`${e.op} cannot be attached to set elements`);
   });
   const [first] = wire;
@@ -220,6 +220,14 @@ function attachedToWire(expressions: readonly NftExpression[]): {
 function readAttached(wire: Attached): NftExpression | undefined {
   const { name, data } = wire;
   if (data === undefined || data instanceof Uint8Array) return undefined;
-  if (name !== 'limit' && name !== 'counter' && name !== 'connlimit') return undefined;
-  return statementReaders[name](data as never);
+  switch (name) {
+    case 'limit':
+      return statementReaders.limit(data);
+    case 'counter':
+      return statementReaders.counter(data);
+    case 'connlimit':
+      return statementReaders.connlimit(data);
+    default:
+      return undefined;
+  }
 }

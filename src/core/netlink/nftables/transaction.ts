@@ -57,13 +57,15 @@ class TransactionEncoder {
   private readonly ops: readonly { readonly op: KernelOp; readonly object: NftObject }[];
   private readonly state: KernelState;
   private readonly phases: Readonly<Record<Phase, { bytes: Uint8Array; op: number }[]>>;
-  private readonly batches = new Map<string, ElementBatch>();
+  private readonly additions = new Map<SetLayout, ElementBatch>();
+  private readonly removals = new Map<SetLayout, ElementBatch>();
   /** Sets as they are before and after the transaction. */
-  private readonly before = new Map<string, SetLayout | undefined>();
-  private readonly after = new Map<string, SetLayout | undefined>();
+  private readonly before = new Map<string, SetLayout>();
+  private readonly after = new Map<string, SetLayout>();
   private readonly removed = new Set<string>();
   private readonly renewedSets = new Set<string>();
-  private readonly touched = new Set<string>();
+  /** Keys of the objects the operations are on. */
+  private touched: Set<string> | undefined;
   private nextSetId = 1;
 
   constructor(ops: readonly KernelOp[], state: KernelState) {
@@ -79,27 +81,24 @@ class TransactionEncoder {
       const inRemoved = object.kind !== 'nft-table' && this.removed.has(tableKey(object));
       if (op.verb !== 'remove' || !inRemoved) this.encode(op, object, index);
     }
-    for (const [phase, verb] of [
-      ['remove elements', NFT_MESSAGE.DELSETELEM],
-      ['add elements', NFT_MESSAGE.NEWSETELEM],
-    ] as const) {
-      const flags = phase === 'add elements' ? NLM_F.CREATE : 0;
-      for (const [key, batch] of this.batches)
-        if (key.startsWith(phase)) this.phases[phase].push(...batch.messages(verb, flags));
-    }
+    for (const batch of this.removals.values())
+      this.phases['remove elements'].push(...batch.messages(NFT_MESSAGE.DELSETELEM, 0));
+    for (const batch of this.additions.values())
+      this.phases['add elements'].push(...batch.messages(NFT_MESSAGE.NEWSETELEM, NLM_F.CREATE));
     const all = PHASES.flatMap((phase) => this.phases[phase]);
     return { messages: all.map(({ bytes }) => bytes), opIndex: all.map(({ op }) => op) };
   }
 
   /** Notes what other operations must know of this one. */
   private survey(op: KernelOp, object: NftObject): void {
+    if (object.kind === 'nft-element') return;
     const key = keyOf(object);
-    this.touched.add(key);
     if (op.verb === 'remove') this.removed.add(key);
     if (object.kind !== 'nft-set') return;
     if (op.verb !== 'remove') this.after.set(key, layoutOf(object));
-    if (op.verb === 'replace') this.renewedSets.add(key);
-    if (op.verb === 'replace' && op.previous.kind === 'nft-set') this.before.set(key, layoutOf(op.previous));
+    if (op.verb !== 'replace') return;
+    this.renewedSets.add(key);
+    if (op.previous.kind === 'nft-set') this.before.set(key, layoutOf(op.previous));
   }
 
   private encode(op: KernelOp, object: NftObject, index: number): void {
@@ -201,6 +200,7 @@ class TransactionEncoder {
 
   /** A set made anew loses its elements, and cannot be removed while rules look into it: both are written again. */
   private restoreUsers(set: NftSet, index: number): void {
+    this.touched ??= new Set(this.ops.map((each) => keyOf(each.object)));
     for (const object of this.state.values()) {
       if (object.kind !== 'nft-chain' && object.kind !== 'nft-element') continue;
       if (tableKey(object) !== tableKey(set) || this.touched.has(keyOf(object))) continue;
@@ -217,37 +217,25 @@ class TransactionEncoder {
     const key = setKey(element);
     // The elements of a set that goes, or is made anew, go with it.
     if (this.removed.has(key) || this.renewedSets.has(key)) return;
-    const layout = this.layoutFor(element, this.before);
-    this.batch('remove elements', layout).add(elementKeysToWire(layout, element), index);
+    const layout = this.layoutFor(key, this.before);
+    batchFor(this.removals, layout).add(elementKeysToWire(layout, element), index);
   }
 
   private addElement(element: NftElement, index: number): void {
-    const layout = this.layoutFor(element, this.after);
-    this.batch('add elements', layout).add(elementToWire(layout, element), index);
+    const layout = this.layoutFor(setKey(element), this.after);
+    batchFor(this.additions, layout).add(elementToWire(layout, element), index);
   }
 
-  private batch(phase: 'add elements' | 'remove elements', { set }: SetLayout): ElementBatch {
-    const key = `${phase} ${keyOf(set)}`;
-    let batch = this.batches.get(key);
-    if (batch === undefined) {
-      batch = new ElementBatch(layoutOf(set));
-      this.batches.set(key, batch);
-    }
-    return batch;
-  }
-
-  private layoutFor(element: NftElement, known: Map<string, SetLayout | undefined>): SetLayout {
-    const key = setKey(element);
-    let layout = known.get(key);
-    if (layout === undefined) {
-      const set = this.state.get(key);
-      if (set?.kind !== 'nft-set')
-        throw new RangeError(
-          `element of ${key}: the set is neither in these operations nor in the kernel's state`,
-        );
-      layout = layoutOf(set);
-      known.set(key, layout);
-    }
+  private layoutFor(key: string, known: Map<string, SetLayout>): SetLayout {
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const set = this.state.get(key);
+    if (set?.kind !== 'nft-set')
+      throw new RangeError(
+        `element of ${key}: the set is neither in these operations nor in the kernel's state`,
+      );
+    const layout = layoutOf(set);
+    known.set(key, layout);
     return layout;
   }
 
@@ -273,6 +261,12 @@ function requireNft(object: KernelObject): NftObject {
     default:
       throw new RangeError(`${object.kind} is no nf_tables object`);
   }
+}
+
+function batchFor(batches: Map<SetLayout, ElementBatch>, layout: SetLayout): ElementBatch {
+  const found = batches.get(layout) ?? new ElementBatch(layout);
+  batches.set(layout, found);
+  return found;
 }
 
 type InTable = Pick<NftChain, 'family' | 'table'>;

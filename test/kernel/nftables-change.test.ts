@@ -68,6 +68,13 @@ describe('changes of our own', () => {
     reach([table('inet'), jump, chain('inet', 'c', rules, FORWARD)]);
   });
 
+  it('puts a table to sleep and wakes it', () => {
+    const inside = [accepting('c', FORWARD), SETS.hosts4, element(SETS.hosts4, ['10.0.0.1'])];
+    reach([table('inet'), ...inside]);
+    expect(reach([table('inet', { dormant: true }), ...inside])).toEqual([`replace nft table inet ${TABLE}`]);
+    expect(reach([table('inet'), ...inside])).toEqual([`replace nft table inet ${TABLE}`]);
+  });
+
   it('makes a set anew when its type changes, with its elements and the rules that use it', () => {
     const rules = chain('inet', 'c', [[match.inSet(field.dport('tcp'), SETS.ports), act.drop]], FORWARD);
     const wish = (set: NftSet, more: NftObject[] = []) => [

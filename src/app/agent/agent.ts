@@ -18,7 +18,13 @@ import {
   type SubnetLease,
   type VxlanConfig,
 } from '#core/lease/index.ts';
-import { type OverlaySubnet, overlayMtuBytes, type VxlanSettings } from '#core/overlay/index.ts';
+import type { OffloadMode } from '#core/offload/index.ts';
+import {
+  type OverlaySubnet,
+  overlayMtuBytes,
+  type VxlanSettings,
+  vxlanLinkName,
+} from '#core/overlay/index.ts';
 import { isAlreadyExists, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
@@ -26,6 +32,7 @@ import { CniServer } from '#io/cni/server/index.ts';
 import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace } from '#io/namespace/index.ts';
+import { OffloadKeeper } from '#io/offload/index.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { loadNetConf } from './net-conf-source.ts';
 import { findNodeAddresses, type NodeAddresses, type NodeAddressWishes } from './node-addresses.ts';
@@ -43,6 +50,8 @@ export interface AgentOptions extends NodeAddressWishes {
   readonly registerNode: boolean;
   /** Prefix of all files; `/` on a host. */
   readonly root: string;
+  /** Whether the VXLAN devices may offload checksums; `auto` finds out. */
+  readonly checksumOffload: OffloadMode;
   readonly logger: Logger;
 }
 
@@ -62,6 +71,7 @@ class Agent implements AsyncDisposable {
   private readonly resources = new AsyncDisposableStack();
   private readonly kernel: RealKernel;
   private readonly loop: KernelLoop;
+  private readonly offload: OffloadKeeper;
   private facts: Omit<NodeFacts, 'host' | 'pod'> | undefined;
   private member: OverlayMember | undefined;
   private ready = false;
@@ -78,6 +88,15 @@ class Agent implements AsyncDisposable {
     this.kernel = this.resources.use(RealKernel.open(namespace));
     this.loop = this.resources.use(
       new KernelLoop({ ...CLOCK, kernel: this.kernel, owners: [OVERLAY, CNI], logger: options.logger }),
+    );
+    this.offload = this.resources.use(
+      new OffloadKeeper({
+        kernel: this.kernel,
+        namespace,
+        mode: options.checksumOffload,
+        cacheFile: this.paths.checksumOffload,
+        logger: options.logger,
+      }),
     );
   }
 
@@ -139,7 +158,10 @@ class Agent implements AsyncDisposable {
         publicIps: addresses,
         ...(previous !== undefined && { previous }),
         held: (locals) => this.held(locals, mtuBytes, families),
-        inPlace: (lease) => this.announce(lease, netConf, mtuBytes, addresses),
+        inPlace: async (lease) => {
+          await this.offload.keep(families.map((family) => vxlanLinkName(family, settings.vni)));
+          await this.announce(lease, netConf, mtuBytes, addresses);
+        },
       }),
     );
     this.member.start();
@@ -226,6 +248,7 @@ class Agent implements AsyncDisposable {
       lease: { ipv4: lease?.ipv4?.subnet ?? null, ipv6: lease?.ipv6?.subnet ?? null },
       store: this.member?.connected ? 'connected' : 'away',
       kernel: this.loop.status(),
+      checksumOffload: Object.fromEntries(this.offload.status()),
       problems: this.member?.problemTexts() ?? [],
       memoryMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     };

@@ -1,7 +1,8 @@
 /** `poplin agent`: runs the agent of this node. `poplin status`: asks it. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { pino } from 'pino';
 import { canonicalIp } from '#base/ip/index.ts';
+import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, kubeConfigFor } from '#io/kube/index.ts';
 import { runAgent } from './agent.ts';
@@ -18,6 +19,7 @@ interface AgentFlags {
   readonly publicIpv6?: string;
   readonly registerNode: boolean;
   readonly rootDir: string;
+  readonly checksumOffload: OffloadMode;
   readonly logLevel: string;
 }
 
@@ -36,6 +38,11 @@ export function agentCommand(): Command {
     .option('--public-ipv6 <address>', 'IPv6 address other nodes reach this one by', address(6))
     .option('--register-node', 'make and update the Node object, where no kubelet does', false)
     .option('--root-dir <dir>', 'prefix of all files the agent keeps', '/')
+    .addOption(
+      new Option('--checksum-offload <mode>', 'of the VXLAN devices; auto tries out whether it works')
+        .choices(['auto', 'on', 'off'])
+        .default('auto'),
+    )
     .option('--log-level <level>', 'trace, debug, info, warn, error', 'info')
     .addHelpText(
       'after',
@@ -55,13 +62,15 @@ The log is JSON lines on standard error. SIGTERM stops the agent and leaves the 
       );
       logger.info({ source: config.source }, 'store');
       using store = createKubeStore(config, { clock: systemClock, random: systemRandom, logger });
-      const { nodeName, netConf, iface, publicIp, publicIpv6, registerNode, rootDir } = flags;
+      const { nodeName, netConf, iface, publicIp, publicIpv6, registerNode, rootDir, checksumOffload } =
+        flags;
       try {
         await runAgent(
           {
             node: nodeName,
             store,
             registerNode,
+            checksumOffload,
             root: rootDir,
             logger,
             ...(netConf !== undefined && { netConfFile: netConf }),
@@ -117,6 +126,9 @@ export function describeStatus(status: AgentStatus): string {
       'kernel',
       `${status.kernel.ops} operations in ${status.kernel.passes} passes, ${status.kernel.failures.length} failing`,
     ],
+    ...Object.entries(status.checksumOffload).map(
+      ([link, { offload, reason }]) => ['offload', `${link} ${offload ? 'on' : 'off'}: ${reason}`] as const,
+    ),
     ...[...status.problems, ...status.kernel.conflicts, ...status.kernel.failures].map(
       (problem) => ['problem', problem] as const,
     ),

@@ -15,6 +15,8 @@ export interface AgentPaths {
   /** What was last known of the lease, for a start without the store. */
   readonly lease: string;
   readonly subnetEnv: string;
+  /** What the probe of checksum offload found on this boot. */
+  readonly checksumOffload: string;
 }
 
 export function agentPaths(root: string): AgentPaths {
@@ -27,5 +29,6 @@ export function agentPaths(root: string): AgentPaths {
     hostLocal: at('/var/lib/cni/networks'),
     lease: at('/var/lib/poplin/lease.json'),
     subnetEnv: at('/run/flannel/subnet.env'),
+    checksumOffload: at('/run/poplin/checksum-offload.json'),
   };
 }

@@ -11,6 +11,8 @@ export interface AgentStatus {
   readonly lease: { readonly ipv4: string | null; readonly ipv6: string | null };
   readonly store: 'connected' | 'away';
   readonly kernel: KernelLoopStatus;
+  /** By VXLAN device: whether it offloads checksums, and why. */
+  readonly checksumOffload: Readonly<Record<string, { readonly offload: boolean; readonly reason: string }>>;
   readonly problems: readonly string[];
   readonly memoryMb: number;
 }

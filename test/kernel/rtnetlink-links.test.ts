@@ -230,8 +230,7 @@ describe('a link is changed in place, by differences', () => {
     ['no master', { master: '' }],
   ])('%s', (_name, wishes) => {
     const previous = world.seen(base) as Link;
-    const { peer: _peer, ...detail } = { peer: undefined, ...previous.detail };
-    const wanted: Link = { ...previous, ...wishes, detail: detail as Link['detail'] };
+    const wanted: Link = { ...previous, ...wishes };
     world.apply({ verb: 'replace', object: wanted, previous });
     const { hairpin: _gone, ...rest } = wanted;
     expect(world.seen(base)).toEqual(wanted.master === '' ? rest : wanted);

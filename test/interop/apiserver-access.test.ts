@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { generate } from 'selfsigned';
@@ -207,7 +208,7 @@ describe('stopping', () => {
 });
 
 describe('poplin apiserver', () => {
-  const main = join(import.meta.dirname, 'apiserver-command.ts');
+  const main = fileURLToPath(import.meta.resolve('./apiserver-command.ts'));
   const run = promisify(execFile);
 
   it('explains itself', async () => {

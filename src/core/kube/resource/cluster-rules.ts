@@ -7,7 +7,7 @@ import { labelNameProblem } from '../names.ts';
 import type { StatusCause } from '../status.ts';
 import type { ResourceRules } from './served-resource.ts';
 
-export const NAMESPACE_LABEL = 'kubernetes.io/metadata.name';
+const NAMESPACE_LABEL = 'kubernetes.io/metadata.name';
 
 export const NAMESPACE_RULES: ResourceRules = {
   nameProblem: labelNameProblem,

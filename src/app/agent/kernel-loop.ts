@@ -60,6 +60,7 @@ export class KernelLoop implements AsyncDisposable {
   /** Keys that somebody else changed. */
   private readonly dirty = new Set<string>();
   private wholePass = true;
+  private comparedAtMs = 0;
   private queue: Promise<unknown> = Promise.resolve();
   /** By key, what failed when it was last tried. */
   private readonly failures = new Map<string, string>();
@@ -153,8 +154,11 @@ export class KernelLoop implements AsyncDisposable {
   }
 
   private async pass(signal: AbortSignal, reasons: ReadonlySet<string>): Promise<void> {
-    const whole = this.wholePass || reasons.has('resync');
+    // Also where other passes leave the runner no quiet time for a resync of its own.
+    const nowMs = this.options.clock.now();
+    const whole = this.wholePass || nowMs - this.comparedAtMs >= RESYNC_MS;
     this.wholePass = false;
+    if (whole) this.comparedAtMs = nowMs;
     const only = this.desired.takeDirty();
     for (const key of this.dirty) only.add(key);
     this.dirty.clear();

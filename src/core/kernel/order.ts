@@ -58,8 +58,8 @@ function rankOf(object: KernelObject): number {
   return RANK[object.kind];
 }
 
-/** Masters and lower links first: bridges, then links that stand alone, then links upon links. */
+/** Masters and lower links first: bridges, links that stand alone, their like in bridges, then links upon any of these. */
 function linkDepth(link: Link): number {
   if (link.detail.type === 'bridge') return 0;
-  return (lowerLink(link) === undefined ? 1 : 2) + (link.master ? 1 : 0);
+  return (lowerLink(link) === undefined ? 1 : 3) + (link.master ? 1 : 0);
 }

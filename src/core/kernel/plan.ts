@@ -70,7 +70,7 @@ class Draft {
     for (const [key, object] of this.desired) {
       if (this.additions.get(key)?.verb === 'add') continue;
       if (object.kind === 'link') this.rejoinMaster(key, object);
-      else if (linksOf(object).some((name) => this.lostLinks.has(name))) this.add(key, object);
+      else if (linksOf(object).some((name) => this.lostLinks.has(name))) this.putBack(key, object);
     }
   }
 
@@ -124,6 +124,14 @@ class Draft {
       if (wanted !== undefined) this.add(key, wanted);
     }
     return this.lostLinks.size > before;
+  }
+
+  /** What lay on a lost link is gone; what lay elsewhere, or on others too, is still there. */
+  private putBack(key: string, wanted: KernelObject): void {
+    const found = this.actual.get(key);
+    if (found === undefined || this.goesWithLink(found)) this.add(key, wanted);
+    else if (this.mayTouch(found))
+      this.additions.set(key, { verb: 'replace', object: wanted, previous: found });
   }
 
   /** The ports of a bridge that is made anew are ports of none until they are put back. */

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { describeObject, describeOp } from './describe.ts';
+import type { KernelObject, KernelObjectKind } from './state.ts';
+
+const set = {
+  kind: 'nft-set',
+  family: 'inet',
+  table: 'poplin-overlay',
+  name: 'peers4',
+  keyType: ['ipv4_addr'],
+} as const;
+
+const ROWS: readonly (readonly [string, KernelObject])[] = [
+  ['link br0 type bridge', { kind: 'link', name: 'br0', detail: { type: 'bridge' } }],
+  [
+    'link flannel.1 type vxlan id 1 dstport 8472 address 02:00:00:00:00:01 mtu 1450 up',
+    {
+      kind: 'link',
+      name: 'flannel.1',
+      detail: { type: 'vxlan', vni: 1, port: 8472, learning: false },
+      mac: '02:00:00:00:00:01',
+      mtuBytes: 1450,
+      up: true,
+      alias: 'poplin:overlay',
+    },
+  ],
+  [
+    'link veth0 type veth master cni0 down',
+    { kind: 'link', name: 'veth0', detail: { type: 'veth' }, master: 'cni0', up: false },
+  ],
+  ['address fd00::1/64 dev eth0', { kind: 'address', link: 'eth0', address: 'fd00::1/64' }],
+  [
+    'route 10.0.1.0/24 via 10.0.1.0 dev flannel.1 onlink',
+    {
+      kind: 'route',
+      dst: '10.0.1.0/24',
+      nextHops: [{ via: '10.0.1.0', link: 'flannel.1', onlink: true }],
+      protocol: 112,
+    },
+  ],
+  [
+    'route 10.0.1.5/32 dev veth0 table 112 metric 5 src 10.0.1.1',
+    {
+      kind: 'route',
+      dst: '10.0.1.5/32',
+      nextHops: [{ link: 'veth0' }],
+      table: 112,
+      metric: 5,
+      preferredSource: '10.0.1.1',
+      protocol: 112,
+    },
+  ],
+  [
+    'route fd01::/64 nexthop via fe80::1 dev eth0 nexthop via fe80::2 dev eth1 weight 3',
+    {
+      kind: 'route',
+      dst: 'fd01::/64',
+      nextHops: [
+        { via: 'fe80::1', link: 'eth0', weight: 1 },
+        { via: 'fe80::2', link: 'eth1', weight: 3 },
+      ],
+      protocol: 112,
+    },
+  ],
+  [
+    'route unreachable fd01::/64 metric 65000',
+    { kind: 'route', type: 'unreachable', dst: 'fd01::/64', nextHops: [], metric: 65_000, protocol: 112 },
+  ],
+  [
+    'neighbour 10.0.1.0 lladdr 02:00:00:00:00:02 dev flannel.1',
+    { kind: 'neighbour', address: '10.0.1.0', mac: '02:00:00:00:00:02', link: 'flannel.1', protocol: 112 },
+  ],
+  [
+    'fdb 02:00:00:00:00:02 dev flannel.1 dst 192.0.2.2',
+    { kind: 'fdb', mac: '02:00:00:00:00:02', link: 'flannel.1', dst: '192.0.2.2' },
+  ],
+  [
+    'rule -4 7 from 10.0.0.0/24 lookup 112',
+    { kind: 'rule', family: 4, priority: 7, from: '10.0.0.0/24', table: 112, protocol: 112 },
+  ],
+  [
+    'rule -6 8 to fd00::/8 fwmark 1/15 iif eth0 oif eth1 lookup 9',
+    {
+      kind: 'rule',
+      family: 6,
+      priority: 8,
+      to: 'fd00::/8',
+      mark: { value: 1, mask: 15 },
+      inputLink: 'eth0',
+      outputLink: 'eth1',
+      table: 9,
+      protocol: 112,
+    },
+  ],
+  ['sysctl net/ipv4/ip_forward=1', { kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' }],
+  ['nft table inet poplin-overlay', { kind: 'nft-table', family: 'inet', name: 'poplin-overlay' }],
+  ['nft set inet poplin-overlay peers4', set],
+  [
+    'nft chain inet poplin-overlay input',
+    { kind: 'nft-chain', family: 'inet', table: 'poplin-overlay', name: 'input', rules: [] },
+  ],
+  [
+    'nft element inet poplin-overlay peers4 192.0.2.2',
+    { kind: 'nft-element', family: 'inet', table: 'poplin-overlay', set: 'peers4', key: ['192.0.2.2'] },
+  ],
+];
+
+describe('describeObject', () => {
+  it.each(ROWS)('says %s', (text, object) => {
+    expect(describeObject(object)).toBe(text);
+  });
+
+  it('has words for every kind', () => {
+    const kinds: Record<KernelObjectKind, boolean> = {
+      link: true,
+      address: true,
+      route: true,
+      neighbour: true,
+      fdb: true,
+      rule: true,
+      sysctl: true,
+      'nft-table': true,
+      'nft-chain': true,
+      'nft-set': true,
+      'nft-element': true,
+    };
+    expect(new Set(ROWS.map(([, object]) => object.kind))).toEqual(new Set(Object.keys(kinds)));
+  });
+});
+
+describe('describeOp', () => {
+  it('begins with the verb', () => {
+    expect(describeOp({ verb: 'remove', object: set })).toBe('remove nft set inet poplin-overlay peers4');
+    expect(describeOp({ verb: 'replace', object: set, previous: set })).toBe(
+      'replace nft set inet poplin-overlay peers4',
+    );
+  });
+});

@@ -112,6 +112,8 @@ function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject
         underlay: settings.underlayLink,
         learning: settings.learning,
         gbp: settings.gbp,
+        // Source NAT of an outer packet does not correct its checksum while the inner one is left to the card: have none.
+        ...(family === 4 && { udpChecksum: false }),
       },
       mac: local.vtepMac,
       mtuBytes: settings.underlayMtuBytes - vxlanOverheadBytes(family),

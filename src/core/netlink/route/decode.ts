@@ -147,6 +147,7 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
         port: data.port ?? 0,
         learning: data.learning === 1,
         gbp: data.gbp === true,
+        udpChecksum: data.udpChecksum === 1,
         ...(local === undefined ? {} : { local }),
         ...(lower === undefined ? {} : { underlay: lower }),
       };

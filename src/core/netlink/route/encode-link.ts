@@ -198,6 +198,7 @@ function vxlanData(detail: LinkDetail & { type: 'vxlan' }, links: LinkIndex) {
     ...(local === undefined ? {} : familyOf(local) === 4 ? { local } : { local6: local }),
     ...(detail.underlay === undefined ? {} : { link: requireIndex(links, detail.underlay) }),
     ...(detail.gbp === true ? { gbp: true as const } : {}),
+    ...(detail.udpChecksum === undefined ? {} : { udpChecksum: detail.udpChecksum ? 1 : 0 }),
   };
 }
 

@@ -105,13 +105,22 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
   });
 
   test.each([
-    ['vxlan4', '127.0.0.1', 8472],
-    ['vxlan6', '::1', 4789],
-  ])('a VXLAN device %s', (name, local, port) => {
+    ['vxlan4', '127.0.0.1', 8472, false],
+    ['vxlan6', '::1', 4789, true],
+  ])('a VXLAN device %s', (name, local, port, udpChecksum) => {
     const vxlan: Link = {
       kind: 'link',
       name,
-      detail: { type: 'vxlan', vni: port, port, local, underlay: 'cni0', learning: false, gbp: false },
+      detail: {
+        type: 'vxlan',
+        vni: port,
+        port,
+        local,
+        underlay: 'cni0',
+        learning: false,
+        gbp: false,
+        udpChecksum,
+      },
       up: true,
       // The kernel lets no VXLAN link have more than what its underlay leaves it: 50 bytes less, 70 over IPv6.
       mtuBytes: 1380,
@@ -131,6 +140,7 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
         [local === '::1' ? 'local6' : 'local']: local,
         link: 'cni0',
         learning: false,
+        udp_csum: udpChecksum,
       },
     });
   });

@@ -18,16 +18,18 @@ const MAIN = fileURLToPath(import.meta.resolve('./apiserver-process.ts'));
 const PATH = '/api/v1/namespaces/default/configmaps';
 
 class KillableServer implements AsyncDisposable {
-  readonly #database: string;
+  readonly #folder: string;
   #child: ChildProcess | undefined;
   url = '';
 
-  constructor(database: string) {
-    this.#database = database;
+  constructor(folder: string) {
+    this.#folder = folder;
   }
 
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [MAIN, this.#database], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [MAIN, join(this.#folder, 'objects.db')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     this.#child = child;
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     this.url = line;
@@ -44,6 +46,7 @@ class KillableServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
   }
 }
 
@@ -118,8 +121,7 @@ async function verify(url: string, ledger: Ledger): Promise<void> {
 }
 
 it('survives being killed between any two writes', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'poplin-kill-'));
-  await using server = new KillableServer(join(folder, 'objects.db'));
+  await using server = new KillableServer(await mkdtemp(join(tmpdir(), 'poplin-kill-')));
   const ledger = new Ledger();
   const seen: number[] = [];
   let counter = 0;
@@ -173,5 +175,4 @@ it('survives being killed between any two writes', async () => {
   const missed = [...ledger.acknowledged].filter((version) => !seen.includes(version));
   expect(missed).toEqual([]);
   expect(seen.at(-1)).toBeGreaterThanOrEqual(last);
-  await rm(folder, { recursive: true, force: true });
 }, 120_000);

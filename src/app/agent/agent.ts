@@ -126,7 +126,7 @@ class Agent implements AsyncDisposable {
       { link: addresses.link.name, ipv4: addresses.ipv4, ipv6: addresses.ipv6, reason: addresses.reason },
       'underlay',
     );
-    const settings = vxlanSettings(backend, addresses);
+    const settings = vxlanSettings(backend, addresses, this.readSysctl);
     await this.serveCni();
     await this.joinOverlay(netConf, settings, addresses, ownerUid);
   }
@@ -202,6 +202,12 @@ class Agent implements AsyncDisposable {
     await untilReachable('node', publish, { ...CLOCK, logger, signal: this.signal });
   }
 
+  private readonly readSysctl = (path: string): string | undefined => {
+    this.kernel.trackSysctls([path]);
+    const found = this.kernel.state().get(`sysctl ${path}`);
+    return found?.kind === 'sysctl' ? found.value : undefined;
+  };
+
   private async serveCni(): Promise<void> {
     const { logger } = this.options;
     const addresses = new DiskAddressStore();
@@ -255,7 +261,11 @@ class Agent implements AsyncDisposable {
   }
 }
 
-function vxlanSettings(backend: VxlanConfig, { link }: NodeAddresses): VxlanSettings {
+function vxlanSettings(
+  backend: VxlanConfig,
+  { link }: NodeAddresses,
+  readSysctl: (path: string) => string | undefined,
+): VxlanSettings {
   const linkMtu = link.mtuBytes ?? 1500;
   return {
     vni: backend.vni,
@@ -264,7 +274,14 @@ function vxlanSettings(backend: VxlanConfig, { link }: NodeAddresses): VxlanSett
     gbp: backend.gbp,
     underlayMtuBytes: Math.min(backend.mtuBytes ?? linkMtu, linkMtu),
     underlayLink: link.name,
+    underlayNeedsAdvertisements: heedsAdvertisements(link.name, readSysctl),
   };
+}
+
+/** Whether router advertisements count on a link now: so it must stay when the node becomes a router. */
+function heedsAdvertisements(link: string, readSysctl: (path: string) => string | undefined): boolean {
+  const acceptRa = readSysctl(`net/ipv6/conf/${link}/accept_ra`);
+  return acceptRa === '2' || (acceptRa === '1' && readSysctl('net/ipv6/conf/all/forwarding') === '0');
 }
 
 function noForeignIpam(type: string): CniError {

@@ -25,6 +25,8 @@ export interface VxlanSettings {
   /** MTU of the link the outer packets leave by. */
   readonly underlayMtuBytes: number;
   readonly underlayLink: string;
+  /** The underlay link has its IPv6 routes from router advertisements, which a forwarding node ignores unless told otherwise. */
+  readonly underlayNeedsAdvertisements?: boolean;
 }
 
 /** A node's share of the overlay in one family. */
@@ -130,8 +132,18 @@ function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject
     },
     { kind: 'route', dst: local.subnet, type: 'unreachable', nextHops: [], metric: UNUSED_METRIC, protocol },
     { kind: 'rule', family, priority: NODE_RULE_PRIORITY, from: local.subnet, table: NODE_TABLE, protocol },
-    family === 4
-      ? { kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' }
-      : { kind: 'sysctl', path: 'net/ipv6/conf/all/forwarding', value: '1' },
+    ...forwarding(family, settings),
+  ];
+}
+
+function forwarding(family: IpFamily, settings: VxlanSettings): KernelObject[] {
+  if (family === 4) return [{ kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' }];
+  const acceptRa = `net/ipv6/conf/${settings.underlayLink}/accept_ra`;
+  return [
+    // First, so that no advertisement is missed in between. 2: accept them though forwarding.
+    ...(settings.underlayNeedsAdvertisements
+      ? [{ kind: 'sysctl', path: acceptRa, value: '2' } as const]
+      : []),
+    { kind: 'sysctl', path: 'net/ipv6/conf/all/forwarding', value: '1' },
   ];
 }

@@ -1,4 +1,5 @@
 /** Does what is there satisfy what is wanted, can it be changed in place, or must it be made anew? Absent wishes count for nothing. */
+import { familyOf } from '#base/ip/index.ts';
 import { equalNftObject } from '#core/nft/index.ts';
 import { routeMetric } from './key.ts';
 import type { Address, KernelObject, Link, NextHop, Route } from './state.ts';
@@ -63,16 +64,20 @@ function equalRoutes(desired: Route, actual: Route): boolean {
     desired.preferredSource === actual.preferredSource &&
     desired.mtuBytes === actual.mtuBytes &&
     desired.advMssBytes === actual.advMssBytes &&
-    (desired.scope ?? actual.scope) === actual.scope &&
-    nextHopsText(desired.nextHops) === nextHopsText(actual.nextHops)
+    (familyOf(desired.dst) === 6 || (desired.scope ?? actual.scope) === actual.scope) && // IPv6 routes have no scope
+    equalNextHops(desired.nextHops, actual.nextHops)
   );
 }
 
-function nextHopsText(hops: readonly NextHop[]): string {
-  return hops
-    .map((hop) => `${hop.via ?? ''} ${hop.link ?? ''} ${hop.onlink === true} ${hop.weight ?? 1}`)
-    .sort()
-    .join(';');
+/** In any order. The kernel finds the link of a gateway where none is wished, and shows no weight on a single hop. */
+function equalNextHops(desired: readonly NextHop[], actual: readonly NextHop[]): boolean {
+  const several = desired.length > 1;
+  const text = (hop: NextHop, link: string | undefined) =>
+    `${hop.via ?? ''} ${link ?? ''} ${hop.onlink === true} ${several ? (hop.weight ?? 1) : 1}`;
+  const chosen = new Map(actual.map((hop) => [hop.via, hop.link]));
+  const wishes = desired.map((hop) => text(hop, hop.link ?? chosen.get(hop.via)));
+  const found = actual.map((hop) => text(hop, hop.link));
+  return wishes.sort().join(';') === found.sort().join(';');
 }
 
 /** Every field the wish names has the wished value; nested objects alike. */

@@ -3,7 +3,7 @@
  * Links carry an alias, routes, rules and neighbours a protocol number, nf_tables objects live in a table of the owner's name.
  * What lies on an owned link (addresses, forwarding entries) belongs to the link's owner.
  */
-import type { KernelObject, KernelState, Link } from './state.ts';
+import type { KernelObject, KernelState } from './state.ts';
 
 export interface Owner {
   readonly name: string;
@@ -31,10 +31,10 @@ export function ownerOf(object: KernelObject, state: KernelState): Owner | undef
     case 'link':
       return ownerOfAlias(object.alias);
     case 'address':
-    case 'fdb': {
-      const link = state.get(`link ${object.link}`) as Link | undefined;
-      return link && ownerOfAlias(link.alias);
-    }
+      // The kernel makes link-local addresses by itself: they are nobody's.
+      return object.address.startsWith('fe80:') ? undefined : ownerOfLink(object.link, state);
+    case 'fdb':
+      return ownerOfLink(object.link, state);
     case 'route':
     case 'rule':
     case 'neighbour':
@@ -48,6 +48,11 @@ export function ownerOf(object: KernelObject, state: KernelState): Owner | undef
     case 'sysctl':
       return undefined;
   }
+}
+
+function ownerOfLink(name: string, state: KernelState): Owner | undefined {
+  const link = state.get(`link ${name}`);
+  return link?.kind === 'link' ? ownerOfAlias(link.alias) : undefined;
 }
 
 function ownerOfAlias(alias: string | undefined): Owner | undefined {

@@ -1,8 +1,5 @@
 /** The command line: `poplin COMMAND`. Errors people can act on are one line; others show where they came from. */
 import { Command, CommanderError } from 'commander';
-import { agentCommand, statusCommand } from '#app/agent/index.ts';
-import { apiServerCommand } from '#app/apiserver/index.ts';
-import { labCommand } from '#app/lab/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 
 /** Errors whose message says all: what is wrong with what the user gave, or what the machine lacks. */
@@ -14,17 +11,29 @@ const TOLD_IN_ONE_LINE = new Set([
   'ListeningError',
 ]);
 
-const program = new Command('poplin')
-  .description('The network under Linux containers.')
-  .version(packageJson.version)
-  .enablePositionalOptions()
-  .addCommand(agentCommand())
-  .addCommand(statusCommand())
-  .addCommand(apiServerCommand())
-  .addCommand(labCommand())
-  .addHelpText('after', '\nStart with "poplin lab demo". Every command explains itself with --help.');
+/** Only the code of the command that was asked for is loaded: an agent lives long, and must be small. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  agent: async () => (await import('#app/agent/index.ts')).agentCommand(),
+  status: async () => (await import('#app/agent/index.ts')).statusCommand(),
+  apiserver: async () => (await import('#app/apiserver/index.ts')).apiServerCommand(),
+  lab: async () => (await import('#app/lab/index.ts')).labCommand(),
+};
+
+async function buildProgram(args: readonly string[]): Promise<Command> {
+  const program = new Command('poplin')
+    .description('The network under Linux containers.')
+    .version(packageJson.version)
+    .enablePositionalOptions()
+    .addHelpText('after', '\nStart with "poplin lab demo". Every command explains itself with --help.');
+  const asked = args.find((arg) => !arg.startsWith('-')) ?? '';
+  // Help, and the answer to a misspelt command, tell of all.
+  const names = Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS);
+  for (const name of names) program.addCommand(await (COMMANDS[name] as () => Promise<Command>)());
+  return program;
+}
 
 try {
+  const program = await buildProgram(process.argv.slice(2));
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode;

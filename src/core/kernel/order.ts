@@ -4,7 +4,7 @@ import type { KernelObject, KernelObjectKind, Link } from './state.ts';
 const RANK: Readonly<Record<KernelObjectKind, number>> = {
   sysctl: 0,
   link: 1,
-  // a sysctl below conf/LINK ranks just after links, see rankOf
+  // sysctls below conf/LINK and conf/all rank after links, see rankOf
   address: 3,
   neighbour: 4,
   fdb: 5,
@@ -52,10 +52,16 @@ export function sysctlLink(path: string): string | undefined {
 }
 
 function rankOf(object: KernelObject): number {
-  if (object.kind === 'sysctl') return sysctlLink(object.path) === undefined ? 0 : 2;
+  if (object.kind === 'sysctl') return sysctlRank(object.path);
   if (object.kind === 'link') return 1 + linkDepth(object) / 10;
   if (object.kind === 'route' && object.nextHops.some((hop) => hop.via !== undefined)) return 7;
   return RANK[object.kind];
+}
+
+/** What holds for all links, such as forwarding, comes when each link is as it should be: some of its effects happen at that moment. */
+function sysctlRank(path: string): number {
+  if (path.includes('/conf/all/')) return 2.5;
+  return sysctlLink(path) === undefined ? RANK.sysctl : 2;
 }
 
 /** Masters and lower links first: bridges, links that stand alone, their like in bridges, then links upon any of these. */

@@ -45,9 +45,15 @@ const NODE_RULE_PRIORITY = 10_112;
 /** Only what no pod and no bridge claims gets here: an unused address of the local subnet is refused, not sent away. */
 const UNUSED_METRIC = 65_000;
 
-/** The names flannel gives: `flannel.1`, `flannel-v6.1`. */
+/** IFNAMSIZ is 16 with the terminating zero. */
+const LINK_NAME_BYTES = 15;
+/** RFC 8200 section 5: the least MTU of a link that carries IPv6. */
+const IPV6_MIN_MTU_BYTES = 1280;
+
+/** The names flannel gives: `flannel.1`, `flannel-v6.1`; where those are too long for a link, `fl4.16777215`. */
 export function vxlanLinkName(family: IpFamily, vni: number): string {
-  return family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`;
+  const name = family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`;
+  return name.length <= LINK_NAME_BYTES ? name : `fl${family}.${vni}`;
 }
 
 /**
@@ -57,9 +63,16 @@ export function vxlanOverheadBytes(outer: IpFamily): number {
   return (outer === 4 ? 20 : 40) + 8 + 8 + 14;
 }
 
-/** The MTU of pods: what fits every family's device. */
+/** The MTU of pods: what fits every family's device. Throws RangeError where that is too little for IPv6. */
 export function overlayMtuBytes(underlayMtuBytes: number, families: readonly IpFamily[]): number {
-  return underlayMtuBytes - Math.max(...families.map(vxlanOverheadBytes));
+  const mtuBytes = underlayMtuBytes - Math.max(...families.map(vxlanOverheadBytes));
+  if (families.includes(6) && mtuBytes < IPV6_MIN_MTU_BYTES) {
+    throw new RangeError(
+      `an underlay MTU of ${underlayMtuBytes} bytes leaves ${mtuBytes} for pods, and IPv6 needs ${IPV6_MIN_MTU_BYTES}: ` +
+        `raise it to ${IPV6_MIN_MTU_BYTES + vxlanOverheadBytes(6)}, or leave IPv6 out of the network`,
+    );
+  }
+  return mtuBytes;
 }
 
 /** A MAC that depends on the node's name alone: the same after every restart, reinstallation or reboot. */

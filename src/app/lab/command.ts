@@ -1,105 +1,222 @@
 /** `poplin lab`: a cluster out of network namespaces on one machine. */
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { requireConfig } from '#core/config/index.ts';
-import {
-  demoTopology,
-  drawLab,
-  drawMatrix,
-  type ProbeOutcome,
-  parseTopology,
-  passed,
-  summarise,
-  type Topology,
-} from '#core/lab/index.ts';
-import { openNamespace, spawnIn } from '#io/namespace/index.ts';
-import type { ProbedEndpoint } from '#io/probe/index.ts';
-import { programArgs } from './agents.ts';
-import { callControl } from './control.ts';
+import { formatProblem, requireConfig } from '#core/config/index.ts';
+import { demoTopology, parseTopology, passed, type Topology } from '#core/lab/index.ts';
+import { programName } from './caller.ts';
 import { demo } from './demo.ts';
-import { FABRIC, isRealRoot, LabDir, listLabs } from './lab-dir.ts';
-import { LabError, launchLab, takeDown } from './launch.ts';
+import { execIn } from './exec.ts';
+import { Interrupt } from './interrupt.ts';
+import { LabDir, listLabs } from './lab-dir.ts';
+import { LabError } from './lab-error.ts';
+import { LaunchInterrupted, launchLab, takeDown } from './launch.ts';
+import { Progress } from './progress.ts';
+import { reportMatrix, reportStatus } from './report.ts';
+import { describeLab, describeMatrix, labState, probeLab } from './show.ts';
 import { supervise } from './supervise.ts';
-import type { LabState } from './supervisor.ts';
-import { enterCommand } from './user-namespace.ts';
+
+const WHICH = 'the lab; needed if several are up';
 
 export function labCommand(): Command {
-  const lab = new Command('lab')
+  return new Command('lab')
     .enablePositionalOptions()
-    .description('Build a cluster out of network namespaces on this machine, and look into it.');
-  lab
-    .command('up')
-    .description('Build a lab and leave it running.')
-    .argument('[topology]', 'YAML file (docs/lab.md); without one, the lab of the demonstration')
-    .addHelpText('after', '\nExamples:\n  poplin lab up\n  poplin lab up lab/topologies/two-racks.yaml')
-    .action(async (file: string | undefined) => {
-      const topology = readTopology(file);
-      await launchLab(topology, (step) => process.stderr.write(`  ${step}\n`));
-      await printState(topology.name, false);
-      process.stdout.write(`\nNext:  poplin lab matrix    poplin lab exec POD -- CMD    poplin lab down\n`);
-    });
-  lab
-    .command('status')
-    .description('Show a lab: nodes, pods, addresses, agents.')
-    .argument('[name]', 'the lab; needed if several are up')
-    .option('--json', 'one JSON object')
-    .action((name: string | undefined, flags: { json?: boolean }) =>
-      printState(pick(name), flags.json ?? false),
-    );
-  lab
-    .command('matrix')
-    .description('Probe every pair with real packets, both families, and print who reaches whom.')
-    .argument('[name]', 'the lab; needed if several are up')
-    .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExit status: 0 if every pair reaches each other untranslated, else 1.')
-    .action((name: string | undefined, flags: { json?: boolean }) =>
-      printMatrix(pick(name), flags.json ?? false),
-    );
-  lab
-    .command('exec')
-    .description(
-      'Run a command in the network namespace of a node or pod (or of "fabric", the switch and router).',
-    )
-    .argument('<member>', 'node or pod')
-    .argument('<command...>', 'command and arguments, after --')
-    .option('--lab <name>', 'the lab; needed if several are up')
+    .description('Build a cluster out of network namespaces on this machine, and look into it.')
+    .addCommand(demoCommand())
+    .addCommand(upCommand())
+    .addCommand(statusCommand())
+    .addCommand(matrixCommand())
+    .addCommand(execCommand())
+    .addCommand(downCommand())
+    .addCommand(superviseCommand(), { hidden: true })
+    .addHelpText('after', '\nStart with "poplin lab demo"; docs/lab.md tells all of it.');
+}
+
+function demoCommand(): Command {
+  const command = new Command('demo')
+    .description('Build the demonstration, prove that everybody reaches everybody, and clean up.')
+    .option('--once', 'end after the proof instead of staying up')
+    .option('--json', 'end with one JSON line on standard output; all else goes to standard error')
     .addHelpText(
       'after',
-      '\nExamples:\n  poplin lab exec pod1 -- ping -c1 10.10.1.2\n  poplin lab exec node1 -- ip route',
+      `
+Examples:
+  poplin lab demo
+  poplin lab demo --once --json
+
+Exit status: 0 if every pair reached each other untranslated and the host is as it was; 1 if not, or if the lab cannot
+be built here; 128 and the signal's number (130 for Ctrl-C) if it was interrupted before the proof.`,
+    )
+    .action((flags: { once?: boolean; json?: boolean; name: string }) =>
+      demo({ once: flags.once ?? false, json: flags.json ?? false, name: flags.name }),
+    );
+  return command.addOption(
+    command.createOption('--name <name>', 'the name of the lab').default('demo').hideHelp(),
+  );
+}
+
+function upCommand(): Command {
+  return new Command('up')
+    .description('Build a lab and leave it running.')
+    .argument('[topology]', 'YAML file (docs/lab.md); without one, the topology of the demonstration')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  poplin lab up
+  poplin lab up lab/topologies/two-racks.yaml
+
+Exit status: 0 if the lab is up; 1 if it cannot be built, and then nothing is left of it; 130 after Ctrl-C, likewise.`,
+    )
+    .action(up);
+}
+
+function statusCommand(): Command {
+  return new Command('status')
+    .description('Show a lab: nodes, pods, addresses, agents.')
+    .argument('[name]', WHICH)
+    .option('--json', 'one JSON object (docs/lab.md)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  poplin lab status
+  poplin lab status demo --json
+
+Exit status: 0 if all agents are ready, else 1.`,
+    )
+    .action(async (name: string | undefined, flags: { json?: boolean }) => {
+      const state = await labState(pick(name));
+      const report = reportStatus(state);
+      process.stdout.write(
+        flags.json ? `${JSON.stringify(report)}\n` : `${describeLab(state)}\n${describeApi(report.name)}\n`,
+      );
+      process.exitCode = report.ready ? 0 : 1;
+    });
+}
+
+function matrixCommand(): Command {
+  return new Command('matrix')
+    .description('Probe every pair with real packets, in each family, and print who reaches whom.')
+    .argument('[name]', WHICH)
+    .option('--json', 'one JSON object (docs/lab.md)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  poplin lab matrix
+  poplin lab matrix --json
+
+✓ reached, ✗ not, 4 or 6 in that family alone, · not asked (nodes among themselves).
+Exit status: 0 if every pair reaches each other and every target saw the source's own address, else 1.`,
+    )
+    .action(async (name: string | undefined, flags: { json?: boolean }) => {
+      const probed = await probeLab(pick(name));
+      const isGood = probed.outcomes.every(passed);
+      const said = isGood ? '\n\neverybody reaches everybody, nobody is translated' : '';
+      process.stdout.write(
+        flags.json
+          ? `${JSON.stringify(reportMatrix(probed.outcomes))}\n`
+          : `${describeMatrix(probed)}${said}\n`,
+      );
+      process.exitCode = isGood ? 0 : 1;
+    });
+}
+
+function execCommand(): Command {
+  return new Command('exec')
+    .description(
+      'Run a command in the network namespace of a node or pod, or of "fabric", the switch and router.',
+    )
+    .argument('<member>', 'node, pod or fabric')
+    .argument('<command...>', 'command and arguments, after --')
+    .option('--lab <name>', WHICH)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  poplin lab exec pod1 -- ping -c1 10.10.1.2
+  poplin lab exec node1 -- ip route
+  poplin lab exec fabric -- kubectl get nodes
+
+KUBECONFIG names the lab's own API server, which is reached from the fabric and from nodes.
+Exit status: that of the command, 127 if there is none of that name, 1 if there is no such member.`,
     )
     .passThroughOptions()
-    .action((member: string, command: string[], flags: { lab?: string }) =>
-      execIn(pick(flags.lab), member, command),
-    );
-  lab
-    .command('down')
-    .description('Remove a lab: processes, namespaces, files.')
-    .argument('[name]', 'the lab; needed if several are up')
+    .action((member: string, command: string[], flags: { lab?: string }) => {
+      const name = pick(flags.lab);
+      const dir = new LabDir(name);
+      if (!dir.exists) throw new LabError(`there is no lab "${name}"`);
+      return execIn(dir, member, command);
+    });
+}
+
+function downCommand(): Command {
+  return new Command('down')
+    .description('Remove a lab: all processes in it, its namespaces, its files.')
+    .argument('[name]', WHICH)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  poplin lab down
+  poplin lab down demo
+
+It works too if the lab's supervisor is gone. Exit status: 0 if the lab is gone, 1 if there was none.`,
+    )
     .action(async (name: string | undefined) => {
       const chosen = pick(name);
       if (!(await takeDown(chosen))) throw new LabError(`there is no lab "${chosen}"`);
       process.stdout.write(`lab "${chosen}" is gone\n`);
     });
-  lab
-    .command('demo')
-    .description('Build the demonstration, prove that everybody reaches everybody, and clean up.')
-    .option('--once', 'end after the proof instead of staying up')
-    .option('--json', 'end with one JSON line')
-    .action((flags: { once?: boolean; json?: boolean }) =>
-      demo({ once: flags.once ?? false, json: flags.json ?? false }),
-    );
-  lab
-    .command('supervise', { hidden: true })
+}
+
+/** What `up` and `demo` start; not for people. */
+function superviseCommand(): Command {
+  return new Command('supervise')
     .argument('<name>')
-    .action((name: string) => supervise(name));
-  return lab;
+    .option('--tied')
+    .action((name: string, flags: { tied?: boolean }) => supervise(name, flags.tied ?? false));
+}
+
+async function up(file: string | undefined): Promise<void> {
+  const topology = readTopology(file);
+  const progress = new Progress(process.stderr);
+  using interrupt = new Interrupt();
+  try {
+    const step = (text: string) => progress.step(text);
+    await launchLab(topology, { progress: step, signal: interrupt.signal, tied: false });
+  } catch (error) {
+    progress.end();
+    if (!(error instanceof LaunchInterrupted)) throw error;
+    process.stderr.write('interrupted, and cleaned up\n');
+    process.exitCode = interrupt.exitStatus;
+    return;
+  }
+  progress.end();
+  const { name } = topology;
+  const program = programName();
+  const rows = ['lab matrix', 'lab status', 'lab exec MEMBER -- COMMAND', 'lab down'];
+  const named = listLabs().length > 1 ? (row: string) => withName(row, name) : (row: string) => row;
+  process.stdout.write(
+    `\n${describeLab(await labState(name))}\n${describeApi(name)}\n\nNext:\n${rows.map((row) => `  ${program} ${named(row)}\n`).join('')}`,
+  );
+}
+
+function withName(row: string, name: string): string {
+  return row.startsWith('lab exec') ? row.replace('exec', `exec --lab ${name}`) : `${row} ${name}`;
+}
+
+function describeApi(name: string): string {
+  const lab = listLabs().length > 1 ? ` --lab ${name}` : '';
+  return `Kubernetes API: ${programName()} lab exec${lab} fabric -- kubectl get nodes,pods,leases -A`;
 }
 
 function readTopology(file: string | undefined): Topology {
   if (file === undefined) return demoTopology();
   if (!existsSync(file)) throw new LabError(`no topology file "${file}": see lab/topologies for examples`);
-  return requireConfig(parseTopology(readFileSync(file, 'utf8'), file));
+  const parsed = parseTopology(readFileSync(file, 'utf8'), file);
+  for (const warning of parsed.warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`);
+  return requireConfig(parsed);
 }
 
 /** The lab of that name, or the only one. */
@@ -107,149 +224,7 @@ function pick(name: string | undefined): string {
   if (name !== undefined) return name;
   const labs = listLabs();
   const [only] = labs;
-  if (only === undefined) throw new LabError('no lab is up: build one with "poplin lab up"');
+  if (only === undefined) throw new LabError(`no lab is up: build one with "${programName()} lab up"`);
   if (labs.length > 1) throw new LabError(`several labs are up: name one of ${labs.join(', ')}`);
   return only;
-}
-
-async function ask<T>(name: string, method: 'GET' | 'POST', route: string): Promise<T> {
-  try {
-    return await callControl<T>(new LabDir(name).file('control.sock'), method, route);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'ECONNREFUSED') throw error;
-    throw new LabError(
-      `lab "${name}" does not answer: "poplin lab down ${name}" removes what is left of it`,
-      { cause: error },
-    );
-  }
-}
-
-async function printState(name: string, json: boolean): Promise<void> {
-  const state = await ask<LabState>(name, 'GET', '/state');
-  process.stdout.write(json ? `${JSON.stringify(state)}\n` : `${describeLab(state)}\n`);
-}
-
-/** The drawn topology with what each agent says. */
-export function describeLab(state: LabState): string {
-  const leases = new Map(
-    state.agents.map(({ node, status }) => [
-      node,
-      [status?.lease.ipv4, status?.lease.ipv6].filter((subnet) => typeof subnet === 'string'),
-    ]),
-  );
-  const podAddresses = new Map(
-    state.members.filter(({ kind }) => kind === 'pod').map(({ name, addresses }) => [name, addresses]),
-  );
-  const unwell = state.agents.filter(({ status }) => !status?.ready).map(({ node }) => node);
-  return [
-    drawLab({ topology: state.topology, leases, podAddresses }),
-    '',
-    unwell.length === 0 ? 'all agents are ready' : `not ready: ${unwell.join(', ')}`,
-    `kubeconfig  ${state.kubeconfig}`,
-  ].join('\n');
-}
-
-async function printMatrix(name: string, json: boolean): Promise<void> {
-  const { endpoints, outcomes } = await probeLab(name);
-  const summary = summarise(outcomes);
-  const failures = outcomes.filter((outcome) => !passed(outcome));
-  if (json) {
-    const pairs = outcomes.map(({ probe, seen, roundTripUs, reason }) => ({
-      from: probe.source.name,
-      to: probe.target.name,
-      address: probe.address,
-      passed: passed({ probe, ...(seen !== undefined && { seen }) }),
-      seen: seen ?? null,
-      roundTripUs: roundTripUs ?? null,
-      reason: reason ?? null,
-    }));
-    process.stdout.write(`${JSON.stringify({ ...summary, pairs })}\n`);
-  } else {
-    process.stdout.write(`${drawMatrix(endpoints, outcomes)}\n\n`);
-    for (const failure of failures) process.stdout.write(`${describeFailure(failure)}\n`);
-    process.stdout.write(failures.length === 0 ? 'everybody reaches everybody, nobody is translated\n' : '');
-  }
-  process.exitCode = failures.length === 0 ? 0 : 1;
-}
-
-/** Outcomes that refer to the endpoints by identity, as they did before they were sent. */
-export async function probeLab(
-  name: string,
-): Promise<{ endpoints: ProbedEndpoint[]; outcomes: ProbeOutcome[] }> {
-  const { endpoints, outcomes } = await ask<{ endpoints: ProbedEndpoint[]; outcomes: ProbeOutcome[] }>(
-    name,
-    'POST',
-    '/probe',
-  );
-  const byName = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint]));
-  const known = (endpoint: { name: string }) => byName.get(endpoint.name) as ProbedEndpoint;
-  return {
-    endpoints,
-    outcomes: outcomes.map((outcome) => {
-      const { source, target, family, address } = outcome.probe;
-      return { ...outcome, probe: { source: known(source), target: known(target), family, address } };
-    }),
-  };
-}
-
-function describeFailure({ probe, seen, reason }: ProbeOutcome): string {
-  const pair = `${probe.source.name} → ${probe.target.name} (${probe.address})`;
-  return seen === undefined
-    ? `${pair}: ${reason}`
-    : `${pair}: was seen as ${seen}, which is not its own address`;
-}
-
-function execIn(name: string, member: string, command: readonly string[]): Promise<void> {
-  const dir = new LabDir(name);
-  if (!dir.exists) throw new LabError(`there is no lab "${name}"`);
-  const record = dir.record();
-  const child =
-    record.rootless && process.env['POPLIN_LAB_OWNER'] === undefined
-      ? enterAgain(record.supervisorPid)
-      : startInside();
-  return new Promise((resolve, reject) => {
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'ENOENT' ? new LabError(`no command "${command[0]}" on this machine`) : error);
-    });
-    child.once('exit', (code, signal) => {
-      process.exitCode = code ?? (signal === null ? 1 : 130);
-      resolve();
-    });
-  });
-
-  function startInside() {
-    const path = member === 'fabric' ? dir.namespace(FABRIC) : dir.namespace(member);
-    const [program, ...args] = command as [string, ...string[]];
-    const supervisor = `/proc/${record.supervisorPid}/ns/net`;
-    using namespace = openMember(member === 'fabric' && !isRealRoot() ? supervisor : path, name, member);
-    return spawnIn(namespace, program, args, { stdio: 'inherit' });
-  }
-
-  function enterAgain(pid: number) {
-    const [program, ...args] = [
-      ...enterCommand(pid),
-      process.execPath,
-      ...programArgs(),
-      'lab',
-      'exec',
-      '--lab',
-      name,
-      member,
-      '--',
-      ...command,
-    ];
-    const env = { ...process.env, POPLIN_LAB_OWNER: String(process.geteuid?.()) };
-    return spawn(program as string, args, { stdio: 'inherit', env });
-  }
-}
-
-function openMember(path: string, lab: string, member: string) {
-  try {
-    return openNamespace(path);
-  } catch (error) {
-    throw new LabError(`lab "${lab}" has no node or pod "${member}": see "poplin lab status"`, {
-      cause: error,
-    });
-  }
 }

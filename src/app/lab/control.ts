@@ -1,5 +1,4 @@
 /** The lab's control socket: JSON over HTTP between a lab's commands and its supervisor. Only the lab's own user can open it. */
-
 import { once } from 'node:events';
 import { createServer, request, type Server } from 'node:http';
 
@@ -26,8 +25,13 @@ export async function serveControl(path: string, routes: ControlRoutes): Promise
   return server;
 }
 
-/** Asks a lab's supervisor; rejects with ENOENT or ECONNREFUSED where there is none. */
-export function callControl<T>(path: string, method: 'GET' | 'POST', route: string): Promise<T> {
+/** Asks a lab's supervisor; rejects with ENOENT or ECONNREFUSED where there is none, ETIMEDOUT after that long without an answer. */
+export function callControl<T>(
+  path: string,
+  method: 'GET' | 'POST',
+  route: string,
+  timeoutMs?: number,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const call = request({ socketPath: path, method, path: route }, (response) => {
       let text = '';
@@ -43,6 +47,11 @@ export function callControl<T>(path: string, method: 'GET' | 'POST', route: stri
       });
     });
     call.on('error', reject);
+    if (timeoutMs !== undefined) {
+      call.setTimeout(timeoutMs, () => {
+        call.destroy(Object.assign(new Error(`no answer to ${method} ${route}`), { code: 'ETIMEDOUT' }));
+      });
+    }
     call.end();
   });
 }

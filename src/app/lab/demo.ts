@@ -1,83 +1,142 @@
 /** The demonstration behind `npm start`: the network of the article on one machine, proved with real packets, and nothing left. */
-import { demoTopology, drawMatrix, passed, summarise } from '#core/lab/index.ts';
+import { demoTopology, passed, type Reachability, summarise } from '#core/lab/index.ts';
 import { compareSnapshots, takeSnapshot } from '#io/snapshot/index.ts';
-import { describeLab, probeLab } from './command.ts';
-import { callControl } from './control.ts';
-import type { LabDir } from './lab-dir.ts';
-import { launchLab, takeDown } from './launch.ts';
-import type { LabState } from './supervisor.ts';
+import { programName } from './caller.ts';
+import { Interrupt } from './interrupt.ts';
+import { LabDir, labsFolder, listLabs } from './lab-dir.ts';
+import { type LaunchedLab, LaunchInterrupted, launchLab, takeDown } from './launch.ts';
+import { Progress } from './progress.ts';
+import { describeLab, describeMatrix, labState, probeLab } from './show.ts';
 
 export interface DemoFlags {
+  readonly name: string;
   /** End after the proof. */
   readonly once: boolean;
   /** The result as one JSON line on standard output, everything else on standard error. */
   readonly json: boolean;
 }
 
-/** Sets the exit status: 0 if every pair passed and the host is as it was. */
+interface Proof {
+  readonly summary: Reachability;
+  readonly failures: number;
+}
+
+/** Sets the exit status: 0 if every pair passed and the host is as it was, that of the signal if one came before the proof. */
 export async function demo(flags: DemoFlags): Promise<void> {
   const started = performance.now();
-  const say = (text: string) => (flags.json ? process.stderr : process.stdout).write(`${text}\n`);
+  const out = flags.json ? process.stderr : process.stdout;
+  const say = (text: string) => out.write(`${text}\n`);
+  using interrupt = new Interrupt();
+  const labsBefore = listLabs();
   const before = takeSnapshot();
-  const topology = demoTopology();
-  const interrupted = waitForInterrupt();
-  const dir = await launchLab(topology, (step) => say(`▸ ${step}`));
+  const topology = { ...demoTopology(), name: flags.name };
+  const proof = await runDemo(topology, flags, interrupt, out);
+  const others = [...labsBefore, ...listLabs()].filter((lab) => lab !== flags.name);
+  const leftovers = compareSnapshots(before, takeSnapshot()).filter((line) => !concerns(line, others));
+  for (const line of leftovers) say(`left behind: ${line}`);
+  if (leftovers.length === 0) say('the host is as it was before');
+  process.exitCode = leftovers.length === 0 && proof?.failures === 0 && proof.summary.natFree ? 0 : 1;
+  if (proof === undefined && leftovers.length === 0) process.exitCode = interrupt.exitStatus;
+  if (!flags.json || proof === undefined) return;
+  const result = {
+    nodes: topology.nodes.length,
+    pods: topology.pods.length,
+    ...proof.summary,
+    cleanup: leftovers.length === 0 ? 'exact' : leftovers,
+    seconds: Math.round((performance.now() - started) / 100) / 10,
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+/** The lab's life, from nothing to nothing; undefined if it was interrupted before all was proved. */
+async function runDemo(
+  topology: ReturnType<typeof demoTopology>,
+  { once }: DemoFlags,
+  interrupt: Interrupt,
+  out: NodeJS.WriteStream,
+): Promise<Proof | undefined> {
+  const say = (text: string) => out.write(`${text}\n`);
+  const progress = new Progress(out);
   try {
-    const { summary, failures } = await show(dir, say);
-    if (!flags.once) {
-      say(NEXT);
-      await interrupted.promise;
-      say('cleaning up');
+    const lab = await launchLab(topology, {
+      progress: (step) => progress.step(step),
+      signal: interrupt.signal,
+      tied: true,
+    });
+    const proof = await untilInterrupted(prove(lab, progress, say), interrupt);
+    if (proof !== undefined && !once) {
+      say(whatNext(lab.dir));
+      await Promise.race([interrupt.promise, lab.ended]);
+      say('');
     }
-    await takeDown(topology.name);
-    const leftovers = compareSnapshots(before, takeSnapshot());
-    const seconds = Math.round((performance.now() - started) / 100) / 10;
-    for (const line of leftovers) say(`left behind: ${line}`);
-    if (leftovers.length === 0) say('the host is as it was before');
-    const cleanup = leftovers.length === 0 ? 'exact' : leftovers;
-    const result = { nodes: topology.nodes.length, pods: topology.pods.length, ...summary, cleanup, seconds };
-    if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-    process.exitCode = failures === 0 && summary.natFree && leftovers.length === 0 ? 0 : 1;
+    progress.step('cleaning up');
+    return proof;
+  } catch (error) {
+    if (!(error instanceof LaunchInterrupted)) throw error;
+    progress.end();
+    say('interrupted, and cleaned up');
+    return undefined;
   } finally {
-    interrupted.stop();
     await takeDown(topology.name);
+    progress.end();
   }
 }
 
-async function show(dir: LabDir, say: (text: string) => void) {
-  const state = await callControl<LabState>(dir.file('control.sock'), 'GET', '/state');
+async function prove({ dir }: LaunchedLab, progress: Progress, say: (text: string) => void): Promise<Proof> {
+  const state = await labState(dir.name);
+  progress.end();
   say(`\n${describeLab(state)}\n`);
-  say('▸ every pair, IPv4 and IPv6, with real packets');
-  const { endpoints, outcomes } = await probeLab(dir.name);
-  const summary = summarise(outcomes);
-  const failed = outcomes.filter((outcome) => !passed(outcome));
-  say(`\n${drawMatrix(endpoints, outcomes)}\n`);
-  for (const { probe, seen, reason } of failed) {
-    say(
-      `${probe.source.name} → ${probe.target.name} ${probe.address}: ${seen === undefined ? reason : `seen as ${seen}`}`,
-    );
-  }
-  const { podToPod, podToNode, nodeToPod } = summary;
-  const passedCount = podToPod.passed + podToNode.passed + nodeToPod.passed;
-  say(
-    `${passedCount} of ${outcomes.length} probes passed; ${summary.natFree ? 'every target saw the source’s own address' : 'some sources were translated'}`,
-  );
-  return { summary, failures: failed.length };
+  progress.step('every pair, IPv4 and IPv6, with real packets');
+  const probed = await probeLab(dir.name);
+  progress.end();
+  say(`\n${describeMatrix(probed)}\n`);
+  const summary = summarise(probed.outcomes);
+  const good = probed.outcomes.filter(passed).length;
+  const nat = summary.natFree ? 'every target saw the source’s own address' : 'some sources were translated';
+  say(`${good} of ${probed.outcomes.length} probes passed; ${nat}`);
+  return { summary, failures: probed.outcomes.length - good };
 }
 
-const NEXT = `
-The lab stays up. In another terminal:
-  poplin lab status                         what is where
-  poplin lab exec pod1 -- ip route          look around in a pod
-  poplin lab exec node1 -- ip -d link show flannel.1
-  poplin lab matrix                         probe again, after breaking something
-Ctrl-C here cleans up.`;
+/** What the work gives, or undefined as soon as a signal comes; then nobody waits for the work, or hears of its failure. */
+async function untilInterrupted<T>(work: Promise<T>, interrupt: Interrupt): Promise<T | undefined> {
+  const interrupted = interrupt.promise.then(() => undefined);
+  const outcome = await Promise.race([
+    work.catch((error: unknown) => (interrupt.signal.aborted ? undefined : Promise.reject(error))),
+    interrupted,
+  ]);
+  return outcome;
+}
 
-/** Ctrl-C and SIGTERM end the wait instead of the process, so that the lab is taken down. */
-function waitForInterrupt(): { promise: Promise<void>; stop: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  const onSignal = () => resolve();
-  for (const signal of signals) process.on(signal, onSignal);
-  return { promise, stop: () => signals.forEach((signal) => process.off(signal, onSignal)) };
+/** A difference that another lab made, which came or went in the meantime. */
+function concerns(line: string, labs: readonly string[]): boolean {
+  const path = line.split(/[+-] /)[1] ?? '';
+  if (labs.length === 0) return false;
+  const folder = labsFolder();
+  return (
+    labs.some((lab) => line.includes(`${new LabDir(lab).path}`) || line.includes(`/netns/poplin-${lab}-`)) ||
+    [folder, `${folder}/.made`, '/run/poplin', '/run/netns'].includes(path) ||
+    / \/run\/netns \/run\/netns /.test(line)
+  );
+}
+
+function whatNext({ name }: LabDir): string {
+  const program = programName();
+  const lab = name === 'demo' ? '' : ` --lab ${name}`;
+  const named = name === 'demo' ? '' : ` ${name}`;
+  const rows: readonly (readonly [string, string])[] = [
+    [`lab status${named}`, 'what is where'],
+    [`lab exec${lab} pod1 -- ip route`, 'look around in a pod'],
+    [`lab exec${lab} node1 -- ip -d link show flannel.1`, 'the node’s end of the overlay'],
+    [`lab exec${lab} node1 -- ip link del flannel.1`, 'break it: the agent puts it back'],
+    [`lab exec${lab} fabric -- ip link set port2 down`, 'pull the cable of node3 …'],
+    [`lab matrix${named}`, '… and see who reaches whom'],
+    [`lab exec${lab} fabric -- kubectl get nodes,pods -A`, 'the API, if kubectl is there'],
+  ];
+  const width = Math.max(...rows.map(([command]) => command.length));
+  return [
+    '',
+    'The lab stays up. In another terminal:',
+    ...rows.map(([command, what]) => `  ${program} ${command.padEnd(width)}  ${what}`),
+    'Ctrl-C here cleans up.',
+  ].join('\n');
 }

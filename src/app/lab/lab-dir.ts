@@ -1,18 +1,21 @@
-/** Where a lab's files lie: below /run for root, else in a folder of the user's own. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+/** Where a lab's files lie: below /run for root, else in a folder of the user's own below /tmp. */
+import { existsSync, lstatSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Topology } from '#core/lab/index.ts';
+import { isLabName, type Topology } from '#core/lab/index.ts';
+import { LabError } from './lab-error.ts';
+import { isPrivileged } from './privilege.ts';
+import type { ProcessIdentity } from './processes.ts';
 
 /** What is needed to take a lab down though its supervisor is gone. */
 export interface LabRecord {
-  readonly topology: Topology;
-  readonly supervisorPid: number;
-  /** Processes with their start times (field 22 of /proc/PID/stat), so that no stranger of the same number is ended. */
-  readonly processes: readonly { readonly pid: number; readonly startTime: string }[];
-  /** The supervisor runs in a user namespace of its own. */
-  readonly rootless: boolean;
-  readonly since: string;
+  readonly supervisor: ProcessIdentity;
+  readonly agents: readonly ProcessIdentity[];
+  /** The user namespace of a lab without root, as /proc/PID/ns/user reads: all that runs in it belongs to the lab. */
+  readonly userNamespace?: string;
 }
+
+/** The fabric's name among a lab's namespaces; no node or pod can have it, their names hold no dot. */
+const FABRIC_FILE = 'fabric.';
 
 export class LabDir {
   readonly name: string;
@@ -20,17 +23,24 @@ export class LabDir {
   private readonly namespaces: string;
   private readonly prefix: string;
 
+  /** Throws LabError for what can be no lab's name. */
   constructor(name: string) {
+    if (!isLabName(name)) throw new LabError(`"${name}" is not a name of a lab: 1 to 20 of a-z, 0-9 and -`);
     this.name = name;
     this.path = join(labsFolder(), name);
-    const shared = isRealRoot();
+    const shared = isPrivileged();
     this.namespaces = shared ? '/run/netns' : join(this.path, 'netns');
     this.prefix = shared ? `poplin-${name}-` : '';
   }
 
-  /** The file of a node's, pod's or the fabric's namespace; for root a name that `ip netns` knows. */
+  /** The file of a node's or pod's namespace; for root a name that `ip netns` knows. */
   namespace(member: string): string {
     return join(this.namespaces, this.prefix + member);
+  }
+
+  /** The file of the fabric's namespace, where there is one: without root it is the supervisor's own. */
+  get fabric(): string {
+    return this.namespace(FABRIC_FILE);
   }
 
   /** The root of a node's files. */
@@ -42,35 +52,67 @@ export class LabDir {
     return join(this.path, name);
   }
 
+  get controlSocket(): string {
+    return this.file('control.sock');
+  }
+
   get exists(): boolean {
-    return existsSync(this.file('lab.json'));
+    return existsSync(this.path);
   }
 
-  record(): LabRecord {
-    return JSON.parse(readFileSync(this.file('lab.json'), 'utf8')) as LabRecord;
+  /** Undefined while, or if, nothing was written down. */
+  record(): LabRecord | undefined {
+    return readJson<LabRecord>(this.file('lab.json'));
   }
 
-  make(): void {
-    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+  topology(): Topology | undefined {
+    return readJson<Topology>(this.file('topology.json'));
   }
-}
 
-/** The fabric's name among a lab's namespaces; no node or pod can have it, their names hold no dot. */
-export const FABRIC = 'fabric.';
+  writeRecord(record: LabRecord): void {
+    this.write('lab.json', JSON.stringify(record));
+  }
 
-/** True for the machine's own root, false in a user namespace of an ordinary user. */
-export function isRealRoot(): boolean {
-  return process.geteuid?.() === 0 && process.env['POPLIN_LAB_OWNER'] === undefined;
+  /** Whole or not at all, for this user alone. */
+  write(name: string, text: string): void {
+    const path = this.file(name);
+    writeFileSync(`${path}.new`, text, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  }
 }
 
 /** Names of the labs of this user that are up, or were. */
 export function listLabs(): string[] {
   const folder = labsFolder();
-  return existsSync(folder) ? readdirSync(folder).filter((name) => new LabDir(name).exists) : [];
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [entry.name] : [],
+  );
 }
 
 /** Inside a user namespace the user is 0 to himself; who he is outside is handed down. */
-function labsFolder(): string {
-  if (isRealRoot()) return '/run/poplin/lab';
-  return `/tmp/poplin-${process.env['POPLIN_LAB_OWNER'] ?? process.geteuid?.()}/lab`;
+export function labsFolder(): string {
+  return isPrivileged() ? '/run/poplin/lab' : join(userFolder(), 'lab');
+}
+
+/** Throws LabError if somebody else made the user's folder below /tmp, where everybody may. */
+export function checkUserFolder(): void {
+  if (isPrivileged() || !existsSync(userFolder())) return;
+  const { uid, mode } = lstatSync(userFolder());
+  if (uid === process.geteuid?.() && (mode & 0o170_077) === 0o040_000) return;
+  throw new LabError(
+    `${userFolder()} is not a folder of this user alone: remove it, it is not of Poplin's making`,
+  );
+}
+
+function userFolder(): string {
+  return `/tmp/poplin-${process.env['POPLIN_LAB_OWNER'] ?? process.geteuid?.()}`;
+}
+
+function readJson<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,15 +1,18 @@
 /** Starting a lab's supervisor and ending a lab, from outside. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import type { Topology } from '#core/lab/index.ts';
-import { createNamespace, openNamespace, removeNamespace, spawnIn } from '#io/namespace/index.ts';
-import { programArgs } from './agents.ts';
-import { callControl } from './control.ts';
-import { FABRIC, isRealRoot, LabDir } from './lab-dir.ts';
-import { removeMembers } from './members.ts';
-import { endProcesses } from './processes.ts';
+import { createNamespace, openNamespace, spawnIn } from '#io/namespace/index.ts';
+import { programArgs, programName } from './caller.ts';
+import { makeLabFolder, tracingNetns } from './host-traces.ts';
+import { checkUserFolder, LabDir } from './lab-dir.ts';
+import { LabError } from './lab-error.ts';
+import { memberNames } from './members.ts';
+import { isPrivileged } from './privilege.ts';
+import { identify } from './processes.ts';
+import { removeLab } from './removal.ts';
 import { UNSHARE, whyNoUserNamespace } from './user-namespace.ts';
 
 /** What the supervisor tells of its start, one JSON line each, on descriptor 3. */
@@ -18,76 +21,90 @@ export type LaunchEvent =
   | { readonly type: 'up' }
   | { readonly type: 'failed'; readonly message: string };
 
-export class LabError extends Error {
-  override readonly name = 'LabError';
+export interface LaunchOptions {
+  /** Told of each step before it begins. */
+  readonly progress: (step: string) => void;
+  /** Ends the launch; what there is of the lab is taken down. */
+  readonly signal: AbortSignal;
+  /** The lab goes down by itself when this process ends. */
+  readonly tied: boolean;
 }
 
-/** Brings a lab up and returns when it is; `progress` is told each step. Rejects with LabError, and leaves nothing. */
-export async function launchLab(topology: Topology, progress: (step: string) => void): Promise<LabDir> {
+export interface LaunchedLab {
+  readonly dir: LabDir;
+  /** Resolves when the lab's supervisor has ended; of a tied lab only. */
+  readonly ended: Promise<void>;
+}
+
+/** The launch was ended by its signal. */
+export class LaunchInterrupted extends Error {
+  override readonly name = 'LaunchInterrupted';
+}
+
+/** Brings a lab up and returns when it is. Rejects with LabError or LaunchInterrupted, and leaves nothing. */
+export async function launchLab(topology: Topology, options: LaunchOptions): Promise<LaunchedLab> {
   const dir = new LabDir(topology.name);
-  if (dir.exists)
-    throw new LabError(`lab "${dir.name}" is there already: "poplin lab down ${dir.name}" removes it`);
-  if (!isRealRoot()) {
-    const reason = whyNoUserNamespace();
-    if (reason !== undefined) throw new LabError(reason);
+  checkHost(topology, dir);
+  if (!makeLabFolder(dir.path)) {
+    const program = programName();
+    throw new LabError(
+      `lab "${dir.name}" is there already: "${program} lab status ${dir.name}" shows it, "${program} lab down ${dir.name}" removes it`,
+    );
   }
-  dir.make();
-  writeFileSync(dir.file('topology.json'), JSON.stringify(topology), { mode: 0o600 });
-  const supervisor = startSupervisor(dir);
+  let supervisor: ChildProcess | undefined;
   try {
-    await untilUp(supervisor, dir, progress);
+    dir.write('topology.json', JSON.stringify(topology));
+    supervisor = startSupervisor(dir, options.tied);
+    await untilUp(supervisor, dir, options);
+    return { dir, ended: hold(supervisor, options.tied) };
   } catch (error) {
-    await removeLab(dir);
+    await removeLab(dir, supervisor?.pid === undefined ? undefined : identify(supervisor.pid));
     throw error;
   }
-  return dir;
 }
 
-/** Takes a lab down: by its supervisor if it answers, else by what it wrote down. False if there is no such lab. */
+/** Takes a lab down. False if there is no such lab. */
 export async function takeDown(name: string): Promise<boolean> {
   const dir = new LabDir(name);
-  if (!existsSync(dir.path)) return false;
+  if (!dir.exists) return false;
   await removeLab(dir);
   return true;
 }
 
-/** Ends what still runs of a lab and removes its namespaces and files; harmless if repeated. */
-async function removeLab(dir: LabDir): Promise<void> {
-  if (dir.exists) {
-    const record = dir.record();
-    await askDown(dir);
-    const [supervisor, ...agents] = record.processes;
-    await endProcesses(supervisor === undefined ? [] : [supervisor]);
-    await endProcesses(agents);
-    // A rootless lab's namespaces were mounted in its own mount namespace and went with it.
-    if (!record.rootless) removeMembers(record.topology, dir);
+/** What must be so before anything is made. */
+function checkHost(topology: Topology, dir: LabDir): void {
+  if (!isPrivileged()) {
+    const reason = whyNoUserNamespace();
+    if (reason !== undefined) throw new LabError(reason);
   }
-  if (isRealRoot()) removeNamespace(dir.namespace(FABRIC));
-  rmSync(dir.path, { recursive: true, force: true });
-}
-
-/** A supervisor that is gone, or goes while it answers, is no error. */
-async function askDown(dir: LabDir): Promise<void> {
-  try {
-    await callControl(dir.file('control.sock'), 'POST', '/down');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined || !['ENOENT', 'ECONNREFUSED', 'ECONNRESET'].includes(code)) throw error;
+  checkUserFolder();
+  if (topology.subnets.some((subnet) => subnet.ipv6 !== undefined) && !existsSync('/proc/sys/net/ipv6')) {
+    throw new LabError(
+      'this kernel runs without IPv6 (ipv6.disable=1 on its command line?): bring up a lab of IPv4 alone, such as lab/topologies/ipv4-only.yaml',
+    );
+  }
+  if (dir.exists || !isPrivileged()) return;
+  // Names of labs and members are joined with a hyphen: lab a with member b-c, and lab a-b with member c.
+  const taken = memberNames(topology).find((member) => existsSync(dir.namespace(member)));
+  if (taken !== undefined) {
+    throw new LabError(
+      `there is a ${dir.namespace(taken)} already, of another lab or left by one: name this lab otherwise, or remove it with "ip netns delete"`,
+    );
   }
 }
 
-function startSupervisor(dir: LabDir): ChildProcess {
+function startSupervisor(dir: LabDir, tied: boolean): ChildProcess {
   const log = openSync(dir.file('supervisor.log'), 'a', 0o600);
-  const args = [...programArgs(), 'lab', 'supervise', dir.name];
+  const args = [...programArgs(), 'lab', 'supervise', dir.name, ...(tied ? ['--tied'] : [])];
   const options: SpawnOptions = { detached: true, stdio: ['ignore', log, log, 'pipe'] };
   try {
-    if (!isRealRoot()) {
+    if (!isPrivileged()) {
       const [command, ...rest] = UNSHARE;
       const env = { ...process.env, POPLIN_LAB_OWNER: String(process.geteuid?.()) };
       return spawn(command, [...rest, process.execPath, ...args], { ...options, env });
     }
-    createNamespace(dir.namespace(FABRIC)).close();
-    using fabric = openNamespace(dir.namespace(FABRIC));
+    tracingNetns(() => createNamespace(dir.fabric).close());
+    using fabric = openNamespace(dir.fabric);
     return spawnIn(fabric, process.execPath, args, options);
   } finally {
     closeSync(log);
@@ -97,21 +114,33 @@ function startSupervisor(dir: LabDir): ChildProcess {
 async function untilUp(
   supervisor: ChildProcess,
   dir: LabDir,
-  progress: (step: string) => void,
+  { progress, signal }: LaunchOptions,
 ): Promise<void> {
-  const events = supervisor.stdio[3] as Readable;
-  for await (const line of createInterface({ input: events })) {
+  const lines = createInterface({ input: supervisor.stdio[3] as Socket, signal });
+  for await (const line of lines) {
     const event = JSON.parse(line) as LaunchEvent;
-    if (event.type === 'step') progress(event.text);
-    else if (event.type === 'failed') throw new LabError(event.message);
-    else {
-      events.destroy();
-      supervisor.unref();
-      return;
-    }
+    if (event.type === 'up') return;
+    if (event.type === 'failed') throw new LabError(event.message);
+    progress(event.text);
   }
+  if (signal.aborted) throw new LaunchInterrupted('interrupted');
   const log = existsSync(dir.file('supervisor.log'))
     ? readFileSync(dir.file('supervisor.log'), 'utf8').trim()
     : '';
   throw new LabError(`the lab's supervisor ended before the lab was up${log === '' ? '' : `:\n${log}`}`);
+}
+
+/** Keeps the connection that a tied lab lives by, and lets the other one go. */
+function hold(supervisor: ChildProcess, tied: boolean): Promise<void> {
+  const connection = supervisor.stdio[3] as Socket;
+  supervisor.unref();
+  if (!tied) {
+    connection.destroy();
+    return new Promise(() => {});
+  }
+  return new Promise((resolve) => {
+    connection.once('close', resolve);
+    connection.on('error', () => {});
+    connection.resume();
+  });
 }

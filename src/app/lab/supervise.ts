@@ -1,38 +1,45 @@
 /** The main of a supervisor process: brings the lab up, serves its control socket, and ends when told to, or when it fails. */
-import { createWriteStream, readFileSync } from 'node:fs';
-import type { Topology } from '#core/lab/index.ts';
+import { Socket } from 'node:net';
 import { serveControl } from './control.ts';
 import { LabDir } from './lab-dir.ts';
+import { LabError } from './lab-error.ts';
 import type { LaunchEvent } from './launch.ts';
 import { Lab } from './supervisor.ts';
 
-export async function supervise(name: string): Promise<void> {
+/** A tied lab goes down when its launcher ends; every lab does while it is not up yet. */
+export async function supervise(name: string, tied: boolean): Promise<void> {
   const dir = new LabDir(name);
-  const launcher = createWriteStream('', { fd: 3 });
-  launcher.on('error', () => {}); // the launcher is gone: nobody needs to know
+  const topology = dir.topology();
+  if (topology === undefined) throw new LabError(`lab "${name}" has no topology at ${dir.path}`);
+  const launcher = new Socket({ fd: 3 });
+  launcher.on('error', () => {}); // its end is told by 'close'
+  launcher.resume();
   const tell = (event: LaunchEvent) => launcher.write(`${JSON.stringify(event)}\n`);
-  const topology = JSON.parse(readFileSync(dir.file('topology.json'), 'utf8')) as Topology;
   const lab = new Lab(topology, dir);
   const ended = Promise.withResolvers<void>();
-  const down = async () => {
-    await lab.down();
-    ended.resolve();
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void down());
+  const down = () => lab.down().then(ended.resolve, ended.reject);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void down());
+  let isUp = false;
+  launcher.once('close', () => {
+    if (tied || !isUp) void down();
+  });
   try {
     await lab.up((text) => tell({ type: 'step', text }));
-    const control = await serveControl(dir.file('control.sock'), {
+    const control = await serveControl(dir.controlSocket, {
       'GET /state': () => lab.state(),
       'POST /probe': () => lab.probe(),
-      'POST /down': down,
+      'POST /down': () => lab.down().finally(() => setImmediate(ended.resolve)),
     });
+    isUp = true;
     tell({ type: 'up' });
-    launcher.end();
+    if (!tied) launcher.end();
     await ended.promise;
     control.close();
   } catch (error) {
-    tell({ type: 'failed', message: (error as Error).message });
+    if (!lab.isGoingDown) tell({ type: 'failed', message: (error as Error).message });
     await lab.down();
     throw error;
+  } finally {
+    launcher.destroy();
   }
 }

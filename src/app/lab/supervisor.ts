@@ -2,13 +2,21 @@
  * The process behind a lab. It lives in the fabric's namespace, serves the API there, starts an agent in each node, attaches the pods
  * and answers the lab's commands until it is told to take all down.
  */
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type AgentStatus, CONFIG_KEY, CONFIG_MAP } from '#app/agent/index.ts';
 import { startApiServer } from '#app/apiserver/index.ts';
-import { prefixParts } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, type IpFamily, prefixParts } from '#base/ip/index.ts';
 import { PLUGIN_TYPES } from '#core/cni/index.ts';
-import { apiAddresses, type LabPod, type ProbeOutcome, probesOf, type Topology } from '#core/lab/index.ts';
+import {
+  addressesOf,
+  apiAddresses,
+  type LabPod,
+  networkFamilies,
+  type ProbeOutcome,
+  probesOf,
+  type Topology,
+} from '#core/lab/index.ts';
 import { LEASE_NAMESPACE } from '#core/lease/index.ts';
 import { RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
@@ -19,10 +27,12 @@ import { addonPath } from '#io/native/index.ts';
 import { type ProbedEndpoint, Prober } from '#io/probe/index.ts';
 import { LabAgents } from './agents.ts';
 import { makeCredentials, makeKubeconfig } from './certificate.ts';
-import { isRealRoot, type LabDir, type LabRecord } from './lab-dir.ts';
-import { buildUnderlay, removeMembers } from './members.ts';
+import type { LabDir } from './lab-dir.ts';
+import { buildUnderlay } from './members.ts';
 import { attachPod } from './pods.ts';
-import { identify } from './processes.ts';
+import { isPrivileged } from './privilege.ts';
+import { endProcesses, identify, namespaceOf } from './processes.ts';
+import { clearAway, occupantsOf } from './removal.ts';
 
 const API_PORT = 6443;
 
@@ -34,7 +44,7 @@ export interface LabMember {
   readonly netns: string;
 }
 
-/** What `poplin lab status` shows. */
+/** What the supervisor knows of its lab. */
 export interface LabState {
   readonly topology: Topology;
   readonly members: readonly LabMember[];
@@ -42,6 +52,8 @@ export interface LabState {
   readonly kubeconfig: string;
   readonly pid: number;
   readonly rootless: boolean;
+  /** When it was begun, ISO 8601. */
+  readonly since: string;
 }
 
 export class Lab {
@@ -51,6 +63,9 @@ export class Lab {
   private readonly resources = new AsyncDisposableStack();
   private readonly podAddresses = new Map<string, readonly string[]>();
   private readonly since = new Date().toISOString();
+  private readonly ending = new AbortController();
+  private building: Promise<void> | undefined;
+  private removing: Promise<void> | undefined;
 
   constructor(topology: Topology, dir: LabDir) {
     this.topology = topology;
@@ -58,23 +73,62 @@ export class Lab {
     this.agents = new LabAgents(dir, () => this.writeRecord());
   }
 
-  /** Builds everything; `progress` is told each step before it begins. After a rejection, call down(). */
-  async up(progress: (step: string) => void): Promise<void> {
+  get isGoingDown(): boolean {
+    return this.ending.signal.aborted;
+  }
+
+  /** Builds everything; `progress` is told each step before it begins. Rejects if it fails or down() is called; then call that. */
+  up(progress: (step: string) => void): Promise<void> {
+    this.building ??= this.build(progress);
+    return this.building;
+  }
+
+  /** Ends all that runs in the lab and removes all namespaces and files; the same end however often it is called. */
+  down(): Promise<void> {
+    this.removing ??= this.remove();
+    return this.removing;
+  }
+
+  private async build(progress: (step: string) => void): Promise<void> {
     const { nodes, pods, subnets } = this.topology;
+    const { signal } = this.ending;
+    const count = (length: number, what: string) => `${length} ${what}${length === 1 ? '' : 's'}`;
     this.writeRecord();
     progress(
-      `${nodes.length} nodes, ${pods.length} pods as network namespaces, ${subnets.length} subnets and a router`,
+      `${count(nodes.length, 'node')} and ${count(pods.length, 'pod')} as network namespaces, ${count(subnets.length, 'subnet')} and a router`,
     );
-    await buildUnderlay(this.topology, this.dir);
+    await buildUnderlay(this.topology, this.dir, signal);
+    signal.throwIfAborted();
     progress('API server in the fabric');
     const store = await this.startStore();
-    progress(`${nodes.length} agents: subnet leases and the VXLAN overlay`);
+    signal.throwIfAborted();
+    progress(`${count(nodes.length, 'agent')}: subnet leases and the overlay`);
     for (const node of nodes) this.agents.start(node.name);
-    const statuses = new Map<string, AgentStatus>();
-    await Promise.all(nodes.map(async ({ name }) => statuses.set(name, await this.agents.ready(name))));
-    progress(`${pods.length} pods attached by CNI`);
+    const statuses = await this.agents.allReady(
+      nodes.map((node) => node.name),
+      signal,
+    );
+    progress(`${count(pods.length, 'pod')} attached by CNI`);
     this.linkPlugins();
-    for (const pod of pods) await this.addPod(store, pod, statuses.get(pod.node)?.lease);
+    await Promise.all(
+      nodes.map(async ({ name }) => {
+        // One after the other on a node, so that addresses follow the order of the file.
+        for (const pod of pods.filter(({ node }) => node === name)) {
+          signal.throwIfAborted();
+          await this.addPod(store, pod, statuses.get(name)?.lease);
+        }
+      }),
+    );
+  }
+
+  private async remove(): Promise<void> {
+    const occupants = occupantsOf(this.dir);
+    this.ending.abort();
+    await this.building?.catch(() => undefined);
+    await this.agents.end();
+    await this.resources.disposeAsync();
+    await endProcesses(occupants());
+    clearAway(this.dir);
   }
 
   async state(): Promise<LabState> {
@@ -91,44 +145,39 @@ export class Lab {
       agents,
       kubeconfig: dir.file('kubeconfig'),
       pid: process.pid,
-      rootless: !isRealRoot(),
+      rootless: !isPrivileged(),
+      since: this.since,
     };
   }
 
   /** Every pair, with real packets. */
   async probe(): Promise<{ endpoints: ProbedEndpoint[]; outcomes: ProbeOutcome[] }> {
+    const families = networkFamilies(this.topology);
     const endpoints = this.members().map((member) => ({
       name: member.name,
       kind: member.kind,
       netns: member.netns,
-      targets: member.addresses,
-      own: ownAddresses(member.netns),
+      targets: member.addresses.filter((address) => families.includes(familyOf(address))),
+      own: ownAddresses(member.netns, families),
     }));
     await using prober = await Prober.open(endpoints);
     return { endpoints, outcomes: await prober.run(probesOf(endpoints)) };
   }
 
-  /** Ends all processes and removes all namespaces and files. */
-  async down(): Promise<void> {
-    await this.agents.end();
-    await this.resources.disposeAsync();
-    removeMembers(this.topology, this.dir);
-    rmSync(this.dir.path, { recursive: true, force: true });
-  }
-
   private async startStore(): Promise<KubeStore> {
-    const [address, ...others] = apiAddresses(this.topology);
-    const credentials = await makeCredentials([address, ...others]);
+    const [host, ...others] = apiAddresses(this.topology);
+    if (host === undefined) throw new RangeError('the first subnet has no addresses');
+    const credentials = await makeCredentials([host, ...others]);
     const server = await startApiServer({
-      host: address,
+      host,
       port: API_PORT,
       databasePath: this.dir.file('store.sqlite'),
       tls: { cert: credentials.cert, key: credentials.key },
       token: credentials.token,
     });
     this.resources.defer(() => server.close());
+    this.dir.write('kubeconfig', makeKubeconfig(server.url, credentials));
     const kubeconfigPath = this.dir.file('kubeconfig');
-    writeFileSync(kubeconfigPath, makeKubeconfig(server.url, credentials), { mode: 0o600 });
     const store = this.resources.use(
       createKubeStore(kubeConfigFor({ kubeconfigPath }), { clock: systemClock, random: systemRandom }),
     );
@@ -193,30 +242,31 @@ export class Lab {
         name: node.name,
         kind: 'node' as const,
         node: node.name,
-        addresses: [node.ipv4, node.ipv6],
+        addresses: addressesOf(node),
         netns: this.dir.namespace(node.name),
       })),
     ];
   }
 
   private writeRecord(): void {
-    const own = identify(process.pid);
-    const record: LabRecord = {
-      topology: this.topology,
-      supervisorPid: process.pid,
-      processes: [...(own === undefined ? [] : [own]), ...this.agents.processes()],
-      rootless: !isRealRoot(),
-      since: this.since,
-    };
-    writeFileSync(this.dir.file('lab.json'), JSON.stringify(record), { mode: 0o600 });
+    const supervisor = identify(process.pid);
+    if (supervisor === undefined || this.ending.signal.aborted) return;
+    const userNamespace = isPrivileged() ? undefined : namespaceOf('self', 'user');
+    this.dir.writeRecord({
+      supervisor,
+      agents: this.agents.processes(),
+      ...(userNamespace !== undefined && { userNamespace }),
+    });
   }
 }
 
-/** All addresses in a namespace that packets may leave it with. */
-function ownAddresses(netns: string): string[] {
+/** The addresses in a namespace that a probe of these families may come from. */
+function ownAddresses(netns: string, families: readonly IpFamily[]): IpAddress[] {
   using namespace = openNamespace(netns);
   using kernel = RealKernel.open(namespace);
-  return [...kernel.state().values()].flatMap((object) =>
-    object.kind === 'address' && object.link !== 'lo' ? [prefixParts(object.address).address] : [],
-  );
+  return [...kernel.state().values()].flatMap((object) => {
+    if (object.kind !== 'address' || object.link === 'lo') return [];
+    const { address, family } = prefixParts(object.address);
+    return families.includes(family) && !address.startsWith('fe80:') ? [address] : [];
+  });
 }

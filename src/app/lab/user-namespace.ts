@@ -29,15 +29,26 @@ export function whyNoUserNamespace(): string | undefined {
     execFileSync(command, [...args, 'true'], { stdio: ['ignore', 'ignore', 'pipe'] });
     return undefined;
   } catch (error) {
-    const { stderr, message } = error as { stderr?: Buffer; message: string };
+    const { code, stderr, message } = error as { code?: string; stderr?: Buffer; message: string };
+    if (code === 'ENOENT')
+      return 'the lab needs root, or the command "unshare" of util-linux, which is not here';
     const said = stderr?.toString().trim() || message;
-    const setting = FORBIDDING.find(({ path, value }) => readSetting(path) === value);
-    const cause =
-      setting === undefined
-        ? 'no sysctl forbids it: a container runtime or security module (seccomp, SELinux) does'
-        : `${setting.path.replaceAll('/', '.')}=${setting.value} forbids it: as root run "${setting.remedy}"`;
-    return `the lab needs root or a user namespace, and this user may make none (${said}); ${cause}, or run the lab as root`;
+    const [need, other] =
+      process.geteuid?.() === 0
+        ? [
+            'CAP_SYS_ADMIN and CAP_NET_ADMIN, which this root lacks,',
+            'give its container those two capabilities',
+          ]
+        : ['root', 'run the lab as root'];
+    return `the lab needs ${need} or a user namespace, and none can be made (${said}); ${cause()}, or ${other}`;
   }
+}
+
+function cause(): string {
+  const setting = FORBIDDING.find(({ path, value }) => readSetting(path) === value);
+  return setting === undefined
+    ? 'no sysctl forbids it, so the seccomp profile or security module of a container does: allow it there'
+    : `${setting.path.replaceAll('/', '.')}=${setting.value} forbids it: as root run "${setting.remedy}"`;
 }
 
 /** The command line that continues inside the namespaces of a running rootless lab. */

@@ -1,6 +1,15 @@
 export { type DrawnLab, drawLab } from './drawing.ts';
+export { drawMatrix, type MatrixOptions } from './matrix.ts';
 export {
-  drawMatrix,
+  addressesOf,
+  type DualStack,
+  FABRIC_NAME,
+  type LabNode,
+  type LabPod,
+  type LabSubnet,
+  type Topology,
+} from './model.ts';
+export {
   type Endpoint,
   type Probe,
   type ProbeOutcome,
@@ -10,17 +19,8 @@ export {
   summarise,
   type Tally,
 } from './reachability.ts';
-export {
-  DEFAULT_NET_CONF,
-  demoTopology,
-  hostOf,
-  type LabNode,
-  type LabPod,
-  type LabSubnet,
-  type PodNetwork,
-  parseTopology,
-  type Topology,
-} from './topology.ts';
+export { demoTopology, netConfOf, networkFamilies, parseTopology } from './topology.ts';
+export { isLabName, type PodNetwork } from './topology-document.ts';
 export {
   apiAddresses,
   bridgeName,

@@ -71,32 +71,6 @@ export function summarise(outcomes: readonly ProbeOutcome[]): Reachability {
     podToPod: tally('pod', 'pod'),
     podToNode: tally('pod', 'node'),
     nodeToPod: tally('node', 'pod'),
-    natFree: answered.length > 0 && answered.every(passed),
+    natFree: (answered.length > 0 || outcomes.length === 0) && answered.every(passed),
   };
-}
-
-/** A table, sources down and targets across: `✓` both families, `4` or `6` only that one, `✗` none, `·` not asked. */
-export function drawMatrix(endpoints: readonly Endpoint[], outcomes: readonly ProbeOutcome[]): string {
-  const cell = (source: Endpoint, target: Endpoint): string => {
-    const found = outcomes.filter(({ probe }) => probe.source === source && probe.target === target);
-    if (found.length === 0) return '·';
-    const good = found.filter(passed);
-    if (good.length === found.length) return '✓';
-    return good.length === 0 ? '✗' : good.map(({ probe }) => probe.family).join('');
-  };
-  const width = Math.max(...endpoints.map((endpoint) => endpoint.name.length), 4);
-  const row = (first: string, cells: readonly string[]) =>
-    [first.padEnd(width + 2), ...cells.map((text) => text.padEnd(width + 1))].join('').trimEnd();
-  return [
-    row(
-      'from \\ to',
-      endpoints.map((endpoint) => endpoint.name),
-    ),
-    ...endpoints.map((source) =>
-      row(
-        source.name,
-        endpoints.map((target) => cell(source, target)),
-      ),
-    ),
-  ].join('\n');
 }

@@ -2,12 +2,24 @@
  * The lab's physical network as kernel state: one namespace, the fabric, is the switch of every subnet and the router between them;
  * every node hangs on it by a veth pair, whose end in the node is eth0.
  */
-import { prefixParts } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, prefixParts } from '#base/ip/index.ts';
 import { type KernelObject, LAB } from '#core/kernel/index.ts';
-import { hostOf, type LabNode, ROUTER_HOST, type Topology } from './topology.ts';
+import {
+  addressesOf,
+  type DualStack,
+  hostsOf,
+  type LabNode,
+  type LabSubnet,
+  ROUTER_HOST,
+  type Topology,
+} from './model.ts';
 
 export const NODE_LINK = 'eth0';
 const UNDERLAY_MTU_BYTES = 1500;
+const FORWARDING = [
+  { family: 'ipv4', path: 'net/ipv4/ip_forward' },
+  { family: 'ipv6', path: 'net/ipv6/conf/all/forwarding' },
+] as const;
 
 /** The bridge of a subnet, in the fabric. */
 export function bridgeName(topology: Topology, subnet: string): string {
@@ -23,8 +35,9 @@ export function cableName(topology: Topology, node: string): string {
 export function planFabric(topology: Topology): KernelObject[] {
   return [
     loopback(),
-    { kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' },
-    { kind: 'sysctl', path: 'net/ipv6/conf/all/forwarding', value: '1' },
+    ...FORWARDING.filter(({ family }) => topology.subnets.some((subnet) => subnet[family] !== undefined)).map(
+      ({ path }): KernelObject => ({ kind: 'sysctl', path, value: '1' }),
+    ),
     ...topology.subnets.flatMap((subnet): KernelObject[] => {
       const name = bridgeName(topology, subnet.name);
       return [
@@ -35,7 +48,7 @@ export function planFabric(topology: Topology): KernelObject[] {
           up: true,
           alias: `${LAB.alias}:subnet ${subnet.name}`,
         },
-        ...addressesOf(name, subnet, hostOf(subnet.ipv4, ROUTER_HOST), hostOf(subnet.ipv6, ROUTER_HOST)),
+        ...addressObjects(name, subnet, hostsOf(subnet, ROUTER_HOST)),
       ];
     }),
   ];
@@ -58,18 +71,18 @@ export function planCable(topology: Topology, node: LabNode, nodeNamespace: stri
 export function planNode(topology: Topology, node: LabNode): KernelObject[] {
   const subnet = topology.subnets.find((each) => each.name === node.subnet);
   if (subnet === undefined) throw new RangeError(`node ${node.name} is in no subnet`);
-  const route = (dst: string, via: string): KernelObject => ({
-    kind: 'route',
-    dst,
-    nextHops: [{ via, link: NODE_LINK }],
-    protocol: LAB.protocol,
-  });
   return [
     loopback(),
     { kind: 'link', name: NODE_LINK, detail: { type: 'veth' }, up: true, alias: `${LAB.alias}:uplink` },
-    ...addressesOf(NODE_LINK, subnet, node.ipv4, node.ipv6),
-    route('0.0.0.0/0', hostOf(subnet.ipv4, ROUTER_HOST)),
-    route('::/0', hostOf(subnet.ipv6, ROUTER_HOST)),
+    ...addressObjects(NODE_LINK, subnet, node),
+    ...addressesOf(hostsOf(subnet, ROUTER_HOST)).map(
+      (via): KernelObject => ({
+        kind: 'route',
+        dst: familyOf(via) === 4 ? '0.0.0.0/0' : '::/0',
+        nextHops: [{ via, link: NODE_LINK }],
+        protocol: LAB.protocol,
+      }),
+    ),
   ];
 }
 
@@ -77,21 +90,17 @@ function loopback(): KernelObject {
   return { kind: 'link', name: 'lo', detail: { type: 'other', linkKind: 'physical' }, up: true };
 }
 
-function addressesOf(
-  link: string,
-  subnet: { ipv4: string; ipv6: string },
-  ipv4: string,
-  ipv6: string,
-): KernelObject[] {
-  return [
-    { kind: 'address', link, address: `${ipv4}/${prefixParts(subnet.ipv4).length}` },
-    { kind: 'address', link, address: `${ipv6}/${prefixParts(subnet.ipv6).length}`, noDad: true },
-  ];
+function addressObjects(link: string, subnet: LabSubnet, hosts: DualStack): KernelObject[] {
+  return addressesOf(hosts).map((address) => {
+    const prefix = (familyOf(address) === 4 ? subnet.ipv4 : subnet.ipv6) as string;
+    const text = `${address}/${prefixParts(prefix).length}`;
+    return { kind: 'address', link, address: text, ...(familyOf(address) === 6 && { noDad: true }) };
+  });
 }
 
 /** The addresses the lab's API server is reached by: the router's in the first subnet, IPv4 first. */
-export function apiAddresses(topology: Topology): [string, string] {
+export function apiAddresses(topology: Topology): IpAddress[] {
   const [subnet] = topology.subnets;
   if (subnet === undefined) throw new RangeError('a lab has at least one subnet');
-  return [hostOf(subnet.ipv4, ROUTER_HOST), hostOf(subnet.ipv6, ROUTER_HOST)];
+  return addressesOf(hostsOf(subnet, ROUTER_HOST));
 }

@@ -40,12 +40,7 @@ export function takeSnapshot(): HostSnapshot {
       ...lines('/proc/net/ipv6_route').map(withoutColumns(6, 7)),
     ],
     rules: dump(namespace, NETLINK_ROUTE, dumpRequests(['rule']), NETLINK_HEADER_BYTES),
-    tables: dump(
-      namespace,
-      NETLINK_NETFILTER,
-      firstOf(new NftMirror().dumpRequests()),
-      NETLINK_HEADER_BYTES + NFGENMSG_BYTES,
-    ),
+    tables: tables(namespace),
     mounts: lines('/proc/self/mountinfo').filter((line) => line.includes('/netns')),
     files: FOLDERS.flatMap((folder) => (existsSync(folder) ? [folder, ...filesBelow(folder)] : [])),
   };
@@ -68,6 +63,17 @@ function links(): string[] {
     const read = (file: string) => lines(join(folder, name, file)).join(' ');
     return `${name} index ${read('ifindex')} mtu ${read('mtu')} address ${read('address')} alias "${read('ifalias')}"`;
   });
+}
+
+/** Only root of the network namespace may see them; nobody else can have made one. */
+function tables(namespace: Namespace): string[] {
+  try {
+    const requests = firstOf(new NftMirror().dumpRequests());
+    return dump(namespace, NETLINK_NETFILTER, requests, NETLINK_HEADER_BYTES + NFGENMSG_BYTES);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EPERM') return [];
+    throw error;
+  }
 }
 
 function dump(

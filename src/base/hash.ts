@@ -2,7 +2,7 @@
  * A small non-cryptographic hash for names and addresses derived from identities: FNV-1a, 64 bit (draft-eastlake-fnv), spread over
  * all bits by murmur3's finaliser, so that a name may be cut from any part of it. Stable across versions, machines and time.
  */
-import { formatMac, type MacAddress } from './ip/index.ts';
+import { formatMac, type MacAddress } from '#base/ip/index.ts';
 
 const OFFSET_BASIS = 0xcbf29ce484222325n;
 const PRIME = 0x100000001b3n;

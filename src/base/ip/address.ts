@@ -3,12 +3,17 @@
  * Everywhere in Poplin an address in a model is its canonical text (RFC 5952 for IPv6): it prints, compares and
  * serialises as it is. Bytes appear only at codecs, bigints only inside arithmetic.
  */
+import { hex } from '#base/bytes.ts';
 
 /** An IPv4 or IPv6 address in canonical text: `10.1.2.3`, `fd00::1`. */
 export type IpAddress = string;
 /** A MAC address in lower-case colon form: `0a:00:00:00:00:01`. */
 export type MacAddress = string;
 export type IpFamily = 4 | 6;
+
+const DASH = 0x2d;
+const DOT = 0x2e;
+const COLON = 0x3a;
 
 /** Returns the 4 or 16 bytes of an address, or undefined if the text is no address (zones and ports are not accepted). */
 export function parseIp(text: string): Uint8Array | undefined {
@@ -84,12 +89,29 @@ export function compareIp(a: IpAddress, b: IpAddress): number {
 
 /** Returns the 6 bytes of a MAC address, or undefined. Accepts `:` and `-` as separators. */
 export function parseMac(text: string): Uint8Array | undefined {
-  if (!/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(text)) return undefined;
-  return Uint8Array.from(text.split(/[:-]/), (part) => Number.parseInt(part, 16));
+  if (text.length !== 17) return undefined;
+  const bytes = new Uint8Array(6);
+  for (let i = 0; i < 6; i++) {
+    const at = 3 * i;
+    const separator = i === 0 ? COLON : text.charCodeAt(at - 1);
+    const value = (digitValue(text.charCodeAt(at)) << 4) | digitValue(text.charCodeAt(at + 1));
+    if (value < 0 || (separator !== COLON && separator !== DASH)) return undefined;
+    bytes[i] = value;
+  }
+  return bytes;
 }
 
 export function formatMac(bytes: Uint8Array): MacAddress {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  return hex(bytes, ':');
+}
+
+// Kernel notifications bring addresses by the thousand: the parsers below look at each character once and split nothing.
+
+/** The value of a hexadecimal digit by its character code, or -1. */
+function digitValue(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {
@@ -98,7 +120,7 @@ function parseIpv4(text: string): Uint8Array | undefined {
   let value = -1;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === 0x2e) {
+    if (code === DOT) {
       if (value < 0 || index === 3) return undefined;
       bytes[index++] = value;
       value = -1;
@@ -115,61 +137,75 @@ function parseIpv4(text: string): Uint8Array | undefined {
 
 // RFC 4291 section 2.2: eight groups, one `::`, or a dotted quad in the last 32 bits.
 function parseIpv6(text: string): Uint8Array | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const head = parseGroups(halves[0] as string, halves.length === 1);
-  const tail = halves.length === 2 ? parseGroups(halves[1] as string, true) : [];
-  if (head === undefined || tail === undefined) return undefined;
-  const missing = 16 - head.length - tail.length;
-  if (halves.length === 1 ? missing !== 0 : missing < 2) return undefined;
   const bytes = new Uint8Array(16);
-  bytes.set(head, 0);
-  bytes.set(tail, 16 - tail.length);
-  return bytes;
-}
-
-function parseGroups(text: string, mayEndInIpv4: boolean): number[] | undefined {
-  if (text === '') return [];
-  const out: number[] = [];
-  const groups = text.split(':');
-  for (const [index, group] of groups.entries()) {
-    if (mayEndInIpv4 && index === groups.length - 1 && group.includes('.')) {
-      const quad = parseIpv4(group);
-      if (quad === undefined) return undefined;
-      out.push(...quad);
-    } else {
-      if (!/^[0-9a-f]{1,4}$/i.test(group)) return undefined;
-      const value = Number.parseInt(group, 16);
-      out.push(value >> 8, value & 0xff);
-    }
+  let size = 0;
+  let gap = -1; // the number of bytes before `::`
+  let at = 0;
+  if (text.startsWith('::')) {
+    gap = 0;
+    at = 2;
   }
-  return out.length <= 16 ? out : undefined;
+  while (at < text.length) {
+    if (size === 16) return undefined;
+    const start = at;
+    let value = 0;
+    for (; at < text.length; at++) {
+      const digit = digitValue(text.charCodeAt(at));
+      if (digit < 0) break;
+      value = (value << 4) | digit;
+    }
+    if (text.charCodeAt(at) === DOT) {
+      const quad = size > 12 ? undefined : parseIpv4(text.slice(start));
+      if (quad === undefined) return undefined;
+      bytes.set(quad, size);
+      size += 4;
+      break;
+    }
+    if (at === start || at > start + 4) return undefined;
+    bytes[size++] = value >> 8;
+    bytes[size++] = value & 0xff;
+    if (at === text.length) break;
+    if (text.charCodeAt(at++) !== COLON || at === text.length) return undefined;
+    if (text.charCodeAt(at) !== COLON) continue;
+    if (gap >= 0) return undefined;
+    gap = size;
+    at++;
+  }
+  if (gap < 0) return size === 16 ? bytes : undefined;
+  if (size > 14) return undefined;
+  const resume = 16 - (size - gap);
+  bytes.copyWithin(resume, gap, size);
+  return bytes.fill(0, gap, resume);
 }
 
 // RFC 5952 section 4: lower case, no leading zeros, the longest run of two or more zero groups as `::`, the first of equals.
 function formatIpv6(bytes: Uint8Array): IpAddress {
   const groups: number[] = [];
   for (let i = 0; i < 16; i += 2) groups.push(((bytes[i] as number) << 8) | (bytes[i + 1] as number));
-  let best = -1;
-  let bestLength = 1;
+  let gap = -1;
+  let gapLength = 1;
   for (let i = 0; i < 8; i++) {
     let length = 0;
     while (i + length < 8 && groups[i + length] === 0) length++;
-    if (length > bestLength) {
-      best = i;
-      bestLength = length;
+    if (length > gapLength) {
+      gap = i;
+      gapLength = length;
     }
     i += length;
   }
   // RFC 5952 section 5: IPv4-mapped addresses keep the dotted quad.
-  if (best === 0 && bestLength === 5 && groups[5] === 0xffff) {
+  if (gap === 0 && gapLength === 5 && groups[5] === 0xffff) {
     return `::ffff:${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}`;
   }
-  const text = (from: number, to: number) =>
-    groups
-      .slice(from, to)
-      .map((group) => group.toString(16))
-      .join(':');
-  if (best < 0) return text(0, 8);
-  return `${text(0, best)}::${text(best + bestLength, 8)}`;
+  let text = '';
+  for (let i = 0; i < 8; i++) {
+    if (i === gap) {
+      text += '::';
+      i += gapLength - 1;
+    } else {
+      if (i > 0 && i !== gap + gapLength) text += ':';
+      text += (groups[i] as number).toString(16);
+    }
+  }
+  return text;
 }

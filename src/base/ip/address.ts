@@ -3,7 +3,7 @@
  * Everywhere in Poplin an address in a model is its canonical text (RFC 5952 for IPv6): it prints, compares and
  * serialises as it is. Bytes appear only at codecs, bigints only inside arithmetic.
  */
-import { hex } from '#base/bytes.ts';
+import { compare, hex } from '#base/bytes.ts';
 
 /** An IPv4 or IPv6 address in canonical text: `10.1.2.3`, `fd00::1`. */
 export type IpAddress = string;
@@ -51,21 +51,22 @@ export function familyBits(family: IpFamily): 32 | 128 {
 }
 
 export function ipToBigInt(text: IpAddress): bigint {
-  let value = 0n;
-  for (const byte of ipBytes(text)) value = (value << 8n) | BigInt(byte);
-  return value;
+  const bytes = ipBytes(text);
+  const view = new DataView(bytes.buffer);
+  if (bytes.length === 4) return BigInt(view.getUint32(0));
+  return (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
 }
 
 /** Throws a RangeError if the value does not fit the family. */
 export function bigIntToIp(value: bigint, family: IpFamily): IpAddress {
-  const size = family === 4 ? 4 : 16;
-  if (value < 0n || value >> BigInt(size * 8) !== 0n)
+  if (value < 0n || value >> BigInt(familyBits(family)) !== 0n)
     throw new RangeError(`${value} is no IPv${family} address`);
-  const bytes = new Uint8Array(size);
-  let rest = value;
-  for (let i = size - 1; i >= 0; i--) {
-    bytes[i] = Number(rest & 0xffn);
-    rest >>= 8n;
+  const bytes = new Uint8Array(familyBits(family) / 8);
+  const view = new DataView(bytes.buffer);
+  if (family === 4) view.setUint32(0, Number(value));
+  else {
+    view.setBigUint64(0, value >> 64n);
+    view.setBigUint64(8, value); // the lower 64 bits
   }
   return formatIp(bytes);
 }
@@ -79,12 +80,7 @@ export function offsetIp(text: IpAddress, offset: number | bigint): IpAddress {
 export function compareIp(a: IpAddress, b: IpAddress): number {
   const left = ipBytes(a);
   const right = ipBytes(b);
-  if (left.length !== right.length) return left.length - right.length;
-  for (let i = 0; i < left.length; i++) {
-    const difference = (left[i] as number) - (right[i] as number);
-    if (difference !== 0) return difference;
-  }
-  return 0;
+  return left.length === right.length ? compare(left, right) : left.length - right.length;
 }
 
 /** Returns the 6 bytes of a MAC address, or undefined. Accepts `:` and `-` as separators. */

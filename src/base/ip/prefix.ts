@@ -2,15 +2,17 @@
  * Prefixes (`10.1.0.0/16`, `fd00::/64`) and interface addresses (`10.1.0.1/16`: an address with its prefix length).
  * Both are canonical text; the functions here do the arithmetic. Source of the notation: RFC 4632, RFC 4291 section 2.3.
  */
+import { compare } from '#base/bytes.ts';
 import {
   bigIntToIp,
-  canonicalIp,
   familyBits,
   familyOf,
+  formatIp,
   type IpAddress,
   type IpFamily,
   ipBytes,
   ipToBigInt,
+  parseIp,
 } from './address.ts';
 
 /** A prefix in canonical text, host bits zero: `10.1.0.0/16`. */
@@ -24,60 +26,58 @@ export interface PrefixParts {
   readonly family: IpFamily;
 }
 
+/** A prefix as arithmetic wants it. */
+interface Bits {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
 /** Splits `address/length` in any spelling into canonical parts; undefined if it is malformed. Host bits are kept. */
 export function parsePrefix(text: string): PrefixParts | undefined {
-  const slash = text.indexOf('/');
-  if (slash < 0) return undefined;
-  const address = canonicalIp(text.slice(0, slash));
-  const lengthText = text.slice(slash + 1);
-  if (address === undefined || !/^(0|[1-9][0-9]{0,2})$/.test(lengthText)) return undefined;
-  const length = Number(lengthText);
-  const family = familyOf(address);
-  return length <= familyBits(family) ? { address, length, family } : undefined;
+  const bits = parseBits(text);
+  return bits && { address: formatIp(bits.bytes), length: bits.length, family: familyOf(text) };
 }
 
 /** Like parsePrefix; throws a RangeError that names the text. */
 export function prefixParts(text: IpPrefix | IpInterface): PrefixParts {
-  const parts = parsePrefix(text);
-  if (parts === undefined) throw new RangeError(`not a prefix: "${text}"`);
-  return parts;
+  const { bytes, length } = bitsOf(text);
+  return { address: formatIp(bytes), length, family: familyOf(text) };
 }
 
 /** The prefix an interface address lies in: `10.1.0.1/16` gives `10.1.0.0/16`. */
 export function networkOf(text: IpPrefix | IpInterface): IpPrefix {
-  const { address, length, family } = prefixParts(text);
-  return `${bigIntToIp(ipToBigInt(address) & mask(length, family), family)}/${length}`;
+  const bits = bitsOf(text);
+  return `${withHostBits(bits, 0)}/${bits.length}`;
 }
 
 /** The lowest address of a prefix. */
 export function firstIp(prefix: IpPrefix): IpAddress {
-  return prefixParts(networkOf(prefix)).address;
+  return withHostBits(bitsOf(prefix), 0);
 }
 
 /** The highest address of a prefix (IPv4: the broadcast address). */
 export function lastIp(prefix: IpPrefix): IpAddress {
-  const { address, length, family } = prefixParts(prefix);
-  const host = (1n << BigInt(familyBits(family) - length)) - 1n;
-  return bigIntToIp(ipToBigInt(address) | host, family);
+  return withHostBits(bitsOf(prefix), 0xff);
 }
 
 /** How many addresses a prefix holds. */
 export function prefixSize(prefix: IpPrefix): bigint {
-  const { length, family } = prefixParts(prefix);
-  return 1n << BigInt(familyBits(family) - length);
+  const { bytes, length } = bitsOf(prefix);
+  return 1n << BigInt(bytes.length * 8 - length);
 }
 
 /** True if `inner` (an address or a prefix) lies wholly within `outer`. Different families never contain each other. */
 export function prefixContains(outer: IpPrefix, inner: IpPrefix | IpAddress): boolean {
-  const wide = prefixParts(outer);
-  const narrow = inner.includes('/') ? prefixParts(inner) : hostPrefix(inner);
-  if (wide.family !== narrow.family || wide.length > narrow.length) return false;
-  const bits = mask(wide.length, wide.family);
-  return (ipToBigInt(wide.address) & bits) === (ipToBigInt(narrow.address) & bits);
+  const wide = bitsOf(outer);
+  const narrow = inner.includes('/') ? bitsOf(inner) : hostBits(inner);
+  return wide.length <= narrow.length && beginAlike(wide.bytes, narrow.bytes, wide.length);
 }
 
+/** True if any address lies in both. */
 export function prefixesOverlap(a: IpPrefix, b: IpPrefix): boolean {
-  return prefixContains(a, networkOf(b)) || prefixContains(b, networkOf(a));
+  const left = bitsOf(a);
+  const right = bitsOf(b);
+  return beginAlike(left.bytes, right.bytes, Math.min(left.length, right.length));
 }
 
 /** The `index`-th prefix of `length` bits inside a prefix, counted from 0; throws a RangeError where there is none. */
@@ -97,19 +97,48 @@ export function hostPrefixOf(address: IpAddress): IpPrefix {
 
 /** Orders by family, then address, then length. */
 export function comparePrefix(a: IpPrefix, b: IpPrefix): number {
-  const left = prefixParts(a);
-  const right = prefixParts(b);
-  if (left.family !== right.family) return left.family - right.family;
-  const difference = ipToBigInt(left.address) - ipToBigInt(right.address);
-  return difference === 0n ? left.length - right.length : difference < 0n ? -1 : 1;
+  const left = bitsOf(a);
+  const right = bitsOf(b);
+  if (left.bytes.length !== right.bytes.length) return left.bytes.length - right.bytes.length;
+  return compare(left.bytes, right.bytes) || left.length - right.length;
 }
 
-function hostPrefix(address: IpAddress): PrefixParts {
-  const family = ipBytes(address).length === 4 ? 4 : 6;
-  return { address, length: familyBits(family), family };
+function parseBits(text: string): Bits | undefined {
+  const slash = text.indexOf('/');
+  if (slash < 0) return undefined;
+  const bytes = parseIp(text.slice(0, slash));
+  const lengthText = text.slice(slash + 1);
+  if (bytes === undefined || !/^(0|[1-9][0-9]{0,2})$/.test(lengthText)) return undefined;
+  const length = Number(lengthText);
+  return length <= bytes.length * 8 ? { bytes, length } : undefined;
 }
 
-function mask(length: number, family: IpFamily): bigint {
-  const bits = familyBits(family);
-  return ((1n << BigInt(length)) - 1n) << BigInt(bits - length);
+function bitsOf(text: IpPrefix | IpInterface): Bits {
+  const bits = parseBits(text);
+  if (bits === undefined) throw new RangeError(`not a prefix: "${text}"`);
+  return bits;
+}
+
+function hostBits(address: IpAddress): Bits {
+  const bytes = ipBytes(address);
+  return { bytes, length: bytes.length * 8 };
+}
+
+/** The address with every bit behind the prefix that of `fill`, 0 or 0xff; the bytes are used up. */
+function withHostBits({ bytes, length }: Bits, fill: 0 | 0xff): IpAddress {
+  const whole = length >> 3;
+  if (whole < bytes.length) {
+    const kept = 0xff00 >> (length & 7);
+    bytes[whole] = ((bytes[whole] as number) & kept) | (fill & ~kept);
+    bytes.fill(fill, whole + 1);
+  }
+  return formatIp(bytes);
+}
+
+/** True if both are of one family and their first `length` bits are the same. */
+function beginAlike(a: Uint8Array, b: Uint8Array, length: number): boolean {
+  if (a.length !== b.length) return false;
+  const whole = length >> 3;
+  for (let i = 0; i < whole; i++) if (a[i] !== b[i]) return false;
+  return (((a[whole] ?? 0) ^ (b[whole] ?? 0)) & (0xff00 >> (length & 7)) & 0xff) === 0;
 }

@@ -1,5 +1,5 @@
 /** The demonstration behind `npm start`: the network of the article on one machine, proved with real packets, and nothing left. */
-import { demoTopology, passed, type Reachability, summarise } from '#core/lab/index.ts';
+import { demoTopology, passed, type Reachability, summarise, type Topology } from '#core/lab/index.ts';
 import { compareSnapshots, takeSnapshot } from '#io/snapshot/index.ts';
 import { programName } from './caller.ts';
 import { Interrupt } from './interrupt.ts';
@@ -27,12 +27,11 @@ export async function demo(flags: DemoFlags): Promise<void> {
   const out = flags.json ? process.stderr : process.stdout;
   const say = (text: string) => out.write(`${text}\n`);
   using interrupt = new Interrupt();
-  const labsBefore = listLabs();
   const before = takeSnapshot();
   const topology = { ...demoTopology(), name: flags.name };
   const proof = await runDemo(topology, flags, interrupt, out);
-  const others = [...labsBefore, ...listLabs()].filter((lab) => lab !== flags.name);
-  const leftovers = compareSnapshots(before, takeSnapshot()).filter((line) => !concerns(line, others));
+  const differences = compareSnapshots(before, takeSnapshot());
+  const leftovers = differences.filter((line) => !isForeign(line, flags.name));
   for (const line of leftovers) say(`left behind: ${line}`);
   if (leftovers.length === 0) say('the host is as it was before');
   process.exitCode = leftovers.length === 0 && proof?.failures === 0 && proof.summary.natFree ? 0 : 1;
@@ -50,45 +49,67 @@ export async function demo(flags: DemoFlags): Promise<void> {
 
 /** The lab's life, from nothing to nothing; undefined if it was interrupted before all was proved. */
 async function runDemo(
-  topology: ReturnType<typeof demoTopology>,
+  topology: Topology,
   { once }: DemoFlags,
   interrupt: Interrupt,
   out: NodeJS.WriteStream,
 ): Promise<Proof | undefined> {
   const say = (text: string) => out.write(`${text}\n`);
   const progress = new Progress(out);
+  const lab = await launch(topology, interrupt, progress);
+  if (lab === undefined) {
+    say('interrupted, and cleaned up');
+    return undefined;
+  }
   try {
-    const lab = await launchLab(topology, {
-      progress: (step) => progress.step(step),
-      signal: interrupt.signal,
-      tied: true,
-    });
-    const proof = await untilInterrupted(prove(lab, progress, say), interrupt);
+    const proof = await prove(lab, interrupt, progress, say);
     if (proof !== undefined && !once) {
       say(whatNext(lab.dir));
       await Promise.race([interrupt.promise, lab.ended]);
       say('');
     }
-    progress.step('cleaning up');
     return proof;
-  } catch (error) {
-    if (!(error instanceof LaunchInterrupted)) throw error;
-    progress.end();
-    say('interrupted, and cleaned up');
-    return undefined;
   } finally {
+    progress.step('cleaning up');
     await takeDown(topology.name);
     progress.end();
   }
 }
 
-async function prove({ dir }: LaunchedLab, progress: Progress, say: (text: string) => void): Promise<Proof> {
-  const state = await labState(dir.name);
-  progress.end();
+/** The lab, or undefined if it was interrupted and is gone again. */
+async function launch(
+  topology: Topology,
+  interrupt: Interrupt,
+  progress: Progress,
+): Promise<LaunchedLab | undefined> {
+  try {
+    return await launchLab(topology, {
+      progress: (step) => progress.step(step),
+      signal: interrupt.signal,
+      tied: true,
+    });
+  } catch (error) {
+    if (error instanceof LaunchInterrupted) return undefined;
+    throw error;
+  } finally {
+    progress.end();
+  }
+}
+
+/** Shows the lab and what its probes find; undefined if it was interrupted before. */
+async function prove(
+  { dir }: LaunchedLab,
+  interrupt: Interrupt,
+  progress: Progress,
+  say: (text: string) => void,
+): Promise<Proof | undefined> {
+  const state = await untilInterrupted(labState(dir.name), interrupt);
+  if (state === undefined) return undefined;
   say(`\n${describeLab(state)}\n`);
   progress.step('every pair, IPv4 and IPv6, with real packets');
-  const probed = await probeLab(dir.name);
+  const probed = await untilInterrupted(probeLab(dir.name), interrupt);
   progress.end();
+  if (probed === undefined) return undefined;
   say(`\n${describeMatrix(probed)}\n`);
   const summary = summarise(probed.outcomes);
   const good = probed.outcomes.filter(passed).length;
@@ -98,25 +119,22 @@ async function prove({ dir }: LaunchedLab, progress: Progress, say: (text: strin
 }
 
 /** What the work gives, or undefined as soon as a signal comes; then nobody waits for the work, or hears of its failure. */
-async function untilInterrupted<T>(work: Promise<T>, interrupt: Interrupt): Promise<T | undefined> {
-  const interrupted = interrupt.promise.then(() => undefined);
-  const outcome = await Promise.race([
-    work.catch((error: unknown) => (interrupt.signal.aborted ? undefined : Promise.reject(error))),
-    interrupted,
-  ]);
-  return outcome;
+function untilInterrupted<T>(work: Promise<T>, interrupt: Interrupt): Promise<T | undefined> {
+  const heard = work.catch((error: unknown) =>
+    interrupt.signal.aborted ? undefined : Promise.reject(error),
+  );
+  return Promise.race([heard, interrupt.promise.then(() => undefined)]);
 }
 
-/** A difference that another lab made, which came or went in the meantime. */
-function concerns(line: string, labs: readonly string[]): boolean {
-  const path = line.split(/[+-] /)[1] ?? '';
-  if (labs.length === 0) return false;
-  const folder = labsFolder();
-  return (
-    labs.some((lab) => line.includes(`${new LabDir(lab).path}`) || line.includes(`/netns/poplin-${lab}-`)) ||
-    [folder, `${folder}/.made`, '/run/poplin', '/run/netns'].includes(path) ||
-    / \/run\/netns \/run\/netns /.test(line)
-  );
+/** True for a difference that this lab cannot have made: another lab's files, or a network namespace of another name. */
+function isForeign(line: string, name: string): boolean {
+  const namespace = /\/run\/netns\/(\S+)/.exec(line)?.[1];
+  if (namespace !== undefined) return !namespace.startsWith(`poplin-${name}-`);
+  const path = line.split(/: [+-] /)[1] ?? '';
+  if (path.startsWith(`${labsFolder()}/`)) return !`${path}/`.startsWith(`${new LabDir(name).path}/`);
+  // As long as there are other labs, what all labs share stays.
+  const isShared = labsFolder().startsWith(path) || path.includes('/run/netns');
+  return isShared && listLabs().length > 0;
 }
 
 function whatNext({ name }: LabDir): string {

@@ -3,7 +3,16 @@
  * down as it is made, and the last lab to go takes it away; what was there before, or is still in use, stays.
  */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { nativeAddon } from '#io/native/index.ts';
 import { labsFolder, listLabs } from './lab-dir.ts';
@@ -14,7 +23,6 @@ interface Trace {
 }
 
 interface Mount {
-  readonly id: string;
   readonly shared: boolean;
   /** Mounts that lie on it. */
   readonly children: number;
@@ -72,20 +80,30 @@ function undo({ made, path }: Trace): void {
   }
 }
 
-/** proc_pid_mountinfo(5): ID, parent, device, root, mount point, options, optional fields up to a hyphen. The topmost mount counts. */
+/** The mount whose root is at the path; undefined if the path is absent or no mount point. */
 function mountAt(path: string): Mount | undefined {
+  const id = mountIdOf(path);
+  // proc_pid_mountinfo(5): ID, parent, device, root, mount point, options, optional fields up to a hyphen.
   const rows = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) => line.split(' '));
-  const found = rows.findLast((row) => row[4] === path);
-  if (found === undefined) return undefined;
-  const [id] = found as [string];
-  const optional = found.slice(6, found.indexOf('-'));
+  const found = rows.find((row) => row[0] === id);
+  if (found?.[4] !== path) return undefined;
   return {
-    id,
-    shared: optional.some((field) => field.startsWith('shared:')),
+    shared: found.slice(6, found.indexOf('-')).some((field) => field.startsWith('shared:')),
     children: rows.filter((row) => row[1] === id).length,
   };
+}
+
+/** The mount that a path lies on; other mounts at the same path may lie hidden below it. */
+function mountIdOf(path: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  const fd = openSync(path, 'r');
+  try {
+    return /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function mkdirIfAbsent(path: string): boolean {

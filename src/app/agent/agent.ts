@@ -198,7 +198,8 @@ class Agent implements AsyncDisposable {
     this.ready = true;
     if (!wasReady) logger.info({ firstPassOps: this.loop.status().firstPassOps }, 'ready');
     if (!registerNode) return;
-    const publish = () => publishNode(store, node, addresses, lease, true, systemClock.now(), this.signal);
+    const publish = () =>
+      publishNode(store, node, { addresses, lease, ready: true, nowMs: systemClock.now() }, this.signal);
     await untilReachable('node', publish, { ...CLOCK, logger, signal: this.signal });
   }
 

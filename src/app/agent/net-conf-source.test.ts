@@ -85,7 +85,7 @@ describe('loadNetConf', () => {
     await put('{"Network":"10.10.0.0/99","Backend":{"Type":"vxlan","VNI":-1}}');
     const problems = await load().then(
       () => '',
-      (error: Error) => error.message,
+      (error: unknown) => (error as Error).message,
     );
     expect(problems.split('\n').length).toBeGreaterThanOrEqual(2);
     expect(problems).toContain('configmap poplin-system/poplin-config key net-conf.json:1:');

@@ -64,7 +64,8 @@ describe('publishNode', () => {
   async function published(ready: boolean, lease = LEASE, addresses = ADDRESSES): Promise<KubeObject> {
     const store = new FakeStore();
     await findNode(store, 'node-a', true, signal);
-    await publishNode(store, 'node-a', addresses, lease, ready, Date.UTC(2024, 0, 1, 12, 30, 5, 678), signal);
+    const nowMs = Date.UTC(2024, 0, 1, 12, 30, 5, 678);
+    await publishNode(store, 'node-a', { addresses, lease, ready, nowMs }, signal);
     return store.get(nodes, 'node-a');
   }
 

@@ -52,14 +52,19 @@ function uidOf(node: KubeObject): string {
   return uid;
 }
 
+/** What a node says of itself in the store. */
+export interface NodeNews {
+  readonly addresses: NodeAddresses;
+  readonly lease: SubnetLease;
+  readonly ready: boolean;
+  readonly nowMs: number;
+}
+
 /** Publishes what a kubelet would: addresses, pod subnets, readiness. */
 export async function publishNode(
   store: ObjectStore,
   name: string,
-  addresses: NodeAddresses,
-  lease: SubnetLease,
-  ready: boolean,
-  nowMs: number,
+  { addresses, lease, ready, nowMs }: NodeNews,
   signal: AbortSignal,
 ): Promise<void> {
   const podCIDRs = [lease.ipv4?.subnet, lease.ipv6?.subnet].filter((subnet) => subnet !== undefined);

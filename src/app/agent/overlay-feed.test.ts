@@ -250,13 +250,12 @@ describe('OverlayFeed', () => {
       fc.property(fc.array(objects), (list) => {
         const { feed } = setUp();
         const items = list.map(
-          ({ name, annotations, labels, spec }) =>
-            ({
-              apiVersion: 'v1',
-              kind: 'Lease',
-              metadata: { name, annotations, labels },
-              spec,
-            }) as KubeObject,
+          ({ name, annotations, labels, spec }): KubeObject => ({
+            apiVersion: 'v1',
+            kind: 'Lease',
+            metadata: { name, annotations, labels },
+            spec,
+          }),
         );
         feed.sync(items);
         for (const item of items) feed.upsert(item);

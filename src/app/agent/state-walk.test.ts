@@ -21,7 +21,14 @@ import {
 } from '#core/kernel/index.ts';
 import { LEASE_NAMESPACE, leaseToObject, type NetConf } from '#core/lease/index.ts';
 import { type VxlanSettings, vtepMac } from '#core/overlay/index.ts';
-import { type KubeObject, type ObjectStore, RESOURCES, StoreError } from '#core/store/index.ts';
+import {
+  type Follower,
+  type KubeObject,
+  type ListOptions,
+  RESOURCES,
+  type ResourcePath,
+  StoreError,
+} from '#core/store/index.ts';
 import { FakeKernel } from '#testing/fake-kernel/index.ts';
 import { FakeStore } from '#testing/fake-store/index.ts';
 import { SimClock, settle } from '#testing/sim-clock.ts';
@@ -196,9 +203,13 @@ class SlowToFollow extends FakeStore {
     this.gate = Promise.withResolvers<void>();
   }
 
-  override async follow<T extends KubeObject>(...args: Parameters<ObjectStore['follow']>): Promise<void> {
+  override async follow<T extends KubeObject>(
+    resource: ResourcePath,
+    options: ListOptions & { signal: AbortSignal },
+    follower: Follower<T>,
+  ): Promise<void> {
     await this.gate.promise;
-    return super.follow<T>(...(args as Parameters<FakeStore['follow']>));
+    return super.follow(resource, options, follower);
   }
 }
 

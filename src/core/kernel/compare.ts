@@ -82,7 +82,7 @@ function equalNextHops(desired: readonly NextHop[], actual: readonly NextHop[]):
 
 /** Every field the wish names has the wished value; nested objects alike. */
 function coversWishes(wish: object, have: object): boolean {
-  return Object.entries(wish).every(([field, value]) => {
+  return (Object.entries(wish) as [string, unknown][]).every(([field, value]) => {
     if (value === undefined) return true;
     const found = (have as Record<string, unknown>)[field];
     if (typeof value === 'object' && value !== null) {

@@ -90,7 +90,7 @@ describe('a request', () => {
     const [answer] = await socket.request(bytes.getLink(bridge));
     expect(bytes.indexOf(answer)).toBe(bridge);
     await expect(socket.request(bytes.newBridge('b0'), 'link b0')).rejects.toThrow(
-      'link b0: file already exists (EEXIST)',
+      'link b0: exists already (EEXIST)',
     );
   });
 

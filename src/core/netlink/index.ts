@@ -30,14 +30,8 @@ export {
   nest,
   type RawAttribute,
 } from './attribute.ts';
-export {
-  decodeErrorMessage,
-  type ExtendedAck,
-  errnoName,
-  errnoNumber,
-  errnoText,
-  type KernelVerdict,
-} from './errors.ts';
+export { errnoName, errnoText } from './errno.ts';
+export { decodeVerdict, type KernelVerdict } from './errors.ts';
 export { decodeFamily, familyRequest, type GenericFamily } from './generic/control.ts';
 export {
   type DeviceFeatures,

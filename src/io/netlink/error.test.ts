@@ -30,15 +30,12 @@ test.each([
   expect(predicate(new Error('EEXIST'))).toBe(false);
 });
 
-test('every errno has a name, and those that netlink uses have a text', () => {
-  for (let errno = 1; errno < 134; errno += 1) {
-    expect(new NetlinkError({ operation: 'x', errno }).code).toMatch(/^E[A-Z0-9]+$/);
-  }
-  expect(new NetlinkError({ operation: 'nft', errno: 85 }).message).toBe(
-    'nft: interrupted by another change (ERESTART)',
-  );
-  expect(new NetlinkError({ operation: 'x', errno: 95 }).code).toBe('EOPNOTSUPP');
-  expect(new NetlinkError({ operation: 'x', errno: 11 }).code).toBe('EAGAIN');
+test('errno values that Linux and Node name differently keep the name of Linux', () => {
+  const message = (errno: number) => new NetlinkError({ operation: 'x', errno }).message;
+  expect(message(85)).toBe('x: interrupted by another change (ERESTART)');
+  expect(message(95)).toBe('x: operation not supported (EOPNOTSUPP)');
+  expect(message(11)).toBe('x: try again (EAGAIN)');
+  expect(message(4095)).toBe('x: errno 4095 (errno 4095)');
 });
 
 test('an interrupted dump is told from a call interrupted by a signal', () => {

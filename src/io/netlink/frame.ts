@@ -1,28 +1,11 @@
 /**
- * The 16-byte netlink header and the error message with its extended acknowledgement; nothing of any protocol above.
+ * The 16-byte netlink header, read in place without a codec since every message passes here, and the kernel's verdicts.
  * Host byte order, which is little-endian on all machines we run on. Source: linux/netlink.h.
  */
-import { errnoCode } from './error.ts';
+import { isDecodeError } from '#core/codec/index.ts';
+import { decodeVerdict, errnoName, HEADER_BYTES } from '#core/netlink/index.ts';
 
-export const HEADER_BYTES = 16;
-
-export const NLMSG_ERROR = 2;
-export const NLMSG_DONE = 3;
-
-export const NLM_F_REQUEST = 0x1;
-export const NLM_F_ACK = 0x4;
-export const NLM_F_DUMP_INTR = 0x10;
-export const NLM_F_DUMP = 0x300;
-/** In an error message: attributes follow. */
-const NLM_F_CAPPED = 0x100;
-const NLM_F_ACK_TLVS = 0x200;
-
-const NLMSGERR_ATTR_MSG = 1;
-const NLMSGERR_ATTR_OFFS = 2;
-
-const ATTRIBUTE_TYPE_MASK = 0x3fff;
 const EPROTO = 71;
-const decoder = new TextDecoder();
 
 /** One message of a transaction that the kernel refused. */
 export interface MessageFailure {
@@ -119,43 +102,20 @@ export function splitMessages(bytes: Uint8Array): Uint8Array[] {
   return messages;
 }
 
-/** Reads an NLMSG_ERROR message: errno, and the extended acknowledgement if the kernel added one. */
+/** What an NLMSG_ERROR or NLMSG_DONE says; one that cannot be read is EPROTO. */
 export function readVerdict(message: Uint8Array): Verdict {
-  // The message in question follows the errno: its header alone (NETLINK_CAP_ACK), or whole.
-  const quotedAt = HEADER_BYTES + 4;
-  if (message.length < quotedAt + HEADER_BYTES) return verdictOf(EPROTO);
-  const errno = -(uint32At(message, HEADER_BYTES) | 0);
-  const flags = flagsOf(message);
-  if ((flags & NLM_F_ACK_TLVS) === 0) return verdictOf(errno);
-  const quotedBytes = (flags & NLM_F_CAPPED) !== 0 ? HEADER_BYTES : uint32At(message, quotedAt);
-  return { ...verdictOf(errno), ...readExtendedAck(message, quotedAt + aligned(quotedBytes)) };
-}
-
-/** The errno and text a dump ended with (NLMSG_DONE carries both since Linux 4.20). */
-export function readDone(message: Uint8Array): Verdict {
-  if (message.length < HEADER_BYTES + 4) return verdictOf(0);
-  const verdict = verdictOf(-(uint32At(message, HEADER_BYTES) | 0));
-  const hasExtendedAck = (flagsOf(message) & NLM_F_ACK_TLVS) !== 0;
-  return hasExtendedAck ? { ...verdict, ...readExtendedAck(message, HEADER_BYTES + 4) } : verdict;
-}
-
-function verdictOf(errno: number): Verdict {
-  return errno <= 0 ? ACKNOWLEDGED : { errno, code: errnoCode(errno) };
-}
-
-function readExtendedAck(message: Uint8Array, from: number): { message?: string; offset?: number } {
-  const found: { message?: string; offset?: number } = {};
-  let at = from;
-  while (at + 4 <= message.length) {
-    const length = uint16At(message, at);
-    if (length < 4 || at + length > message.length) break;
-    const type = uint16At(message, at + 2) & ATTRIBUTE_TYPE_MASK;
-    if (type === NLMSGERR_ATTR_MSG) {
-      found.message = decoder.decode(message.subarray(at + 4, at + length)).replace(/\0+$/, '');
-    } else if (type === NLMSGERR_ATTR_OFFS && length >= 8) {
-      found.offset = uint32At(message, at + 4);
-    }
-    at += aligned(length);
+  try {
+    const { errno, acknowledgement } = decodeVerdict(message);
+    if (errno === 0) return ACKNOWLEDGED;
+    const { message: text, offset } = acknowledgement;
+    return {
+      errno,
+      code: errnoName(errno),
+      ...(text === undefined ? {} : { message: text }),
+      ...(offset === undefined ? {} : { offset }),
+    };
+  } catch (error) {
+    if (!isDecodeError(error)) throw error;
+    return { errno: EPROTO, code: errnoName(EPROTO) };
   }
-  return found;
 }

@@ -5,17 +5,11 @@ export {
   type NetlinkProtocol,
 } from './descriptor.ts';
 export {
-  errnoCode,
-  isAddressGone,
-  isBusy,
   isDumpInterrupted,
   isExist,
-  isInvalid,
   isNetlinkError,
   isNotFound,
-  isNotSupported,
   isOverrun,
-  isPermission,
   NetlinkError,
   type NetlinkErrorParts,
 } from './error.ts';

@@ -1,29 +1,12 @@
-/**
- * nf_tables transactions: messages between BATCH_BEGIN and BATCH_END in one send, all of them or none.
- * Source: linux/netfilter/nfnetlink.h, net/netfilter/nfnetlink.c (nfnetlink_rcv_batch).
- */
+/** nf_tables transactions: messages between BATCH_BEGIN and BATCH_END in one send, all of them or none. */
+import { NLM_F, NLMSG } from '#core/netlink/index.ts';
+import { batchBegin, batchEnd, decodeGeneration, generationRequest } from '#core/netlink/nftables/index.ts';
 import { type Channel, checkSent, type Operation, unanswered } from './channel.ts';
 import { NetlinkError } from './error.ts';
-import {
-  HEADER_BYTES,
-  type MessageFailure,
-  NLM_F_ACK,
-  NLM_F_REQUEST,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-  sequenceOf,
-  typeOf,
-} from './frame.ts';
+import { type MessageFailure, sequenceOf, typeOf } from './frame.ts';
 import { coalesce, collectVerdicts, request } from './operation.ts';
 import type { NetlinkSocket } from './socket.ts';
 
-const NFNL_MSG_BATCH_BEGIN = 0x10;
-const NFNL_MSG_BATCH_END = 0x11;
-const NFNL_BATCH_GENID = 1;
-const NFNL_SUBSYS_NFTABLES = 10;
-const NFT_MSG_GETGEN = 16;
-const NFTA_GEN_ID = 1;
-const NFGENMSG_BYTES = 4;
 const EMSGSIZE = 90;
 const OPERATION = 'nftables batch';
 
@@ -59,11 +42,10 @@ export function nftBatch(
 
 /** The ruleset generation of the socket's namespace; it changes with every commit. Throws NetlinkError. */
 export function nftGeneration(socket: NetlinkSocket): number {
-  const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN;
-  const question = nfnlMessage(type, 0, new Uint8Array(0));
+  const question = generationRequest();
   const answers = socket.channel.runSync(request(socket.channel, question, 'nftables generation'));
   for (const answer of answers) {
-    const generation = attribute32(answer, NFTA_GEN_ID);
+    const generation = decodeGeneration(answer);
     if (generation !== undefined) return generation;
   }
   throw new NetlinkError({ operation: 'nftables generation', errno: 71, extAck: 'the answer holds no id' });
@@ -75,16 +57,10 @@ function* batch(
   options: NftBatchOptions,
 ): Operation<NftBatchOutcome> {
   if (messages.length === 0) return { failures: [], replies: [] };
-  const begin = nfnlMessage(
-    NFNL_MSG_BATCH_BEGIN,
-    NFNL_SUBSYS_NFTABLES,
-    generationAttribute(options.generation),
-  );
-  const end = nfnlMessage(NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, new Uint8Array(0));
   const last = messages.length + 1;
   const first = channel.takeSequences(messages.length + 2);
-  const bytes = coalesce([begin, ...messages, end], first, (index) =>
-    index === last ? NLM_F_REQUEST | NLM_F_ACK : NLM_F_REQUEST,
+  const bytes = coalesce([batchBegin(options.generation), ...messages, batchEnd()], first, (index) =>
+    index === last ? NLM_F.REQUEST | NLM_F.ACK : NLM_F.REQUEST,
   );
   const room = channel.transport.sendBytesMax(bytes.length);
   if (room < bytes.length) {
@@ -107,41 +83,6 @@ function repliesOf(messages: readonly Uint8Array[], first: number, last: number)
   return messages.filter((message) => {
     const type = typeOf(message);
     const sequence = sequenceOf(message);
-    return type !== NLMSG_ERROR && type !== NLMSG_DONE && sequence > first && sequence < first + last;
+    return type !== NLMSG.ERROR && type !== NLMSG.DONE && sequence > first && sequence < first + last;
   });
-}
-
-/** Header, nfgenmsg (family unspecified, version 0, big-endian resource) and attributes. */
-function nfnlMessage(type: number, resource: number, attributes: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + NFGENMSG_BYTES + attributes.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, true);
-  view.setUint16(4, type, true);
-  view.setUint16(HEADER_BYTES + 2, resource, false);
-  bytes.set(attributes, HEADER_BYTES + NFGENMSG_BYTES);
-  return bytes;
-}
-
-function generationAttribute(generation: number | undefined): Uint8Array {
-  if (generation === undefined) return new Uint8Array(0);
-  const bytes = new Uint8Array(8);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, bytes.length, true);
-  view.setUint16(2, NFNL_BATCH_GENID, true);
-  view.setUint32(4, generation, false);
-  return bytes;
-}
-
-/** The big-endian 32-bit value of a top-level attribute behind the nfgenmsg. */
-function attribute32(message: Uint8Array, wanted: number): number | undefined {
-  const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
-  let at = HEADER_BYTES + NFGENMSG_BYTES;
-  while (at + 4 <= message.length) {
-    const length = view.getUint16(at, true);
-    if (length < 4 || at + length > message.length) return undefined;
-    if ((view.getUint16(at + 2, true) & 0x3fff) === wanted && length >= 8)
-      return view.getUint32(at + 4, false);
-    at += (length + 3) & ~3;
-  }
-  return undefined;
 }

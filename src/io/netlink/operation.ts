@@ -1,4 +1,5 @@
 /** The operations of a netlink socket: request, transaction, dump. Pure but for the sequence numbers they take. */
+import { NLM_F, NLMSG } from '#core/netlink/index.ts';
 import { type Channel, checkSent, type Operation, unanswered } from './channel.ts';
 import { NetlinkError } from './error.ts';
 import {
@@ -7,13 +8,6 @@ import {
   copyMessage,
   flagsOf,
   type MessageFailure,
-  NLM_F_ACK,
-  NLM_F_DUMP,
-  NLM_F_DUMP_INTR,
-  NLM_F_REQUEST,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-  readDone,
   readVerdict,
   sequenceOf,
   typeOf,
@@ -34,17 +28,17 @@ export function* request(channel: Channel, message: Uint8Array, operation: strin
   checkMessage(message, operation);
   const sequence = channel.takeSequences(1);
   channel.transport.sendBytesMax(message.length);
-  const exchange = yield stamped(message, sequence, NLM_F_REQUEST | NLM_F_ACK);
+  const exchange = yield stamped(message, sequence, NLM_F.REQUEST | NLM_F.ACK);
   checkSent(exchange, operation);
   const answers: Uint8Array[] = [];
   let acknowledged = false;
   for (const answer of exchange.messages) {
     if (sequenceOf(answer) !== sequence) continue;
     const type = typeOf(answer);
-    if (type === NLMSG_ERROR) {
+    if (type === NLMSG.ERROR) {
       throwRefusal(readVerdict(answer), operation, sequence);
       acknowledged = true;
-    } else if (type !== NLMSG_DONE) {
+    } else if (type !== NLMSG.DONE) {
       answers.push(answer);
     }
   }
@@ -57,7 +51,7 @@ export function* dump(channel: Channel, message: Uint8Array, operation: string):
   checkMessage(message, operation);
   for (let attempt = 1; ; attempt += 1) {
     const sequence = channel.takeSequences(1);
-    const exchange = yield stamped(message, sequence, NLM_F_REQUEST | NLM_F_DUMP);
+    const exchange = yield stamped(message, sequence, NLM_F.REQUEST | NLM_F.DUMP);
     checkSent(exchange, operation);
     const { answers, done, interrupted } = readDump(exchange, operation, sequence);
     const complete = done && !exchange.lost;
@@ -75,11 +69,11 @@ function readDump(exchange: NetlinkExchange, operation: string, sequence: number
   for (const answer of exchange.messages) {
     if (sequenceOf(answer) !== sequence) continue;
     const type = typeOf(answer);
-    if ((flagsOf(answer) & NLM_F_DUMP_INTR) !== 0) interrupted = true;
-    if (type === NLMSG_ERROR) {
+    if ((flagsOf(answer) & NLM_F.DUMP_INTR) !== 0) interrupted = true;
+    if (type === NLMSG.ERROR) {
       throwRefusal(readVerdict(answer), operation, sequence);
-    } else if (type === NLMSG_DONE) {
-      throwRefusal(readDone(answer), operation, sequence);
+    } else if (type === NLMSG.DONE) {
+      throwRefusal(readVerdict(answer), operation, sequence);
       done = true;
     } else {
       answers.push(answer);
@@ -103,7 +97,7 @@ export function* transact(
     const first = channel.takeSequences(to - from);
     const acknowledgeAll = options.acknowledge === 'all';
     const exchange = yield coalesce(messages.slice(from, to), first, (index) =>
-      acknowledgeAll || index === to - from - 1 ? NLM_F_REQUEST | NLM_F_ACK : NLM_F_REQUEST,
+      acknowledgeAll || index === to - from - 1 ? NLM_F.REQUEST | NLM_F.ACK : NLM_F.REQUEST,
     );
     checkSent(exchange, operation);
     const verdicts = collectVerdicts(exchange, first, to - from);
@@ -142,7 +136,7 @@ export function collectVerdicts(
   const verdicts: [number, Verdict][] = [];
   for (const answer of exchange.messages) {
     const index = sequenceOf(answer) - firstSequence;
-    if (typeOf(answer) === NLMSG_ERROR && index >= 0 && index < count)
+    if (typeOf(answer) === NLMSG.ERROR && index >= 0 && index < count)
       verdicts.push([index, readVerdict(answer)]);
   }
   return new Map(verdicts.sort(([a], [b]) => a - b));

@@ -5,7 +5,7 @@
 import { type Codec, type StructValue, struct, u8, u16be } from '#core/codec/index.ts';
 import type { NftFamily } from '#core/nft/index.ts';
 
-const NFNL_SUBSYS_NFTABLES = 10;
+export const NFNL_SUBSYS_NFTABLES = 10;
 
 /** enum nf_tables_msg_types, with the subsystem in the high byte. */
 export const NFT_MESSAGE = {

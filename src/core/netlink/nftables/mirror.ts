@@ -3,7 +3,7 @@
  * changed objects come out. Messages about others' tables cost a look at the table's name. Elements that time or traffic
  * takes away go unannounced by the kernel: those of dynamic sets are never shown, those with a timeout stay until a dump.
  */
-import type { Codec } from '#core/codec/index.ts';
+
 import { type KernelObject, type KernelState, keyOf, OWNERS } from '#core/kernel/index.ts';
 import { type NftFamily, type NftTable, sameData } from '#core/nft/index.ts';
 import { decodeMessage, type Message, messageType } from '../message.ts';
@@ -64,26 +64,30 @@ export class NftMirror {
     const { family } = at;
     switch (messageType(bytes)) {
       case NFT_MESSAGE.NEWTABLE:
-        return this.newTable(family, decode(tableMessage, bytes).payload);
+        return this.newTable(family, decodeMessage(tableMessage, bytes).payload);
       case NFT_MESSAGE.DELTABLE:
         return this.deleteTable(family, at.table);
       case NFT_MESSAGE.NEWCHAIN:
-        return this.inTable(at, (table) => this.newChain(table, decode(chainMessage, bytes).payload));
+        return this.inTable(at, (table) => this.newChain(table, decodeMessage(chainMessage, bytes).payload));
       case NFT_MESSAGE.DELCHAIN:
-        return this.inTable(at, (table) => this.deleteChain(table, decode(chainMessage, bytes).payload));
+        return this.inTable(at, (table) =>
+          this.deleteChain(table, decodeMessage(chainMessage, bytes).payload),
+        );
       case NFT_MESSAGE.NEWRULE:
-        return this.inTable(at, (table) => this.newRule(table, decode(ruleMessage, bytes)));
+        return this.inTable(at, (table) => this.newRule(table, decodeMessage(ruleMessage, bytes)));
       case NFT_MESSAGE.DELRULE:
-        return this.inTable(at, (table) => this.deleteRule(table, decode(ruleMessage, bytes).payload));
+        return this.inTable(at, (table) => this.deleteRule(table, decodeMessage(ruleMessage, bytes).payload));
       case NFT_MESSAGE.NEWSET:
-        return this.inTable(at, (table) => this.newSet(table, decode(setMessage, bytes).payload));
+        return this.inTable(at, (table) => this.newSet(table, decodeMessage(setMessage, bytes).payload));
       case NFT_MESSAGE.DELSET:
-        return this.inTable(at, (table) => this.deleteSet(table, decode(setMessage, bytes).payload));
+        return this.inTable(at, (table) => this.deleteSet(table, decodeMessage(setMessage, bytes).payload));
       case NFT_MESSAGE.NEWSETELEM:
-        return this.inTable(at, (table) => this.newElements(table, decode(elementsMessage, bytes).payload));
+        return this.inTable(at, (table) =>
+          this.newElements(table, decodeMessage(elementsMessage, bytes).payload),
+        );
       case NFT_MESSAGE.DELSETELEM:
         return this.inTable(at, (table) =>
-          this.deleteElements(table, decode(elementsMessage, bytes).payload),
+          this.deleteElements(table, decodeMessage(elementsMessage, bytes).payload),
         );
     }
   }
@@ -269,13 +273,4 @@ export class NftMirror {
     set.remove(attributes.elements ?? [], this.report);
     this.unsettledSets.add(set);
   }
-}
-
-/** The dumps from which a mirror learns all there is: see NftMirror.dumpRequests. */
-export function nftDumpRequests(mirror: NftMirror): Iterable<Uint8Array> {
-  return mirror.dumpRequests();
-}
-
-function decode<T>(codec: Codec<T>, bytes: Uint8Array): Message<T> {
-  return decodeMessage(codec, bytes);
 }

@@ -1,5 +1,6 @@
 /** All codecs of nf_tables, for the tests that round-trip and fuzz every one. */
 import { type RegisteredCodec, registry } from '#core/codec/index.ts';
+import { batchMessage } from './batch.ts';
 import { data } from './data.ts';
 import { expression, expressionData } from './expression-codecs.ts';
 import {
@@ -19,6 +20,7 @@ export const NFTABLES_CODECS: readonly RegisteredCodec[] = [
     set: setMessage,
     elements: elementsMessage,
     generation: generationMessage,
+    batch: batchMessage,
     data,
     expression,
   }),

@@ -84,9 +84,8 @@ export class LabAgents {
       signal.throwIfAborted();
       const status = await this.status(node);
       if (status?.ready) return status;
-      if (this.failed.has(node)) {
-        throw new Error(`the agent of ${node} cannot run: ${this.complaint(node) ?? 'it said nothing'}`);
-      }
+      const fatal = this.failed.has(node) ? (this.complaint(node) ?? 'it said nothing') : status?.fatal;
+      if (typeof fatal === 'string') throw new Error(`the agent of ${node} cannot run: ${fatal}`);
       if (performance.now() > deadline) {
         const why = status?.problems[0] ?? this.complaint(node) ?? 'it says no reason';
         throw new Error(`the agent of ${node} did not become ready: ${why}`);

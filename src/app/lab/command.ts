@@ -142,7 +142,10 @@ KUBECONFIG names the lab's own API server, which is reached from the fabric and 
 Exit status: that of the command, 127 if there is none of that name, 1 if there is no such member.`,
     )
     .passThroughOptions()
-    .action((member: string, command: string[], flags: { lab?: string }) => {
+    .action((member: string, words: string[], flags: { lab?: string }) => {
+      // Behind the first argument nothing is read any more, not even the two hyphens.
+      const command = words[0] === '--' ? words.slice(1) : words;
+      if (command.length === 0) throw new LabError(`say what to run in ${member}, behind "--"`);
       const name = pick(flags.lab);
       const dir = new LabDir(name);
       if (!dir.exists) throw new LabError(`there is no lab "${name}"`);

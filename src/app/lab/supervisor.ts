@@ -211,11 +211,23 @@ export class Lab {
     const subnets = [lease?.ipv4, lease?.ipv6].filter((subnet) => typeof subnet === 'string');
     const addresses = await attachPod(this.dir, pod, subnets);
     this.podAddresses.set(pod.name, addresses);
+    const now = new Date().toISOString();
     const status = {
       phase: 'Running',
       podIP: addresses[0],
       podIPs: addresses.map((ip) => ({ ip })),
-      containerStatuses: [{ name: 'namespace', ready: true, restartCount: 0, image: 'none', imageID: '' }],
+      startTime: now,
+      conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: now }],
+      containerStatuses: [
+        {
+          name: 'namespace',
+          ready: true,
+          restartCount: 0,
+          image: 'none',
+          imageID: '',
+          state: { running: { startedAt: now } },
+        },
+      ],
     };
     await store.patch(RESOURCES.pods, pod.name, 'merge', { status }, { namespace, subresource: 'status' });
   }

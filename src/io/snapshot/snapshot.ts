@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { hex } from '#base/bytes.ts';
 import { dumpRequests } from '#core/netlink/index.ts';
 import { NftMirror } from '#core/netlink/nftables/index.ts';
-import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '#io/netlink/index.ts';
 
 /** Lines by section; equal snapshots have equal lines. */
@@ -31,7 +30,6 @@ const NFGENMSG_BYTES = 4;
 
 /** Reads the host as the calling process sees it. */
 export function takeSnapshot(): HostSnapshot {
-  using namespace = currentNamespace();
   return {
     links: links(),
     addresses: [...lines('/proc/net/if_inet6'), ...lines('/proc/net/fib_trie')],
@@ -39,8 +37,8 @@ export function takeSnapshot(): HostSnapshot {
       ...lines('/proc/net/route').map(withoutColumns(3, 4, 5)),
       ...lines('/proc/net/ipv6_route').map(withoutColumns(6, 7)),
     ],
-    rules: dump(namespace, NETLINK_ROUTE, dumpRequests(['rule']), NETLINK_HEADER_BYTES),
-    tables: tables(namespace),
+    rules: dump(NETLINK_ROUTE, dumpRequests(['rule']), NETLINK_HEADER_BYTES),
+    tables: tables(),
     mounts: lines('/proc/self/mountinfo').filter((line) => line.includes('/netns')),
     files: FOLDERS.flatMap((folder) => (existsSync(folder) ? [folder, ...filesBelow(folder)] : [])),
   };
@@ -66,10 +64,10 @@ function links(): string[] {
 }
 
 /** Only root of the network namespace may see them; nobody else can have made one. */
-function tables(namespace: Namespace): string[] {
+function tables(): string[] {
   try {
     const requests = firstOf(new NftMirror().dumpRequests());
-    return dump(namespace, NETLINK_NETFILTER, requests, NETLINK_HEADER_BYTES + NFGENMSG_BYTES);
+    return dump(NETLINK_NETFILTER, requests, NETLINK_HEADER_BYTES + NFGENMSG_BYTES);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EPERM') return [];
     throw error;
@@ -77,12 +75,11 @@ function tables(namespace: Namespace): string[] {
 }
 
 function dump(
-  namespace: Namespace,
   protocol: typeof NETLINK_ROUTE | typeof NETLINK_NETFILTER,
   requests: readonly Uint8Array[],
   skip: number,
 ): string[] {
-  using socket = NetlinkSocket.open({ protocol, namespace });
+  using socket = NetlinkSocket.open({ protocol });
   return requests.flatMap((request) =>
     socket.dump(request, 'snapshot').map((message) => hex(message.subarray(skip))),
   );

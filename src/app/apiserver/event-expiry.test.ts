@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { parseTimeMs } from '#core/kube/index.ts';
 import { isStale } from './event-expiry.ts';
 
-const NOW = parseTimeMs('2026-01-01T12:00:00Z') ?? 0;
+const NOW = Date.parse('2026-01-01T12:00:00Z');
 const event = (created: string, rest: object = {}) => ({
   apiVersion: 'v1',
   kind: 'Event',

@@ -1,5 +1,6 @@
 /** Events are news: they are deleted an hour after they were last seen, as Kubernetes does. */
-import { objectOr, parseTimeMs, type ServedResource } from '#core/kube/index.ts';
+import { parseTimeMs } from '#base/rfc3339.ts';
+import { objectOr, type ServedResource } from '#core/kube/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { timestamp } from './clock.ts';
 import type { ObjectWriter } from './writer.ts';
@@ -14,7 +15,9 @@ export function isStale(event: KubeObject, nowMs: number): boolean {
     event['lastTimestamp'],
     objectOr(event['series'])['lastObservedTime'],
   ];
-  const seen = Math.max(...times.map((time) => parseTimeMs(time) ?? 0));
+  const seen = Math.max(
+    ...times.map((time) => (typeof time === 'string' ? parseTimeMs(time) : undefined) ?? 0),
+  );
   return nowMs - seen > LIFETIME_MS;
 }
 

@@ -83,5 +83,4 @@ export {
   unsupportedMediaType,
 } from './status.ts';
 export type { Column } from './table/column.ts';
-export { ageOf, formatAge, parseTimeMs } from './table/duration.ts';
 export { type IncludeObject, partialObject, tableOf } from './table/table.ts';

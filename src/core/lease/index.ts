@@ -49,7 +49,6 @@ export {
   unfitReason,
 } from './lease-object.ts';
 export { callFailure, initialLeaseState, isConfirmed, leaseEndMs, leaseInUse } from './lease-state.ts';
-export { formatMicroTime, parseMicroTime } from './micro-time.ts';
 export {
   type BackendData,
   CLOCK_SKEW_SEC,

@@ -12,9 +12,9 @@ import {
   parsePrefix,
   prefixParts,
 } from '#base/ip/index.ts';
+import { formatMicroTime, parseTimeMs } from '#base/rfc3339.ts';
 import type { KubeObject, ObjectMeta } from '#core/store/index.ts';
 import { validateSubnet } from './allocator.ts';
-import { formatMicroTime, parseMicroTime } from './micro-time.ts';
 import { type BackendData, familyKeyOf, LEASE_DURATION_SEC, type LeaseRecord } from './model.ts';
 import type { NetConf } from './net-conf.ts';
 
@@ -195,7 +195,7 @@ function neverRenewed(reserved: boolean): 0 {
 function readTime(spec: Keys, key: 'acquireTime' | 'renewTime'): number | undefined {
   const value = spec[key] ?? undefined;
   if (value === undefined) return undefined;
-  const ms = typeof value === 'string' ? parseMicroTime(value) : undefined;
+  const ms = typeof value === 'string' ? parseTimeMs(value) : undefined;
   if (ms === undefined) throw new Refusal(`spec.${key} is ${show(value)}, not an RFC 3339 time`);
   return ms;
 }

@@ -1,7 +1,7 @@
 /** The `format` words of schemas that restrict text. Unknown formats restrict nothing, as in Kubernetes. */
 import { familyOf, parseIp, parsePrefix } from '#base/ip/index.ts';
+import { parseTimeMs } from '#base/rfc3339.ts';
 
-const DATE_TIME = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const QUANTITY = /^[+-]?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/;
 const BASE64 = /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -13,8 +13,8 @@ const isFamily = (text: string, family: 4 | 6): boolean =>
 const TIME = 'must be of type date-time (RFC 3339): "2026-01-02T03:04:05Z"';
 
 const FORMATS: Readonly<Record<string, readonly [holds: (text: string) => boolean, what: string]>> = {
-  'date-time': [(text) => DATE_TIME.test(text), TIME],
-  'micro-time': [(text) => DATE_TIME.test(text), TIME],
+  'date-time': [(text) => parseTimeMs(text) !== undefined, TIME],
+  'micro-time': [(text) => parseTimeMs(text) !== undefined, TIME],
   date: [(text) => DATE.test(text), 'must be of type date: "2026-01-02"'],
   byte: [(text) => BASE64.test(text.replace(/[\r\n]/g, '')), 'must be base64'],
   quantity: [

@@ -3,8 +3,9 @@
  * namespace` among them). Only reading: answers are always JSON. Fields the tables do not know are skipped, as Go does.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
  */
+
+import { formatTime } from '#base/rfc3339.ts';
 import type { JsonObject } from '../json.ts';
-import { formatTime } from '../table/duration.ts';
 import { BUILT_IN_TYPES } from './library.ts';
 import type { SchemaNode } from './node.ts';
 import type { WireField, WireMessage } from './notation.ts';

@@ -1,8 +1,8 @@
 /** The columns kubectl users know for the built-in types other than pods. */
 import type { KubeObject } from '#core/store/index.ts';
 import { arrayOr, isObject, type JsonObject, objectOr, stringOr, valueAt } from '../json.ts';
+import { ageOf } from './age.ts';
 import { AGE, type Column, column, NAME, wide } from './column.ts';
-import { ageOf } from './duration.ts';
 
 const text =
   (...path: string[]) =>

@@ -1,7 +1,7 @@
 /** Columns of a Table answer (meta.k8s.io/v1) and the cells they make. */
 import type { KubeObject } from '#core/store/index.ts';
 import type { JsonObject } from '../json.ts';
-import { ageOf } from './duration.ts';
+import { ageOf } from './age.ts';
 import { evaluateJsonPath, parseJsonPath } from './json-path.ts';
 
 export type Cell = string | number | boolean | null;

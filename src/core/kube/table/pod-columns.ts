@@ -1,8 +1,8 @@
 /** The columns of `kubectl get pods`, and the status word people know from it. */
 import type { KubeObject } from '#core/store/index.ts';
 import { arrayOr, isObject, type JsonObject, objectOr, stringOr, valueAt } from '../json.ts';
+import { ageOf } from './age.ts';
 import { AGE, type Column, column, NAME, wide } from './column.ts';
-import { ageOf } from './duration.ts';
 
 const statusesOf = (pod: KubeObject, field: string): JsonObject[] =>
   arrayOr(valueAt(pod, ['status', field])).filter(isObject);

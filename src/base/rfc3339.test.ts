@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatMicroTime, parseMicroTime } from './micro-time.ts';
+import { formatMicroTime, formatTime, parseTimeMs } from './rfc3339.ts';
 
 const good: readonly [string, string][] = [
   ['1970-01-01T00:00:00Z', '1970-01-01T00:00:00.000000Z'],
@@ -11,7 +11,7 @@ const good: readonly [string, string][] = [
   ['1969-12-31T23:59:59.999999Z', '1969-12-31T23:59:59.999000Z'],
 ];
 test.each(good)('reads %s as %s', (text, canonical) => {
-  expect(formatMicroTime(parseMicroTime(text) as number)).toBe(canonical);
+  expect(formatMicroTime(parseTimeMs(text) as number)).toBe(canonical);
 });
 
 const bad = [
@@ -29,7 +29,7 @@ const bad = [
   '2026-01-01T00:00:00+24:00',
 ];
 test.each(bad)('refuses "%s"', (text) => {
-  expect(parseMicroTime(text)).toBeUndefined();
+  expect(parseTimeMs(text)).toBeUndefined();
 });
 
 test('agrees with the calendar of the platform', () => {
@@ -37,10 +37,18 @@ test('agrees with the calendar of the platform', () => {
     fc.property(fc.integer({ min: -62_167_219_200_000, max: 253_402_300_799_999 }), (ms) => {
       const text = formatMicroTime(ms);
       expect(text).toBe(new Date(ms).toISOString().replace('Z', '000Z'));
-      expect(parseMicroTime(text)).toBe(ms);
+      expect(parseTimeMs(text)).toBe(ms);
+      const seconds = Math.floor(ms / 1000);
+      expect(formatTime(seconds, 0, 0)).toBe(`${text.slice(0, 19)}Z`);
     }),
     { numRuns: 2000 },
   );
+});
+
+test('writes as many digits of a second as asked for', () => {
+  expect(formatTime(0, 123_456_789, 0)).toBe('1970-01-01T00:00:00Z');
+  expect(formatTime(-1, 5_000, 6)).toBe('1969-12-31T23:59:59.000005Z');
+  expect(formatTime(1, 123_456_789, 9)).toBe('1970-01-01T00:00:01.123456789Z');
 });
 
 test('refuses instants that RFC 3339 cannot write', () => {

@@ -16,8 +16,8 @@ const CHUNK_LIFE_MS = 3_600_000;
 /** zod brings its messages in fifty languages; ours are English. */
 const englishOnly: Plugin = {
   name: 'english only',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, ({ path }) => ({
+  setup: (bundler) => {
+    bundler.onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, ({ path }) => ({
       contents: "export { default as en } from './en.js';",
       resolveDir: join(path, '..'),
     }));

@@ -3,6 +3,7 @@
  * fuzz inputs are made (src/testing/codec-arbitrary.ts). Combinators for structures live here; netlink's attributes
  * build on them in core/netlink.
  */
+import { fromUtf8, untilNul, utf8 } from '#base/bytes.ts';
 import { formatIp, formatMac, type IpAddress, ipBytes, type MacAddress, parseMac } from '#base/ip/index.ts';
 import { DecodeError, isDecodeError } from './error.ts';
 import { Reader } from './reader.ts';
@@ -135,27 +136,22 @@ export const rest: Codec<Uint8Array> = {
   encode: (w, v) => w.raw(v),
 };
 
-const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const utf8Encoder = new TextEncoder();
-
 /** UTF-8 text that fills what is left, with its closing NUL if there is one; encoded with one. */
 export const text: Codec<string> = {
   shape: { of: 'text' },
   decode: (r) => {
     const at = r.offset;
     const raw = r.copy(r.remaining);
-    const end = raw.indexOf(0);
-    if (end >= 0 && raw.subarray(end).some((byte) => byte !== 0))
-      throw new DecodeError('text goes on after NUL', at + end);
-    try {
-      return utf8Decoder.decode(end < 0 ? raw : raw.subarray(0, end));
-    } catch {
-      throw new DecodeError('not UTF-8', at);
-    }
+    const bytes = untilNul(raw);
+    if (raw.subarray(bytes.length).some((byte) => byte !== 0))
+      throw new DecodeError('text goes on after NUL', at + bytes.length);
+    const value = fromUtf8(bytes);
+    if (value === undefined) throw new DecodeError('not UTF-8', at);
+    return value;
   },
   encode: (w, v) => {
     if (v.includes('\0')) throw new RangeError('text holds a NUL');
-    w.raw(utf8Encoder.encode(v));
+    w.raw(utf8(v));
     w.u8(0);
   },
 };
@@ -167,17 +163,25 @@ export const ip: Codec<IpAddress> = {
     if (r.remaining !== 4 && r.remaining !== 16) {
       throw new DecodeError(`an address has 4 or 16 bytes, not ${r.remaining}`, r.offset);
     }
-    return formatIp(r.copy(r.remaining));
+    return readIp(r, r.remaining);
   },
   encode: (w, v) => w.raw(ipBytes(v)),
 };
+
+/** Of IPv4, the larger part of all, without a copy of its bytes. */
+function readIp(r: Reader, size: 4 | 16): IpAddress {
+  if (size === 16) return formatIp(r.copy(16));
+  const { bytes, offset: at } = r;
+  r.skip(4);
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+}
 
 /** An address of one family, of fixed size. */
 export function ipOf(family: 4 | 6): Codec<IpAddress> {
   const size = family === 4 ? 4 : 16;
   return {
     shape: { of: 'ip', family },
-    decode: (r) => formatIp(r.copy(size)),
+    decode: (r) => readIp(r, size),
     encode: (w, v) => {
       const raw = ipBytes(v);
       if (raw.length !== size) throw new RangeError(`${v} is no IPv${family} address`);

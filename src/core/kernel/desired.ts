@@ -6,6 +6,8 @@
 import { keyOf } from './key.ts';
 import type { KernelObject, KernelState } from './state.ts';
 
+const NO_KEYS: readonly string[] = [];
+
 export class DesiredState {
   private readonly parts = new Map<string, readonly string[]>();
   private readonly objects = new Map<string, KernelObject>();
@@ -28,7 +30,7 @@ export class DesiredState {
 
   /** The keys a part wants. */
   keysOf(part: string): readonly string[] {
-    return this.parts.get(part) ?? [];
+    return this.parts.get(part) ?? NO_KEYS;
   }
 
   /** Keys that more than one part wants. */
@@ -38,8 +40,9 @@ export class DesiredState {
 
   /** Replaces a part; an empty list removes it. */
   set(part: string, objects: readonly KernelObject[]): void {
-    const next = new Map(objects.map((object) => [keyOf(object), object]));
-    for (const key of this.parts.get(part) ?? []) if (!next.has(key)) this.drop(part, key);
+    const next = new Map<string, KernelObject>();
+    for (const object of objects) next.set(keyOf(object), object);
+    for (const key of this.parts.get(part) ?? NO_KEYS) if (!next.has(key)) this.drop(part, key);
     for (const [key, object] of next) this.put(part, key, object);
     if (next.size === 0) this.parts.delete(part);
     else this.parts.set(part, [...next.keys()]);

@@ -47,6 +47,8 @@ class Draft {
   private readonly conflicts: Conflict[] = [];
   /** Links that will be gone when the removals are through. */
   private readonly lostLinks = new Set<string>();
+  /** What isOccupied has found: thousands of objects may lie on one link. */
+  private readonly occupied = new Map<string, boolean>();
 
   constructor(desired: KernelState, actual: KernelState, owners: readonly Owner[]) {
     this.desired = desired;
@@ -80,18 +82,15 @@ class Draft {
       (object) => object.kind === 'link' || !this.goesWithLink(object),
     );
     removals.sort((a, b) => compareAdditions(b, a));
-    const additions = [...this.additions.values()]
-      .map((op) =>
-        op.verb === 'replace' && this.goesWithLink(op.previous)
-          ? ({ verb: 'add', object: op.object } as const)
-          : op,
-      )
-      .filter((op) => !linksOf(op.object).some((name) => this.isOccupied(name)))
-      .sort((a, b) => compareAdditions(a.object, b.object));
-    return {
-      ops: [...removals.map((object): KernelOp => ({ verb: 'remove', object })), ...additions],
-      conflicts: this.conflicts,
-    };
+    const additions: KernelOp[] = [];
+    for (const op of this.additions.values()) {
+      if (linksOf(op.object).some((name) => this.isOccupied(name))) continue;
+      const isLost = op.verb === 'replace' && this.goesWithLink(op.previous);
+      additions.push(isLost ? { verb: 'add', object: op.object } : op);
+    }
+    additions.sort((a, b) => compareAdditions(a.object, b.object));
+    const ops = removals.map((object): KernelOp => ({ verb: 'remove', object }));
+    return { ops: ops.length === 0 ? additions : [...ops, ...additions], conflicts: this.conflicts };
   }
 
   private compare(key: string, wanted: KernelObject, found: KernelObject): void {
@@ -144,9 +143,15 @@ class Draft {
 
   /** True where something foreign has the name of a link that is to be ours: nothing is put on it. */
   private isOccupied(name: string): boolean {
-    const wanted = linkIn(this.desired, name);
-    const found = linkIn(this.actual, name);
-    return wanted !== undefined && found !== undefined && this.mayTouch(wanted) && !this.mayTouch(found);
+    let isOccupied = this.occupied.get(name);
+    if (isOccupied === undefined) {
+      const wanted = linkIn(this.desired, name);
+      const found = linkIn(this.actual, name);
+      isOccupied =
+        wanted !== undefined && found !== undefined && this.mayTouch(wanted) && !this.mayTouch(found);
+      this.occupied.set(name, isOccupied);
+    }
+    return isOccupied;
   }
 
   private add(key: string, object: KernelObject): void {
@@ -164,6 +169,7 @@ class Draft {
   }
 
   private goesWithLink(object: KernelObject): boolean {
+    if (this.lostLinks.size === 0) return false;
     const links = linksOf(object);
     return links.length > 0 && links.every((name) => this.lostLinks.has(name));
   }

@@ -11,6 +11,7 @@ import {
   type KernelObject,
   type KernelOp,
   type KernelState,
+  type OpFailure,
 } from '#core/kernel/index.ts';
 import {
   DUMP_KINDS,
@@ -38,6 +39,8 @@ export class RealKernel implements Kernel {
   private queue: Promise<unknown> = Promise.resolve();
   private announced = false;
   private lost = false;
+  /** A drain follows soon: what notifications lead to can wait for it. */
+  private isSending = false;
 
   private constructor(namespace: Namespace) {
     this.session = new KernelSession(namespace, KernelSession.openRouteSocket(namespace), {
@@ -87,7 +90,7 @@ export class RealKernel implements Kernel {
 
   apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome> {
     const run = this.queue.then(async () => {
-      const failures = await this.session.apply(ops, signal);
+      const failures = await this.send(ops, signal);
       for (const { object } of ops) {
         if (object.kind === 'sysctl' || object.kind === 'link') this.readSysctls(object);
       }
@@ -120,6 +123,15 @@ export class RealKernel implements Kernel {
     this.routeMonitor.close();
     this.nftMonitor.close();
     this.session[Symbol.dispose]();
+  }
+
+  private async send(ops: readonly KernelOp[], signal: AbortSignal | undefined): Promise<OpFailure[]> {
+    this.isSending = true;
+    try {
+      return await this.session.apply(ops, signal);
+    } finally {
+      this.isSending = false;
+    }
   }
 
   private resyncRoutes(kinds: readonly DumpKind[]): void {
@@ -172,7 +184,7 @@ export class RealKernel implements Kernel {
 
   private take(mirror: RouteMirror | NftMirror, messages: readonly Uint8Array[]): void {
     for (const message of messages) mirror.apply(message);
-    this.drain();
+    if (!this.isSending) this.drain();
   }
 
   /** Listeners are told once the present call is through, and once for all that came together. */

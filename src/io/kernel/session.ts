@@ -24,7 +24,7 @@ import {
 /** Above so many messages a transaction runs on the thread pool: about a millisecond of kernel work. */
 const SYNC_MESSAGES = 100;
 /** Notifications of so many messages fit the monitor's buffer between two drains. */
-const CHUNK_MESSAGES = 1000;
+const CHUNK_MESSAGES = 500;
 
 /** What a session needs to know of its namespace. */
 export interface SessionContext {
@@ -64,7 +64,7 @@ export class KernelSession implements Disposable {
     const nft: KernelOp[] = [];
     for (const run of stages(ops)) {
       signal?.throwIfAborted();
-      if (run.stage === 'nft') nft.push(...run.ops);
+      if (run.stage === 'nft') for (const op of run.ops) nft.push(op);
       else if (run.stage === 'sysctl') for (const op of run.ops) this.applySysctl(op, failures);
       else await this.applyRoute(run.ops, run.stage, failures);
     }
@@ -94,31 +94,34 @@ export class KernelSession implements Disposable {
       indexOf: (name) => this.context.indexOf(name),
       netnsFd: (path) => peers.fdOf(path),
     };
-    let messages: Uint8Array[] = [];
-    let sources: KernelOp[] = [];
-    const flush = async () => {
-      if (messages.length === 0) return;
-      const slow =
-        messages.length > SYNC_MESSAGES || (stage === 'link' && sources.some((op) => op.verb === 'remove'));
-      // Links of one batch may refer to each other by name only once the first has its index: one by one.
-      const found = slow ? await this.route.transact(messages) : this.route.transactSync(messages);
-      for (const failure of found) failures.push(describeFailure(sources, failure));
-      messages = [];
-      sources = [];
+    let batch = new Batch();
+    // While the thread pool sends one batch, the next is encoded and the notifications of the one before are taken in.
+    let underway: Promise<void> | undefined;
+    const send = async (isLast: boolean) => {
+      await underway;
+      const { messages, sources } = batch;
+      batch = new Batch();
+      const note = (found: readonly MessageFailure[]) => {
+        for (const failure of found) failures.push(describeFailure(sources, failure));
+      };
+      const isSlow = stage === 'link' && sources.some((op) => op.verb === 'remove');
+      if (isSlow || messages.length > SYNC_MESSAGES) {
+        underway = this.route.transact(messages).then(note);
+        if (isLast) await underway;
+      } else if (messages.length > 0) note(this.route.transactSync(messages));
       this.context.afterSend?.();
     };
     for (const op of ops) {
       try {
-        for (const message of encodeOp(op, index)) {
-          messages.push(message);
-          sources.push(op);
-        }
+        for (const message of encodeOp(op, index)) batch.add(message, op);
       } catch (error) {
         failures.push(encodeFailure(op, error));
       }
-      if (messages.length >= CHUNK_MESSAGES || stage === 'link') await flush();
+      // Links of one batch may refer to each other by name only once the first has its index: one by one.
+      if (stage === 'link') await send(true);
+      else if (batch.messages.length >= CHUNK_MESSAGES) await send(false);
     }
-    await flush();
+    if (stage !== 'link') await send(true);
   }
 
   /** What refers to a set or table that is nowhere cannot be encoded: then nothing of the transaction is done. */
@@ -147,6 +150,17 @@ export class KernelSession implements Disposable {
     for (const [at, op] of ops.entries()) {
       failures.push(describeFailure([op], { ...(reasons.get(at) ?? (first as MessageFailure)), index: 0 }));
     }
+  }
+}
+
+/** Messages that share a send, each with the operation it serves. */
+class Batch {
+  readonly messages: Uint8Array[] = [];
+  readonly sources: KernelOp[] = [];
+
+  add(message: Uint8Array, source: KernelOp): void {
+    this.messages.push(message);
+    this.sources.push(source);
   }
 }
 

@@ -17,15 +17,35 @@ export function hex(bytes: Uint8Array, separator = ''): string {
   return text;
 }
 
-/** The bytes of hexadecimal text; spaces, line ends, `:` and `-` between bytes are skipped. Throws a RangeError on anything else. */
+/** The value of a hexadecimal digit, of either case, by its character code; -1 if it is none. */
+export function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+/** The bytes of hexadecimal text, two digits a byte and nothing between. Throws a RangeError that names the text. */
 export function fromHex(text: string): Uint8Array {
-  const digits = text.replace(/[\s:-]/g, '');
-  if (digits.length % 2 !== 0) throw new RangeError(`hexadecimal text of odd length ${digits.length}`);
-  const wrong = /[^0-9a-f]/i.exec(digits);
-  if (wrong) throw new RangeError(`not a hexadecimal digit: "${wrong[0]}" at digit ${wrong.index}`);
-  const bytes = new Uint8Array(digits.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+  const bytes = new Uint8Array(text.length >> 1);
+  for (let i = 0; i < bytes.length; i++) {
+    const value = (hexDigit(text.charCodeAt(2 * i)) << 4) | hexDigit(text.charCodeAt(2 * i + 1));
+    if (value < 0) throw new RangeError(`not hexadecimal bytes: "${text}"`);
+    bytes[i] = value;
+  }
+  if (text.length % 2 !== 0) throw new RangeError(`not hexadecimal bytes: "${text}"`);
   return bytes;
+}
+
+/** Base64 of RFC 4648 section 4, padded. */
+export function base64(bytes: Uint8Array): string {
+  let binary = '';
+  for (let i = 0; i < bytes.length; i++) binary += String.fromCharCode(bytes[i] as number);
+  return btoa(binary);
+}
+
+/** The bytes of base64. Throws a DOMException for text that is none. */
+export function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 /** One new array with the parts' bytes in order. */
@@ -75,4 +95,10 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
 /** The text of UTF-8 bytes, each invalid sequence replaced by U+FFFD: for messages to people. */
 export function lenientUtf8(bytes: Uint8Array): string {
   return lenientDecoder.decode(bytes);
+}
+
+/** What comes before the first NUL byte, or all if there is none; a view. */
+export function untilNul(bytes: Uint8Array): Uint8Array {
+  const end = bytes.indexOf(0);
+  return end < 0 ? bytes : bytes.subarray(0, end);
 }

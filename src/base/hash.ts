@@ -2,6 +2,7 @@
  * A small non-cryptographic hash for names and addresses derived from identities: FNV-1a, 64 bit (draft-eastlake-fnv), spread over
  * all bits by murmur3's finaliser, so that a name may be cut from any part of it. Stable across versions, machines and time.
  */
+import { utf8 } from '#base/bytes.ts';
 import { formatMac, type MacAddress } from '#base/ip/index.ts';
 
 const OFFSET_BASIS = 0xcbf29ce484222325n;
@@ -11,8 +12,7 @@ const FINALISER = [0xff51afd7ed558ccdn, 0xc4ceb9fe1a85ec53n] as const;
 /** 64 bits from the UTF-8 form of a text. */
 export function digest64(text: string): bigint {
   let value = OFFSET_BASIS;
-  for (const byte of new TextEncoder().encode(text))
-    value = BigInt.asUintN(64, (value ^ BigInt(byte)) * PRIME);
+  for (const byte of utf8(text)) value = BigInt.asUintN(64, (value ^ BigInt(byte)) * PRIME);
   for (const factor of FINALISER) value = BigInt.asUintN(64, (value ^ (value >> 33n)) * factor);
   return value ^ (value >> 33n);
 }

@@ -3,7 +3,7 @@
  * Everywhere in Poplin an address in a model is its canonical text (RFC 5952 for IPv6): it prints, compares and
  * serialises as it is. Bytes appear only at codecs, bigints only inside arithmetic.
  */
-import { compare, hex } from '#base/bytes.ts';
+import { compare, hex, hexDigit } from '#base/bytes.ts';
 
 /** An IPv4 or IPv6 address in canonical text: `10.1.2.3`, `fd00::1`. */
 export type IpAddress = string;
@@ -90,7 +90,7 @@ export function parseMac(text: string): Uint8Array | undefined {
   for (let i = 0; i < 6; i++) {
     const at = 3 * i;
     const separator = i === 0 ? COLON : text.charCodeAt(at - 1);
-    const value = (digitValue(text.charCodeAt(at)) << 4) | digitValue(text.charCodeAt(at + 1));
+    const value = (hexDigit(text.charCodeAt(at)) << 4) | hexDigit(text.charCodeAt(at + 1));
     if (value < 0 || (separator !== COLON && separator !== DASH)) return undefined;
     bytes[i] = value;
   }
@@ -102,13 +102,6 @@ export function formatMac(bytes: Uint8Array): MacAddress {
 }
 
 // Kernel notifications bring addresses by the thousand: the parsers below look at each character once and split nothing.
-
-/** The value of a hexadecimal digit by its character code, or -1. */
-function digitValue(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const lower = code | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
-}
 
 function parseIpv4(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(4);
@@ -146,7 +139,7 @@ function parseIpv6(text: string): Uint8Array | undefined {
     const start = at;
     let value = 0;
     for (; at < text.length; at++) {
-      const digit = digitValue(text.charCodeAt(at));
+      const digit = hexDigit(text.charCodeAt(at));
       if (digit < 0) break;
       value = (value << 4) | digit;
     }

@@ -3,6 +3,7 @@
  * canonical form of its values. Values with a name in nft are text (`tcp`, `established,related`), addresses and link names
  * are text, everything else is a number; a value without a name is its number.
  */
+import { lenientUtf8, untilNul, utf8 } from '#base/bytes.ts';
 import { formatIp, formatMac, ipBytes, parseMac } from '#base/ip/index.ts';
 import { formatHex, parseHex } from './hex.ts';
 import {
@@ -89,8 +90,6 @@ export const DATA_TYPES: Readonly<Record<NftDataType, TypeRow>> = {
 const BY_ID = new Map(
   Object.entries(DATA_TYPES).map(([name, row]) => [row.id, name as NftDataType] as const),
 );
-const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder();
 
 /** The bytes a value has in a register, or with `sortable` as a key of an interval set. Throws a RangeError that names it. */
 export function valueBytes(type: NftDataType, value: NftValue, sortable = false): Uint8Array {
@@ -107,7 +106,7 @@ export function valueBytes(type: NftDataType, value: NftValue, sortable = false)
     if (bytes === undefined) throw invalid(type, value);
     return bytes;
   }
-  const name = utf8Encoder.encode(value);
+  const name = utf8(value);
   if (name.length >= row.bytes) throw invalid(type, value);
   const padded = new Uint8Array(row.bytes);
   padded.set(name);
@@ -123,10 +122,8 @@ export function bytesValue(type: NftDataType, bytes: Uint8Array, sortable = fals
       return formatIp(bytes);
     case 'mac':
       return formatMac(bytes);
-    case 'name': {
-      const end = bytes.indexOf(0);
-      return utf8Decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
-    }
+    case 'name':
+      return lenientUtf8(untilNul(bytes));
     case 'number': {
       const value = bytesNumber(bytes, row.order === 'big' || sortable);
       return nameOf(row, value) ?? value;

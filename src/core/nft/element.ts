@@ -78,15 +78,6 @@ export function prefixLength(from: Uint8Array, to: Uint8Array): number | undefin
   return length;
 }
 
-/** Orders byte strings of one length. */
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] as number) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return a.length - b.length;
-}
-
 function bitAt(bytes: Uint8Array, index: number): number {
   return ((bytes[index >> 3] as number) >> (7 - (index & 7))) & 1;
 }

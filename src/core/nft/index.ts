@@ -16,7 +16,7 @@ export {
   paddedBytes,
   valueBytes,
 } from './datatype.ts';
-export { compareBytes, type ElementOptions, element, type KeyPart } from './element.ts';
+export { type ElementOptions, element, type KeyPart } from './element.ts';
 export { equalNftObject, equalRules, sameData, sameHook, sameSetLayout } from './equal.ts';
 export {
   CT_KEYS,
@@ -55,5 +55,5 @@ export {
 export { printRule } from './print-rule.ts';
 export { printElement, printSet } from './print-set.ts';
 export { printChain, printRuleset, printTable } from './printer.ts';
-export { chainsReferredTo, setsReferredTo } from './references.ts';
+export { setsReferredTo } from './references.ts';
 export { type RulePart, type RuleScope, rule } from './rule.ts';

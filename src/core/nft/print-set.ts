@@ -1,6 +1,7 @@
 /** Sets, maps and their elements as `nft list` prints them. */
+
+import { compare } from '#base/bytes.ts';
 import { DATA_TYPES, type NftDataType, type NftValue, valueBytes } from './datatype.ts';
-import { compareBytes } from './element.ts';
 import type { NftElement, NftSet } from './objects.ts';
 import { printRange, printTime, printValue, printVerdict } from './print-value.ts';
 
@@ -92,7 +93,7 @@ function sorted(set: NftSet, elements: readonly NftElement[]): readonly NftEleme
   if (set.interval && set.keyType.length > 1) return elements;
   return elements
     .map((element) => ({ element, key: sortKey(set, element) }))
-    .sort((a, b) => compareBytes(a.key, b.key))
+    .sort((a, b) => compare(a.key, b.key))
     .map(({ element }) => element);
 }
 

@@ -1,6 +1,8 @@
 /** What lies in a register while a rule is printed: a field of the packet, perhaps changed, a value, or what a map gave. */
+
+import { compare } from '#base/bytes.ts';
 import { DATA_TYPES, type NftDataType } from './datatype.ts';
-import { compareBytes, prefixLength } from './element.ts';
+import { prefixLength } from './element.ts';
 import type { Relation } from './expression.ts';
 import { printBytes } from './print-value.ts';
 
@@ -79,7 +81,7 @@ function maskedComparison(term: Term, mask: Uint8Array, relation: Relation, valu
   if (row.form === 'ip') {
     const inverse = mask.map((byte) => ~byte & 0xff);
     const length = prefixLength(new Uint8Array(mask.length), inverse);
-    const isNetwork = compareBytes(
+    const isNetwork = compare(
       value,
       value.map((byte, i) => byte & (mask[i] as number)),
     );

@@ -1,4 +1,4 @@
-/** What rules refer to by name: sets and chains of their table. */
+/** What rules refer to by name: sets of their table. */
 import type { NftExpression } from './expression.ts';
 import type { NftRule } from './objects.ts';
 
@@ -7,15 +7,6 @@ export function setsReferredTo(rules: readonly NftRule[]): Set<string> {
   const names = new Set<string>();
   for (const expression of eachExpression(rules)) {
     if (expression.op === 'lookup' || expression.op === 'dynset') names.add(expression.set);
-  }
-  return names;
-}
-
-/** The chains that rules jump or go to; those that verdict maps name are not among them. */
-export function chainsReferredTo(rules: readonly NftRule[]): Set<string> {
-  const names = new Set<string>();
-  for (const expression of eachExpression(rules)) {
-    if (expression.op === 'verdict' && 'chain' in expression.verdict) names.add(expression.verdict.chain);
   }
   return names;
 }

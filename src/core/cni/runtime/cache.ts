@@ -2,7 +2,9 @@
  * The record a runtime keeps of an attachment between ADD and DEL, in libcni's own form, so that either can take over from the other:
  * `/var/lib/cni/results/<network>-<container>-<ifname>`.
  */
+
 import { z } from 'zod';
+import { base64, fromBase64, lenientUtf8, utf8 } from '#base/bytes.ts';
 import { CNI_ERROR } from '../spec/error.ts';
 import { decodeWith, type JsonObject, parseJson } from '../spec/json.ts';
 import type { AttachmentId } from '../spec/network-config.ts';
@@ -31,7 +33,7 @@ export function encodeCachedAttachment(record: CachedAttachment): string {
   return JSON.stringify({
     kind: KIND,
     containerId: record.containerId,
-    config: encodeBase64(new TextEncoder().encode(record.config)),
+    config: base64(utf8(record.config)),
     ifName: record.ifName,
     networkName: record.network,
     ...(netns !== '' && { netns }),
@@ -67,17 +69,9 @@ export function decodeCachedAttachment(text: string): CachedAttachment {
     containerId: record.containerId,
     ifName: record.ifName,
     netns: record.netns,
-    config: new TextDecoder().decode(decodeBase64(record.config)),
+    config: lenientUtf8(fromBase64(record.config)),
     cniArgs: record.cniArgs,
     capabilityArgs: record.capabilityArgs,
     result: record.result,
   };
-}
-
-function encodeBase64(bytes: Uint8Array): string {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
-}
-
-function decodeBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

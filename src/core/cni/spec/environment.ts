@@ -2,6 +2,7 @@
  * The environment a runtime calls a plugin with: which variables each command needs, and what they may hold.
  * Specification 1.1.0, "Parameters"; CNI_PATH is demanded as the reference implementation demands it.
  */
+import { utf8 } from '#base/bytes.ts';
 import { CNI_ERROR, CniError } from './error.ts';
 
 export const CNI_COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] as const;
@@ -109,7 +110,7 @@ export function checkInterfaceName(name: string): CniError | undefined {
   const problem = (msg: string) =>
     new CniError(CNI_ERROR.invalidEnvironment, msg, `CNI_IFNAME is ${JSON.stringify(name)}`);
   if (name === '') return problem('interface name is empty');
-  if (new TextEncoder().encode(name).length > INTERFACE_NAME_BYTES) {
+  if (utf8(name).length > INTERFACE_NAME_BYTES) {
     return problem(`interface name is too long: more than ${INTERFACE_NAME_BYTES} bytes`);
   }
   if (name === '.' || name === '..') return problem('interface name is . or ..');

@@ -1,4 +1,5 @@
 /** Rules of nodes, namespaces, config maps, secrets and leases. */
+import { base64, utf8 } from '#base/bytes.ts';
 import { parsePrefix } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { duplicate, forbiddenField, IMMUTABLE, invalidValue } from '../field-cause.ts';
@@ -101,19 +102,13 @@ export const CONFIG_MAP_RULES: ResourceRules = {
   checkUpdate: (map, current) => immutableCauses(map, current, ['data', 'binaryData']),
 };
 
-function base64(text: string): string {
-  let binary = '';
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
-  return btoa(binary);
-}
-
 export const SECRET_RULES: ResourceRules = {
   fillIn(secret) {
     secret['type'] ??= 'Opaque';
     const plain = objectOr(secret['stringData']);
     delete secret['stringData'];
     if (Object.keys(plain).length === 0) return;
-    const encoded = Object.entries(plain).map(([key, value]) => [key, base64(String(value))]);
+    const encoded = Object.entries(plain).map(([key, value]) => [key, base64(utf8(String(value)))]);
     secret['data'] = { ...objectOr(secret['data']), ...Object.fromEntries(encoded) };
   },
   check: (secret) => keyCauses(secret, ['data']),

@@ -4,6 +4,7 @@
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
  */
 
+import { base64, fromUtf8 } from '#base/bytes.ts';
 import { formatTime } from '#base/rfc3339.ts';
 import type { JsonObject } from '../json.ts';
 import { BUILT_IN_TYPES } from './library.ts';
@@ -92,21 +93,13 @@ const bytesOf = (value: RawField['value'] | undefined): Uint8Array =>
   value instanceof Uint8Array ? value : new Uint8Array();
 
 const textOf = (value: RawField['value'] | undefined): string => {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytesOf(value));
-  } catch {
-    throw new ProtobufError('a text is not valid UTF-8');
-  }
+  const text = fromUtf8(bytesOf(value));
+  if (text === undefined) throw new ProtobufError('a text is not valid UTF-8');
+  return text;
 };
 
 const integerOf = (value: RawField['value'] | undefined): number =>
   typeof value === 'bigint' ? Number(BigInt.asIntN(64, value)) : 0;
-
-function base64Of(bytes: Uint8Array): string {
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
-}
 
 function timeOf(bytes: Uint8Array, digits: number): string | undefined {
   if (bytes.length === 0) return undefined;
@@ -130,7 +123,7 @@ function scalar(value: RawField['value'], node: SchemaNode): unknown {
     case 'micro-time':
       return timeOf(bytesOf(value), 6);
     case 'byte':
-      return base64Of(bytesOf(value));
+      return base64(bytesOf(value));
     default:
   }
   switch (node.type) {

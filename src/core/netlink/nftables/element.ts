@@ -3,7 +3,8 @@
  * the key after its last marked as an end (none if the range reaches the last key there is); of a concatenation it is one
  * element with both keys.
  */
-import { formatHex, type NftElement } from '#core/nft/index.ts';
+import { equal } from '#base/bytes.ts';
+import { type NftElement } from '#core/nft/index.ts';
 import { dataVerdict, verdictData } from './data.ts';
 import type { WireElement } from './messages.ts';
 import { decodeData, decodeKey, encodeData, encodeKey, type SetLayout } from './set.ts';
@@ -52,7 +53,7 @@ export function elementFromWire(
   const first = wire.key?.value;
   if (first === undefined) return undefined;
   const { set } = layout;
-  const isRange = last !== undefined && formatHex(last) !== formatHex(first);
+  const isRange = last !== undefined && !equal(last, first);
   const data = dataFromWire(layout, wire);
   const comment = commentOf(wire.userData, COMMENT);
   // The kernel names the element's time only where it is not the set's.

@@ -2,6 +2,7 @@
  * What all nf_tables messages share: the subsystem and message numbers and struct nfgenmsg. Integers are big-endian.
  * Source: linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h.
  */
+import { lenientUtf8, untilNul } from '#base/bytes.ts';
 import { type Codec, type StructValue, struct, u8, u16be } from '#core/codec/index.ts';
 import type { NftFamily } from '#core/nft/index.ts';
 
@@ -68,7 +69,6 @@ function message(number: number): number {
 const MESSAGE_HEADER_BYTES = 16;
 const GENERIC_HEADER_BYTES = 4;
 const NAME_ATTRIBUTE = 1;
-const utf8Decoder = new TextDecoder();
 
 /**
  * The table a message is about, without decoding the rest: attribute 1 of tables, chains, rules, sets and elements alike.
@@ -85,9 +85,7 @@ export function tableOfMessage(
     const length = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
     if (length < 4 || at + length > bytes.length) return undefined;
     if (bytes[at + 2] === NAME_ATTRIBUTE && ((bytes[at + 3] as number) & 0x3f) === 0) {
-      const text = bytes.subarray(at + 4, at + length);
-      const end = text.indexOf(0);
-      return { family, table: utf8Decoder.decode(end < 0 ? text : text.subarray(0, end)) };
+      return { family, table: lenientUtf8(untilNul(bytes.subarray(at + 4, at + length))) };
     }
     at += (length + 3) & ~3;
   }

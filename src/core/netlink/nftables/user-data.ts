@@ -2,6 +2,7 @@
  * nft's own data in the kernel's NFTA_*_USERDATA: type, length and value of one byte, one byte and length bytes. The kernel only
  * stores it; nft shows the comments. Source: libnftnl/udata.h.
  */
+import { lenientUtf8, untilNul, utf8 } from '#base/bytes.ts';
 import { Writer } from '#core/codec/index.ts';
 
 export interface UserDatum {
@@ -10,8 +11,6 @@ export interface UserDatum {
 }
 
 const MAX_BYTES = 255;
-const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder();
 
 /** NFTNL_UDATA_{TABLE,CHAIN,RULE,SET_ELEM}_COMMENT. */
 export const COMMENT = 0;
@@ -43,7 +42,7 @@ export function decodeUserData(bytes: Uint8Array): UserDatum[] {
 
 /** Throws a RangeError for comments that are too long to be stored. */
 export function commentDatum(type: number, comment: string): UserDatum {
-  const bytes = utf8Encoder.encode(`${comment}\0`);
+  const bytes = utf8(`${comment}\0`);
   if (bytes.length > MAX_BYTES)
     throw new RangeError(`a comment has at most ${MAX_BYTES - 1} bytes: "${comment}"`);
   return { type, bytes };
@@ -53,7 +52,5 @@ export function commentDatum(type: number, comment: string): UserDatum {
 export function commentOf(userData: Uint8Array | undefined, type: number): string | undefined {
   if (userData === undefined) return undefined;
   const found = decodeUserData(userData).find((item) => item.type === type);
-  if (found === undefined) return undefined;
-  const end = found.bytes.indexOf(0);
-  return utf8Decoder.decode(end < 0 ? found.bytes : found.bytes.subarray(0, end));
+  return found && lenientUtf8(untilNul(found.bytes));
 }

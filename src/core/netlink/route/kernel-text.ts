@@ -2,26 +2,23 @@
  * Text the kernel keeps without looking at it, as link names and aliases: any bytes without NUL. Bytes that are not UTF-8
  * become lone surrogates (0xff is U+DCFF) and turn into the same bytes again, so that another's odd name breaks nothing.
  */
+import { fromUtf8, untilNul, utf8 } from '#base/bytes.ts';
 import { type Codec, text } from '#core/codec/index.ts';
 
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const encoder = new TextEncoder();
 const ESCAPE = 0xdc00;
 
 function decodeBytes(bytes: Uint8Array): string {
   let ascii = true;
   for (const byte of bytes) if (byte >= 0x80) ascii = false;
   if (ascii) return String.fromCharCode(...bytes);
-  try {
-    return strict.decode(bytes);
-  } catch {
-    return Array.from(bytes, (byte) => String.fromCharCode(byte < 0x80 ? byte : ESCAPE + byte)).join('');
-  }
+  const escaped = () =>
+    Array.from(bytes, (byte) => String.fromCharCode(byte < 0x80 ? byte : ESCAPE + byte)).join('');
+  return fromUtf8(bytes) ?? escaped();
 }
 
 function encodeText(value: string): Uint8Array {
   if (value.includes('\0')) throw new RangeError('text holds a NUL');
-  if (value.isWellFormed()) return encoder.encode(value);
+  if (value.isWellFormed()) return utf8(value);
   return Uint8Array.from(value, (unit) => {
     const code = unit.charCodeAt(0);
     if (unit.length === 1 && code < 0x80) return code;
@@ -31,9 +28,7 @@ function encodeText(value: string): Uint8Array {
 }
 
 function decode(reader: Parameters<Codec<string>['decode']>[0]): string {
-  const raw = reader.copy(reader.remaining);
-  const end = raw.indexOf(0);
-  return decodeBytes(end < 0 ? raw : raw.subarray(0, end));
+  return decodeBytes(untilNul(reader.copy(reader.remaining)));
 }
 
 /** Up to the first NUL or the end; encoded with a closing NUL. */

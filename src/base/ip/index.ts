@@ -16,7 +16,6 @@ export {
   parseMac,
 } from './address.ts';
 export {
-  comparePrefix,
   firstIp,
   hostPrefixOf,
   type IpInterface,

@@ -2,7 +2,6 @@
  * Prefixes (`10.1.0.0/16`, `fd00::/64`) and interface addresses (`10.1.0.1/16`: an address with its prefix length).
  * Both are canonical text; the functions here do the arithmetic. Source of the notation: RFC 4632, RFC 4291 section 2.3.
  */
-import { compare } from '#base/bytes.ts';
 import {
   bigIntToIp,
   familyBits,
@@ -93,14 +92,6 @@ export function subPrefix(prefix: IpPrefix, length: number, index: bigint | numb
 /** `10.1.2.3` becomes `10.1.2.3/32`, `fd00::1` becomes `fd00::1/128`. */
 export function hostPrefixOf(address: IpAddress): IpPrefix {
   return `${address}/${familyBits(familyOf(address))}`;
-}
-
-/** Orders by family, then address, then length. */
-export function comparePrefix(a: IpPrefix, b: IpPrefix): number {
-  const left = bitsOf(a);
-  const right = bitsOf(b);
-  if (left.bytes.length !== right.bytes.length) return left.bytes.length - right.bytes.length;
-  return compare(left.bytes, right.bytes) || left.length - right.length;
 }
 
 function parseBits(text: string): Bits | undefined {

@@ -7,34 +7,23 @@ import {
   type LocatedDocument,
   type LocatedMember,
   type LocatedNode,
-  lineIndex,
   MAX_DEPTH,
-  repeatedKeys,
+  type SourceText,
+  sourceText,
+  TOO_DEEP,
 } from './located.ts';
 import { firstPerLine, type Problem } from './problem.ts';
 
 /** Parses the text; syntax errors and repeated keys are in `problems`, nothing is thrown. */
 export function readJson(text: string, source: string): LocatedDocument {
   const body = text.startsWith('\uFEFF') ? text.slice(1) : text;
-  const position = lineIndex(body);
-  const problem = (offset: number, message: string): Problem => ({
-    source,
-    path: '',
-    ...position(offset),
-    message,
-  });
+  const reading = sourceText(body, source);
   const tooDeep = findTooDeep(body);
-  if (tooDeep !== undefined) {
-    const message = `nested deeper than ${MAX_DEPTH} levels: flatten it`;
-    return { source, position, problems: [problem(tooDeep, message)] };
-  }
+  if (tooDeep !== undefined) return reading.broken([reading.problem(tooDeep, TOO_DEEP)]);
   const errors: ParseError[] = [];
   const tree = parseTree(body, errors, { allowTrailingComma: true });
-  if (errors.length > 0 || tree === undefined) {
-    return { source, position, problems: syntaxProblems(body, errors, problem) };
-  }
-  const root = locate(tree);
-  return { source, position, root, problems: repeatedKeys(root, source, position) };
+  if (errors.length > 0 || tree === undefined) return reading.broken(syntaxProblems(body, errors, reading));
+  return reading.whole(locate(tree));
 }
 
 function locate(node: Node): LocatedNode {
@@ -49,11 +38,7 @@ function locate(node: Node): LocatedNode {
   return { kind: 'object', offset, members };
 }
 
-function syntaxProblems(
-  text: string,
-  errors: readonly ParseError[],
-  problem: (offset: number, message: string) => Problem,
-): Problem[] {
+function syntaxProblems(text: string, errors: readonly ParseError[], { problem }: SourceText): Problem[] {
   if (text.trim() === '') return [problem(0, 'the text is empty: expected a JSON value')];
   return firstPerLine(errors.map((error) => problem(error.offset, syntaxMessage(text, error))));
 }

@@ -27,9 +27,28 @@ export interface LocatedDocument {
 
 /** Values nested deeper than this are refused, before any recursive code meets them. */
 export const MAX_DEPTH = 200;
+export const TOO_DEEP = `nested deeper than ${MAX_DEPTH} levels: flatten it`;
+
+/** One text in the hands of a reader, which ends in one of the two kinds of document. */
+export interface SourceText {
+  readonly problem: (offset: number, message: string) => Problem;
+  /** The document of a text whose syntax is broken. */
+  readonly broken: (problems: readonly Problem[]) => LocatedDocument;
+  /** The document of a text that was read; repeated keys become its problems. */
+  readonly whole: (root: LocatedNode) => LocatedDocument;
+}
+
+export function sourceText(text: string, source: string): SourceText {
+  const position = lineIndex(text);
+  return {
+    problem: (offset, message) => ({ source, path: '', ...position(offset), message }),
+    broken: (problems) => ({ source, position, problems }),
+    whole: (root) => ({ source, position, root, problems: repeatedKeys(root, source, position) }),
+  };
+}
 
 /** A function from offsets to lines and columns (both from 1); `\n`, `\r\n` and `\r` end a line. */
-export function lineIndex(text: string): (offset: number) => { line: number; column: number } {
+function lineIndex(text: string): (offset: number) => { line: number; column: number } {
   const starts = [0];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -48,11 +67,7 @@ export function lineIndex(text: string): (offset: number) => { line: number; col
 }
 
 /** A problem for every key that stands twice in one object. */
-export function repeatedKeys(
-  root: LocatedNode,
-  source: string,
-  position: LocatedDocument['position'],
-): Problem[] {
+function repeatedKeys(root: LocatedNode, source: string, position: LocatedDocument['position']): Problem[] {
   const problems: Problem[] = [];
   const visit = (node: LocatedNode, path: (string | number)[]): void => {
     if (node.kind === 'array')

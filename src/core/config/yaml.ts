@@ -7,38 +7,28 @@ import {
   type LocatedDocument,
   type LocatedMember,
   type LocatedNode,
-  lineIndex,
   MAX_DEPTH,
-  repeatedKeys,
+  sourceText,
+  TOO_DEEP,
 } from './located.ts';
-import { firstPerLine, type Problem } from './problem.ts';
+import { firstPerLine } from './problem.ts';
 
 /** Aliases can multiply a short text without end; no topology comes near this many values. */
 const MAX_NODES = 100_000;
 
 /** Parses one YAML document; syntax errors, repeated keys and unsupported forms are in `problems`. */
 export function readYaml(text: string, source: string): LocatedDocument {
-  const position = lineIndex(text);
-  const problem = (offset: number, message: string): Problem => ({
-    source,
-    path: '',
-    ...position(offset),
-    message,
-  });
-  const tooDeep = `nested deeper than ${MAX_DEPTH} levels: flatten it`;
+  const { problem, broken, whole } = sourceText(text, source);
   try {
     const parsed = parseDocument(text, { prettyErrors: false, uniqueKeys: false });
-    const problems = parsed.errors.map((error) => problem(error.pos[0], syntaxText(error.message, tooDeep)));
-    if (problems.length > 0) return { source, position, problems: firstPerLine(problems) };
-    if (parsed.contents === null) return { source, position, problems: [problem(0, 'the text is empty')] };
-    const root = new Converter(parsed).convert(parsed.contents, 0);
-    return { source, position, root, problems: repeatedKeys(root, source, position) };
+    const problems = parsed.errors.map((error) => problem(error.pos[0], syntaxText(error.message)));
+    if (problems.length > 0) return broken(firstPerLine(problems));
+    if (parsed.contents === null) return broken([problem(0, 'the text is empty')]);
+    return whole(new Converter(parsed).convert(parsed.contents, 0));
   } catch (error) {
-    if (error instanceof UnsupportedYaml) {
-      return { source, position, problems: [problem(error.offset, error.message)] };
-    }
+    if (error instanceof UnsupportedYaml) return broken([problem(error.offset, error.message)]);
     // The parser itself is recursive: its stack gives out where a text nests without end.
-    if (error instanceof RangeError) return { source, position, problems: [problem(0, tooDeep)] };
+    if (error instanceof RangeError) return broken([problem(0, TOO_DEEP)]);
     throw error;
   }
 }
@@ -62,8 +52,7 @@ class Converter {
 
   convert(node: Node | null, depth: number, fallback = 0): LocatedNode {
     const offset = node?.range?.[0] ?? fallback;
-    if (depth > MAX_DEPTH)
-      throw new UnsupportedYaml(`nested deeper than ${MAX_DEPTH} levels: flatten it`, offset);
+    if (depth > MAX_DEPTH) throw new UnsupportedYaml(TOO_DEEP, offset);
     if (++this.nodes > MAX_NODES)
       throw new UnsupportedYaml(`more than ${MAX_NODES} values: use fewer aliases`, offset);
     if (node === null) return { kind: 'scalar', offset, value: null };
@@ -105,8 +94,8 @@ function scalarValue(value: unknown, offset: number): unknown {
   );
 }
 
-function syntaxText(message: string, tooDeep: string): string {
-  if (message.includes('call stack')) return tooDeep;
+function syntaxText(message: string): string {
+  if (message.includes('call stack')) return TOO_DEEP;
   const text = message.charAt(0).toLowerCase() + message.slice(1);
   return `not YAML: ${text}`;
 }

@@ -58,7 +58,6 @@ export {
   type FamilyKey,
   familyKeyOf,
   isExpired,
-  joinRecords,
   LEASE_DURATION_SEC,
   type LeaseFamily,
   type LeaseRecord,

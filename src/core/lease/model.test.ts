@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { expiresAtMs, isExpired, joinRecords, type LeaseRecord, vtepOf } from './model.ts';
+import { expiresAtMs, isExpired, type LeaseRecord, leaseOf, vtepOf } from './model.ts';
 
 const record = (extra: Partial<LeaseRecord>): LeaseRecord => ({
   family: 4,
@@ -27,22 +27,14 @@ test('a reservation never ends', () => {
 });
 
 test('the records of a node make one lease with both families', () => {
-  const leases = joinRecords([
-    record({ node: 'b', subnet: '10.1.2.0/24' }),
-    record({ family: 6, subnet: 'fd00::/64', renewedAtMs: 500, publicIp: 'fd00::1' }),
-    record({ publicIp: '192.0.2.1', backendData: { VNI: 1, VtepMAC: '0A:00:00:00:00:01' } }),
-    record({ ownerUid: 'v', subnet: '10.1.3.0/24' }),
-    record({ subnet: '10.1.9.0/24', renewedAtMs: 10 }),
-  ]);
-  expect(leases.map((lease) => [lease.node, lease.ownerUid, lease.ipv4?.subnet, lease.ipv6?.subnet])).toEqual(
-    [
-      ['a', 'u', '10.1.0.0/24', 'fd00::/64'],
-      ['a', 'v', '10.1.3.0/24', undefined],
-      ['b', 'u', '10.1.2.0/24', undefined],
-    ],
-  );
-  expect(leases[0]).toMatchObject({ renewedAtMs: 500, durationSec: 60, reserved: false });
-  expect(vtepOf(leases[0]?.ipv4 ?? { subnet: '' })).toEqual({ vni: 1, mac: '0a:00:00:00:00:01' });
+  const ipv4 = record({ publicIp: '192.0.2.1', backendData: { VNI: 1, VtepMAC: '0A:00:00:00:00:01' } });
+  const ipv6 = record({ family: 6, subnet: 'fd00::/64', renewedAtMs: 500, publicIp: 'fd00::1' });
+  const lease = leaseOf(ipv4, ipv6);
+  expect([lease?.node, lease?.ipv4?.subnet, lease?.ipv6?.subnet]).toEqual(['a', '10.1.0.0/24', 'fd00::/64']);
+  expect(lease).toMatchObject({ renewedAtMs: 500, durationSec: 60, reserved: false });
+  expect(vtepOf(lease?.ipv4 ?? { subnet: '' })).toEqual({ vni: 1, mac: '0a:00:00:00:00:01' });
+  expect(leaseOf(undefined, ipv6)).not.toHaveProperty('ipv4');
+  expect(leaseOf(undefined, undefined)).toBeUndefined();
 });
 
 test('backend data of another form is no tunnel end', () => {

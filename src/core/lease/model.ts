@@ -98,23 +98,6 @@ export function vtepOf(family: LeaseFamily): { readonly vni: number; readonly ma
   return typeof vni === 'number' && typeof mac === 'string' ? { vni, mac: mac.toLowerCase() } : undefined;
 }
 
-/** Joins records into one lease per owner (node and UID), ordered by node; of several per family the newest counts. */
-export function joinRecords(records: Iterable<LeaseRecord>): SubnetLease[] {
-  const byOwner = new Map<string, Partial<Record<FamilyKey, LeaseRecord>>>();
-  for (const record of records) {
-    const owner = JSON.stringify([record.node, record.ownerUid]);
-    const parts = byOwner.get(owner) ?? {};
-    const key = familyKeyOf(record.family);
-    const other = parts[key];
-    if (other === undefined || isNewer(record, other)) parts[key] = record;
-    byOwner.set(owner, parts);
-  }
-  const leases = [...byOwner.values()].map((parts) => leaseOf(parts.ipv4, parts.ipv6));
-  return leases
-    .filter((lease) => lease !== undefined)
-    .sort((a, b) => compareText(a.node, b.node) || compareText(a.ownerUid, b.ownerUid));
-}
-
 /** One owner's lease from its records; undefined if there is none. */
 export function leaseOf(
   ipv4: LeaseRecord | undefined,
@@ -141,15 +124,4 @@ function familyPart({ subnet, publicIp, backendData }: LeaseRecord): LeaseFamily
     ...(publicIp === undefined ? {} : { publicIp }),
     ...(backendData === undefined ? {} : { backendData }),
   };
-}
-
-function isNewer(a: LeaseRecord, b: LeaseRecord): boolean {
-  return (
-    a.renewedAtMs - b.renewedAtMs > 0 ||
-    (a.renewedAtMs === b.renewedAtMs && compareText(a.subnet, b.subnet) < 0)
-  );
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -31,11 +31,6 @@ export async function atomicWrite(
   await syncDirectory(folder);
 }
 
-/** The bytes of a file, or undefined if there is none. */
-export async function readIfExists(path: string): Promise<Uint8Array | undefined> {
-  return unlessMissing(readFile(path));
-}
-
 /** The UTF-8 text of a file, or undefined if there is none. */
 export async function readTextIfExists(path: string): Promise<string | undefined> {
   return unlessMissing(readFile(path, 'utf8'));

@@ -1,2 +1,1 @@
-export { DirectoryLockedError, type DirectoryLockOptions, withDirectoryLock } from './directory-lock.ts';
-export { atomicWrite, ensureDir, readIfExists, readTextIfExists, removeIfExists } from './files.ts';
+export { atomicWrite, ensureDir, readTextIfExists, removeIfExists } from './files.ts';

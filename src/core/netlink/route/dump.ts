@@ -27,7 +27,7 @@ export function dumpRequests(kinds: readonly DumpKind[] = DUMP_KINDS): Uint8Arra
 function requestsOf(kind: DumpKind): Uint8Array[] {
   switch (kind) {
     case 'link':
-      return [linkDump()];
+      return [encodeLinkRequest({})];
     case 'address':
       return [encodeMessage(addressMessage, { type: RTM_ADDRESS.GET, flags: 0, payload: EMPTY_ADDRESS })];
     case 'route':
@@ -50,35 +50,15 @@ const EMPTY_ADDRESS = {
   attributes: {},
 } as const;
 
-function linkDump(): Uint8Array {
-  return encodeMessage(linkMessage, {
-    type: RTM_LINK.GET,
-    flags: 0,
-    payload: {
-      family: AF.UNSPEC,
-      deviceType: 0,
-      index: 0,
-      flags: 0,
-      change: 0,
-      attributes: { extensions: RTEXT_FILTER_SKIP_STATS },
-    },
-  });
-}
-
 /** Asks for one link by name; the answer is a message for decodeLink, or ENODEV. */
 export function linkRequest(name: string): Uint8Array {
-  return encodeMessage(linkMessage, {
-    type: RTM_LINK.GET,
-    flags: 0,
-    payload: {
-      family: AF.UNSPEC,
-      deviceType: 0,
-      index: 0,
-      flags: 0,
-      change: 0,
-      attributes: { name, extensions: RTEXT_FILTER_SKIP_STATS },
-    },
-  });
+  return encodeLinkRequest({ name });
+}
+
+function encodeLinkRequest(attributes: { readonly name?: string }): Uint8Array {
+  const header = { family: AF.UNSPEC, deviceType: 0, index: 0, flags: 0, change: 0 };
+  const payload = { ...header, attributes: { ...attributes, extensions: RTEXT_FILTER_SKIP_STATS } };
+  return encodeMessage(linkMessage, { type: RTM_LINK.GET, flags: 0, payload });
 }
 
 /** Dumps the IPv6 addresses of one link: the kernel tells of a new one only when its duplicate address detection has run, or was skipped. */

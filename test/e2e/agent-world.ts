@@ -139,7 +139,7 @@ export class AgentLab implements AsyncDisposable {
 
   /** What the node's agent says of itself; undefined while there is none. */
   async status(node: string): Promise<AgentStatus | undefined> {
-    return await fetchStatus(`${this.root(node)}/run/poplin/agent.sock`).catch(() => undefined);
+    return fetchStatus(`${this.root(node)}/run/poplin/agent.sock`).catch(() => undefined);
   }
 
   /** The status of an agent that is ready and is not the process `formerPid`. */

@@ -16,7 +16,6 @@ import {
   LEASE_NAMESPACE,
   type NetConf,
   type SubnetLease,
-  type VxlanConfig,
 } from '#core/lease/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import {
@@ -28,18 +27,19 @@ import {
 import { isAlreadyExists, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
-import { CniServer } from '#io/cni/server/index.ts';
+import { CniServer, type PluginCall } from '#io/cni/server/index.ts';
 import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
-import { currentNamespace } from '#io/namespace/index.ts';
+import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
+import { carriedBackend, vxlanSettings } from './backend.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { loadNetConf } from './net-conf-source.ts';
 import { findNodeAddresses, type NodeAddresses, type NodeAddressWishes } from './node-addresses.ts';
 import { findNode, publishNode } from './node-object.ts';
 import { OverlayMember } from './overlay-member.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
-import { carryOutPendingDels } from './pending-dels.ts';
+import { PendingDels } from './pending-dels.ts';
 import { untilReachable } from './retry.ts';
 import { type AgentStatus, StatusServer } from './status.ts';
 
@@ -69,12 +69,15 @@ class Agent implements AsyncDisposable {
   private readonly signal: AbortSignal;
   private readonly paths: AgentPaths;
   private readonly resources = new AsyncDisposableStack();
+  private readonly namespace: Namespace;
   private readonly kernel: RealKernel;
   private readonly loop: KernelLoop;
   private readonly offload: OffloadKeeper;
   private facts: Omit<NodeFacts, 'host' | 'pod'> | undefined;
   private member: OverlayMember | undefined;
   private ready = false;
+  /** Why this node will not become ready until its configuration is another. */
+  private fatal: string | undefined;
 
   constructor(options: AgentOptions, signal: AbortSignal) {
     this.options = options;
@@ -84,15 +87,15 @@ class Agent implements AsyncDisposable {
       mkdirSync(path, { recursive: true, mode: 0o700 });
     }
     mkdirSync(dirname(this.paths.subnetEnv), { recursive: true });
-    const namespace = this.resources.use(currentNamespace());
-    this.kernel = this.resources.use(RealKernel.open(namespace));
+    this.namespace = this.resources.use(currentNamespace());
+    this.kernel = this.resources.use(RealKernel.open(this.namespace));
     this.loop = this.resources.use(
       new KernelLoop({ ...CLOCK, kernel: this.kernel, owners: [OVERLAY, CNI], logger: options.logger }),
     );
     this.offload = this.resources.use(
       new OffloadKeeper({
         kernel: this.kernel,
-        namespace,
+        namespace: this.namespace,
         mode: options.checksumOffload,
         cacheFile: this.paths.checksumOffload,
         logger: options.logger,
@@ -104,19 +107,17 @@ class Agent implements AsyncDisposable {
     const { store, logger, node, registerNode, netConfFile } = this.options;
     const { signal } = this;
     this.resources.use(await StatusServer.listen(this.paths.statusSocket, () => this.status()));
+    await this.serveCni();
     const retry = { ...CLOCK, logger, signal };
     const netConf = await untilReachable(
       'network configuration',
       () => loadNetConf(netConfFile, store, systemClock, logger, signal),
       retry,
     );
-    const { backend } = netConf;
-    if (backend.type !== 'vxlan' || backend.directRouting) {
-      const what =
-        backend.type === 'vxlan' ? 'Backend.DirectRouting: true' : `Backend.Type: "${backend.type}"`;
-      throw new Error(
-        `${what} is not built yet: this release carries packets by "vxlan" without DirectRouting`,
-      );
+    const backend = carriedBackend(netConf.backend);
+    if (typeof backend === 'string') {
+      this.fatal = backend;
+      logger.error({ reason: backend }, 'backend not carried');
     }
     const ownerUid = await untilReachable('node', () => findNode(store, node, registerNode, signal), retry);
     await untilReachable('namespace', () => ensureNamespace(store, signal), retry);
@@ -126,8 +127,8 @@ class Agent implements AsyncDisposable {
       { link: addresses.link.name, ipv4: addresses.ipv4, ipv6: addresses.ipv6, reason: addresses.reason },
       'underlay',
     );
-    const settings = vxlanSettings(backend, addresses, this.readSysctl);
-    await this.serveCni();
+    const settings =
+      typeof backend === 'string' ? undefined : vxlanSettings(backend, addresses, this.readSysctl);
     await this.joinOverlay(netConf, settings, addresses, ownerUid);
   }
 
@@ -137,14 +138,13 @@ class Agent implements AsyncDisposable {
 
   private async joinOverlay(
     netConf: NetConf,
-    settings: VxlanSettings,
+    settings: VxlanSettings | undefined,
     addresses: NodeAddresses,
     ownerUid: string,
   ): Promise<void> {
     const { store, logger, node } = this.options;
     const previous = await readPrevious(this.paths.lease);
     const families = enabledFamilies(netConf).map((key): IpFamily => (key === 'ipv4' ? 4 : 6));
-    const mtuBytes = overlayMtuBytes(settings.underlayMtuBytes, families);
     this.member = this.resources.use(
       new OverlayMember({
         ...CLOCK,
@@ -154,13 +154,14 @@ class Agent implements AsyncDisposable {
         node,
         ownerUid,
         netConf,
-        settings,
         publicIps: addresses,
+        ...(settings !== undefined && { settings }),
         ...(previous !== undefined && { previous }),
-        held: (locals) => this.held(locals, mtuBytes, families),
-        inPlace: async (lease) => {
-          await this.offload.keep(families.map((family) => vxlanLinkName(family, settings.vni)));
-          await this.announce(lease, netConf, mtuBytes, addresses);
+        held: (locals, { underlayMtuBytes }) =>
+          this.held(locals, overlayMtuBytes(underlayMtuBytes, families), families),
+        inPlace: async (lease, { underlayMtuBytes, vni }) => {
+          await this.offload.keep(families.map((family) => vxlanLinkName(family, vni)));
+          await this.announce(lease, netConf, overlayMtuBytes(underlayMtuBytes, families), addresses);
         },
       }),
     );
@@ -215,6 +216,7 @@ class Agent implements AsyncDisposable {
     const service = this.resources.use(
       new CniService({
         kernel: this.kernel,
+        namespace: this.namespace.id,
         loop: this.loop,
         files: new AttachmentFiles(this.paths.attachments),
         ipam: {
@@ -222,27 +224,21 @@ class Agent implements AsyncDisposable {
           exec: { run: ({ type }) => Promise.reject(noForeignIpam(type)) },
           readResolvConf: (path) => readFile(path, 'utf8'),
         },
-        facts: () => {
-          if (this.facts === undefined) {
-            throw new CniError(
-              CNI_ERROR.tryAgainLater,
-              'this node holds no subnet lease yet',
-              'see: poplin status',
-            );
-          }
-          return this.facts;
-        },
+        facts: () => this.facts ?? this.fatal ?? 'this node holds no subnet lease yet',
         logger,
       }),
     );
-    service.restore();
-    await carryOutPendingDels(this.paths.cniPending, service, logger);
+    await service.restore();
+    const handle = (call: PluginCall) => service.handle(call);
     this.resources.use(
       await CniServer.listen({
         path: this.paths.cniSocket,
-        handle: (call) => service.handle(call),
+        handle,
         onRefused: (reason) => logger.warn({ reason }, 'cni connection refused'),
       }),
+    );
+    this.resources.use(
+      new PendingDels({ folder: this.paths.cniPending, handle, clock: systemClock, logger }),
     );
   }
 
@@ -256,33 +252,11 @@ class Agent implements AsyncDisposable {
       store: this.member?.connected ? 'connected' : 'away',
       kernel: this.loop.status(),
       checksumOffload: Object.fromEntries(this.offload.status()),
-      problems: this.member?.problemTexts() ?? [],
+      fatal: this.fatal ?? null,
+      problems: [...(this.fatal === undefined ? [] : [this.fatal]), ...(this.member?.problemTexts() ?? [])],
       memoryMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     };
   }
-}
-
-function vxlanSettings(
-  backend: VxlanConfig,
-  { link }: NodeAddresses,
-  readSysctl: (path: string) => string | undefined,
-): VxlanSettings {
-  const linkMtu = link.mtuBytes ?? 1500;
-  return {
-    vni: backend.vni,
-    port: backend.port,
-    learning: backend.learning,
-    gbp: backend.gbp,
-    underlayMtuBytes: Math.min(backend.mtuBytes ?? linkMtu, linkMtu),
-    underlayLink: link.name,
-    underlayNeedsAdvertisements: heedsAdvertisements(link.name, readSysctl),
-  };
-}
-
-/** Whether router advertisements count on a link now: so it must stay when the node becomes a router. */
-function heedsAdvertisements(link: string, readSysctl: (path: string) => string | undefined): boolean {
-  const acceptRa = readSysctl(`net/ipv6/conf/${link}/accept_ra`);
-  return acceptRa === '2' || (acceptRa === '1' && readSysctl('net/ipv6/conf/all/forwarding') === '0');
 }
 
 function noForeignIpam(type: string): CniError {

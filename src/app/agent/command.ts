@@ -53,39 +53,39 @@ Examples:
 
 The log is JSON lines on standard error. SIGTERM stops the agent and leaves the network as it is.`,
     )
-    .action(async (flags: AgentFlags) => {
-      const logger = pino({ level: flags.logLevel, base: { node: flags.nodeName } }, pino.destination(2));
-      const stop = new AbortController();
-      for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
-      const config = kubeConfigFor(
-        flags.kubeconfig === undefined ? {} : { kubeconfigPath: flags.kubeconfig },
-      );
-      logger.info({ source: config.source }, 'store');
-      using store = createKubeStore(config, { clock: systemClock, random: systemRandom, logger });
-      const { nodeName, netConf, iface, publicIp, publicIpv6, registerNode, rootDir, checksumOffload } =
-        flags;
-      try {
-        await runAgent(
-          {
-            node: nodeName,
-            store,
-            registerNode,
-            checksumOffload,
-            root: rootDir,
-            logger,
-            ...(netConf !== undefined && { netConfFile: netConf }),
-            ...(iface !== undefined && { iface }),
-            ...(publicIp !== undefined && { publicIp }),
-            ...(publicIpv6 !== undefined && { publicIpv6 }),
-          },
-          stop.signal,
-        );
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        logger.fatal({ err: error }, 'agent cannot run');
-        process.exitCode = 1;
-      }
-    });
+    .action(runAsFlagged);
+}
+
+/** Runs until SIGTERM or SIGINT; the exit status is 1 if it could not run. */
+async function runAsFlagged(flags: AgentFlags): Promise<void> {
+  const logger = pino({ level: flags.logLevel, base: { node: flags.nodeName } }, pino.destination(2));
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
+  const config = kubeConfigFor(flags.kubeconfig === undefined ? {} : { kubeconfigPath: flags.kubeconfig });
+  logger.info({ source: config.source }, 'store');
+  using store = createKubeStore(config, { clock: systemClock, random: systemRandom, logger });
+  const { nodeName, netConf, iface, publicIp, publicIpv6, registerNode, rootDir, checksumOffload } = flags;
+  try {
+    await runAgent(
+      {
+        node: nodeName,
+        store,
+        registerNode,
+        checksumOffload,
+        root: rootDir,
+        logger,
+        ...(netConf !== undefined && { netConfFile: netConf }),
+        ...(iface !== undefined && { iface }),
+        ...(publicIp !== undefined && { publicIp }),
+        ...(publicIpv6 !== undefined && { publicIpv6 }),
+      },
+      stop.signal,
+    );
+  } catch (error) {
+    if (stop.signal.aborted) return;
+    logger.fatal({ err: error }, 'agent cannot run');
+    process.exitCode = 1;
+  }
 }
 
 export function statusCommand(): Command {

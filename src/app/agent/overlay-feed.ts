@@ -16,7 +16,8 @@ export interface OverlayFeedOptions {
   readonly netConf: NetConf;
   readonly node: string;
   readonly ownerUid: string;
-  readonly vni: number;
+  /** Absent where nothing is carried: then leases are read, and none is anything to the kernel. */
+  readonly vni?: number;
   /** The families this node takes part in. */
   readonly families: readonly IpFamily[];
   /** This node's own addresses in the underlay. */
@@ -106,7 +107,7 @@ export class OverlayFeed implements Follower {
     const before = this.entries.get(name);
     if (before !== undefined && before.part !== part) loop.want(before.part, []);
     const entry: Entry =
-      typeof remote === 'object'
+      typeof remote === 'object' && vni !== undefined
         ? { part, family: remote.family, objects: planRemote(remote, { vni }) }
         : { part, objects: [] };
     this.entries.set(name, entry);
@@ -124,7 +125,7 @@ export class OverlayFeed implements Follower {
     this.options.loop.want(part, family !== undefined && this.carried.has(family) ? objects : []);
   }
 
-  /** The remote subnet, undefined if it is this node's own, or why it cannot be used. */
+  /** The remote subnet, undefined if it is this node's own or nothing is carried, or why it cannot be used. */
   private remoteOf(record: LeaseRecord): OverlaySubnet | string | undefined {
     const { node, ownerUid, vni, families, publicIps } = this.options;
     if (record.node === node && record.ownerUid === ownerUid) return undefined;
@@ -134,6 +135,7 @@ export class OverlayFeed implements Follower {
     if (familyOf(publicIp) !== family) return `its public address ${publicIp} is not IPv${family}`;
     if (publicIps.includes(publicIp))
       return `its public address ${publicIp} is this node's own: node "${record.node}" had it before`;
+    if (vni === undefined) return undefined;
     const vtep = vtepOf(record);
     if (record.backendType !== 'vxlan' || vtep === undefined) {
       return `backend "${record.backendType}" without a VXLAN tunnel end: this node speaks vxlan`;

@@ -34,7 +34,8 @@ export interface OverlayMemberOptions {
   readonly node: string;
   readonly ownerUid: string;
   readonly netConf: NetConf;
-  readonly settings: VxlanSettings;
+  /** Absent where the network's backend is none that carries packets here: then the subnet is leased, and no more. */
+  readonly settings?: VxlanSettings;
   /** The addresses other nodes reach this one by: one for each family of the network. */
   readonly publicIps: { readonly ipv4?: IpAddress; readonly ipv6?: IpAddress };
   /** The subnets this node had before, to ask for again. */
@@ -42,9 +43,9 @@ export interface OverlayMemberOptions {
   /** Where they are not the usual ones. */
   readonly leaseTimes?: Pick<AcquirerConfig, 'durationSec' | 'renewMarginSec' | 'clockSkewSec'>;
   /** All families' subnets may be used from now on; undefined: not any more, until told again. */
-  readonly held: (locals: readonly OverlaySubnet[] | undefined) => void;
+  readonly held: (locals: readonly OverlaySubnet[] | undefined, settings: VxlanSettings) => void;
   /** The node's own side of this lease is in the kernel; never called for two leases at once. */
-  readonly inPlace: (lease: SubnetLease) => Promise<void>;
+  readonly inPlace: (lease: SubnetLease, settings: VxlanSettings) => Promise<void>;
 }
 
 export class OverlayMember implements AsyncDisposable {
@@ -79,7 +80,7 @@ export class OverlayMember implements AsyncDisposable {
       node,
       ownerUid,
       logger,
-      vni: settings.vni,
+      ...(settings !== undefined && { vni: settings.vni }),
       families: enabledFamilies(netConf).map(familyOfKey),
       publicIps: addresses,
       changed: (object) => this.keeper.changed(object),
@@ -118,45 +119,49 @@ export class OverlayMember implements AsyncDisposable {
   }
 
   private hold(lease: SubnetLease): void {
+    const { settings, held } = this.options;
     this.current = lease;
     this.lost.clear();
-    this.options.held(this.locals());
+    if (settings === undefined) return;
+    held(this.locals(settings), settings);
     this.carryOut();
-    this.announcing = this.announcing.then(() => this.announce(lease));
+    this.announcing = this.announcing.then(() => this.announce(lease, settings));
   }
 
   private lose(family: FamilyKey): void {
+    const { settings, held } = this.options;
     this.lost.add(family);
-    this.options.held(undefined);
+    if (settings === undefined) return;
+    held(undefined, settings);
     this.carryOut();
   }
 
   /** The node's own side follows its lease; the kernel is touched once all other leases are known too. */
   private carryOut(): void {
     const { loop, settings } = this.options;
-    if (this.current === undefined || !this.synced) return;
-    const locals = this.locals();
+    if (settings === undefined || this.current === undefined || !this.synced) return;
+    const locals = this.locals(settings);
     loop.want(LOCAL_PART, locals.length === 0 ? [] : planLocal(locals, settings));
     this.feed.carry(locals.map((local) => local.family));
     loop.start();
   }
 
-  private locals(): OverlaySubnet[] {
-    const { node, netConf, publicIps, settings } = this.options;
+  private locals({ vni }: VxlanSettings): OverlaySubnet[] {
+    const { node, netConf, publicIps } = this.options;
     return enabledFamilies(netConf).flatMap((key) => {
       const [subnet, publicIp, family] = [this.current?.[key]?.subnet, publicIps[key], familyOfKey(key)];
       if (subnet === undefined || publicIp === undefined || this.lost.has(key)) return [];
-      return [{ node, family, subnet, publicIp, vtepMac: vtepMac(node, family, settings.vni) }];
+      return [{ node, family, subnet, publicIp, vtepMac: vtepMac(node, family, vni) }];
     });
   }
 
-  private async announce(lease: SubnetLease): Promise<void> {
+  private async announce(lease: SubnetLease, settings: VxlanSettings): Promise<void> {
     const { loop, inPlace, logger } = this.options;
     if (this.lease !== lease) return;
     await loop.inPlace(LOCAL_PART);
     if (this.lease !== lease || this.following.signal.aborted) return;
     try {
-      await inPlace(lease);
+      await inPlace(lease, settings);
     } catch (error) {
       if (!this.following.signal.aborted) logger.error({ err: error }, 'lease not made known');
     }
@@ -184,14 +189,16 @@ function leaseConfig(options: OverlayMemberOptions): AcquirerConfig {
     const publicIp = publicIps[key];
     return {
       ...(publicIp !== undefined && { publicIp }),
-      backendData: { VNI: settings.vni, VtepMAC: vtepMac(node, familyOfKey(key), settings.vni) },
+      ...(settings !== undefined && {
+        backendData: { VNI: settings.vni, VtepMAC: vtepMac(node, familyOfKey(key), settings.vni) },
+      }),
     };
   };
   return {
     node,
     ownerUid,
     netConf,
-    offer: { backendType: 'vxlan', ipv4: offer('ipv4'), ipv6: offer('ipv6') },
+    offer: { backendType: netConf.backend.type, ipv4: offer('ipv4'), ipv6: offer('ipv6') },
     ...leaseTimes,
     ...(previous !== undefined && { previous }),
   };

@@ -13,6 +13,8 @@ export interface AgentStatus {
   readonly kernel: KernelLoopStatus;
   /** By VXLAN device: whether it offloads checksums, and why. */
   readonly checksumOffload: Readonly<Record<string, { readonly offload: boolean; readonly reason: string }>>;
+  /** Why the agent cannot become ready with the configuration it has; null if nothing stands in the way. It is the first problem too. */
+  readonly fatal: string | null;
   readonly problems: readonly string[];
   readonly memoryMb: number;
 }

@@ -1,16 +1,22 @@
 /**
- * What this node attached, on disk below /run (an attachment does not outlive a boot): the host's objects of each pod and those that
- * pods share, so that an agent that comes back wants what it wanted, and removes nothing that runs.
+ * What this node attached, on disk: the host's objects of each pod and those that pods share, so that an agent that comes back wants
+ * what it wanted and removes nothing that runs; and whose addresses are to be given back when a pod is gone without DEL.
  */
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestHex } from '#base/hash.ts';
+import type { Attachment } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 
 export interface StoredPart {
   /** The part's name in the desired state. */
   readonly part: string;
+  /** Empty while its ADD is under way. */
   readonly objects: readonly KernelObject[];
+  /** The attachment whose part this is; absent for what attachments of a network share. */
+  readonly attachment?: Attachment;
+  /** The folder host-local keeps the attachment's addresses in; absent where the addresses are not ours. */
+  readonly dataDir?: string;
 }
 
 const SUFFIX = '.json';
@@ -40,7 +46,7 @@ export class AttachmentFiles {
     return { parts, damaged };
   }
 
-  /** Writes a part, whole or not at all. No fsync: after a crash of the machine the pods are gone too. */
+  /** Writes a part, whole or not at all. No fsync: what a crash of the machine takes with it belongs to pods that it took too. */
   save(stored: StoredPart): void {
     const path = this.pathOf(stored.part);
     writeFileSync(`${path}.new`, JSON.stringify(stored), { mode: 0o600 });

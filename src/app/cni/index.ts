@@ -1,2 +1,3 @@
 export { AttachmentFiles, type StoredPart } from './attachments.ts';
-export { CniService, type CniServiceOptions, type HostLoop, rootedAddresses } from './service.ts';
+export type { HostLoop } from './host-side.ts';
+export { CniService, type CniServiceOptions, type LeaseFacts, rootedAddresses } from './service.ts';

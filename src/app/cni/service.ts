@@ -6,6 +6,7 @@
 import type { Logger } from 'pino';
 import {
   type AddPlan,
+  type Attachment,
   attachmentAlias,
   CNI_ERROR,
   type CniEnvironment,
@@ -15,6 +16,7 @@ import {
   HOST_LOCAL_DATA_DIR,
   INTERFACE_PLUGINS,
   type InterfacePlugin,
+  type IpamChoice,
   type IpamPorts,
   type NetworkConfig,
   type NodeFacts,
@@ -28,67 +30,48 @@ import {
   statedVersion,
   versionReply,
 } from '#core/cni/index.ts';
-import {
-  CNI,
-  type Kernel,
-  type KernelObject,
-  type KernelOp,
-  keyOf,
-  plan,
-  stateOf,
-} from '#core/kernel/index.ts';
+import { CNI, type Kernel, type KernelObject, type KernelOp, plan, stateOf } from '#core/kernel/index.ts';
 import type { PluginAnswer, PluginCall as WireCall } from '#io/cni/server/index.ts';
 import { PodKernel } from '#io/kernel/index.ts';
+import type { NamespaceId } from '#io/namespace/index.ts';
 import type { AttachmentFiles } from './attachments.ts';
-
-/** The part of the agent's kernel loop that attaching needs. */
-export interface HostLoop {
-  ensure(
-    part: string,
-    objects: readonly KernelObject[],
-  ): Promise<readonly { code: string; message: string }[]>;
-  want(part: string, objects: readonly KernelObject[]): void;
-}
+import { type AttachmentRecord, type HostLoop, HostSide } from './host-side.ts';
 
 export interface CniServiceOptions {
   readonly kernel: Kernel;
+  /** The namespace of `kernel`: no pod's. */
+  readonly namespace: NamespaceId;
   readonly loop: HostLoop;
   readonly files: AttachmentFiles;
   readonly ipam: IpamPorts;
-  /** What is so on this node now; throws CniError 11 while the node has no lease yet. */
-  readonly facts: () => Omit<NodeFacts, 'host' | 'pod'>;
+  /** What is so on this node now, or why no pod can be attached yet. */
+  readonly facts: () => LeaseFacts | string;
   readonly logger: Logger;
 }
+
+/** What planners want to know, but for what lies in the namespaces. */
+export type LeaseFacts = Omit<NodeFacts, 'host' | 'pod'>;
 
 interface Call {
   readonly network: NetworkConfig;
   readonly environment: CniEnvironment;
 }
 
+/** Enough to take away what is there. */
+const NO_LEASE: LeaseFacts = { node: '', addresses: [], defaultRanges: [], ipv6: true };
+
 export class CniService implements Disposable {
   private readonly options: CniServiceOptions;
-  /** The veth of each attached pod, by part. */
-  private readonly parts = new Map<string, string>();
-  /** Parts whose veth is being made. */
-  private readonly attaching = new Set<string>();
-  private readonly busy = new Map<string, Promise<unknown>>();
-  private readonly subscription: Disposable;
+  private readonly host: HostSide;
 
   constructor(options: CniServiceOptions) {
     this.options = options;
-    // A pod's link that vanished took its pod with it: nothing of it is wanted any more. DEL does the rest.
-    this.subscription = options.kernel.watch({
-      changed: () => this.forgetVanished(),
-      resynced: () => this.forgetVanished(),
-    });
+    this.host = new HostSide({ ...options, addresses: options.ipam.addresses });
   }
 
   /** Wants again what was attached before a restart, as far as it is still there. */
-  restore(): void {
-    const { parts, damaged } = this.options.files.load();
-    for (const reason of damaged) this.options.logger.warn({ reason }, 'attachment record dropped');
-    for (const { part, objects } of parts) this.remember(part, objects);
-    this.forgetVanished();
+  async restore(): Promise<void> {
+    await this.host.restore();
   }
 
   /** Answers one call; never rejects. */
@@ -113,7 +96,7 @@ export class CniService implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.subscription[Symbol.dispose]();
+    this.host[Symbol.dispose]();
   }
 
   private dispatch(
@@ -127,9 +110,8 @@ export class CniService implements Disposable {
     requireCommand(environment.command, network.cniVersion);
     const call: Call = { network, environment };
     const plugin = INTERFACE_PLUGINS.get(name);
-    const { containerId, ifName } = environment;
     const work = plugin === undefined ? () => this.ipamCall(name, call) : () => this.pluginCall(plugin, call);
-    return this.oneAtATime(`${network.name}/${containerId}/${ifName}/${name}`, work);
+    return this.host.turns.take(attachmentPart(call), work);
   }
 
   private async pluginCall(plugin: InterfacePlugin, call: Call): Promise<string> {
@@ -165,13 +147,17 @@ export class CniService implements Disposable {
   }
 
   private async add(plugin: InterfacePlugin, call: Call): Promise<string> {
-    using pod = openPod(call.environment.netns);
-    const prepared = plugin.prepareAdd({ ...call, facts: this.facts(call, pod) });
+    const facts = this.options.facts();
+    if (typeof facts === 'string') throw new CniError(CNI_ERROR.tryAgainLater, facts, 'see: poplin status');
+    using pod = this.openPod(call.environment.netns);
+    const prepared = plugin.prepareAdd({ ...call, facts: this.withKernel(facts, call, pod) });
+    const record = attachmentRecord(call, prepared.ipam);
+    using _attaching = this.host.begin(record);
     const ipam = openIpam(prepared.ipam, call.network, call.environment, this.options.ipam);
     const addresses = prepared.ipam.kind === 'none' ? undefined : await ipam.add();
     try {
       const made = prepared.plan(addresses);
-      await this.attach(call, made, pod);
+      await this.attach(record, made, pod);
       return `${JSON.stringify(encodeResult(made.result, call.network.cniVersion))}\n`;
     } catch (error) {
       // An ADD that fails leaves nothing behind.
@@ -179,58 +165,32 @@ export class CniService implements Disposable {
         this.options.logger.warn({ err: cause }, 'rollback of ADD'),
       );
       await ipam.del();
+      this.host.drop(record.part);
       throw error;
     }
   }
 
-  private async attach(call: Call, made: AddPlan, pod: PodKernel): Promise<void> {
-    const { kernel, files, loop } = this.options;
+  private async attach(record: AttachmentRecord, made: AddPlan, pod: PodKernel): Promise<void> {
     const removals = made.hostRemovals.map((object): KernelOp => ({ verb: 'remove', object }));
-    if (removals.length > 0) await kernel.apply(removals);
-    if (made.sharedObjects.length > 0) await this.ensure(sharedPart(call), made.sharedObjects);
-    if (made.hostObjects.length > 0) {
-      const part = attachmentPart(call);
-      const stored = { part, objects: made.hostObjects };
-      this.attaching.add(part);
-      try {
-        files.save(stored);
-        failOn(await loop.ensure(part, made.hostObjects));
-        this.remember(part, made.hostObjects, false);
-      } finally {
-        this.attaching.delete(part);
-      }
-    }
+    if (removals.length > 0) await this.options.kernel.apply(removals);
+    if (made.sharedObjects.length > 0)
+      failOn(await this.host.share(record.attachment.network, made.sharedObjects));
+    if (made.hostObjects.length > 0) failOn(await this.host.attach(record, made.hostObjects));
     failOn(await pod.apply(podOps(made.podObjects, pod)));
   }
 
-  private async ensure(part: string, objects: readonly KernelObject[]): Promise<void> {
-    failOn(await this.options.loop.ensure(part, objects));
-    this.options.files.save({ part, objects });
-  }
-
   private async del(plugin: InterfacePlugin, call: Call): Promise<void> {
-    const pod = call.environment.netns === '' ? undefined : tryOpenPod(call.environment.netns);
-    try {
-      await this.detach(plugin, call, pod);
-    } finally {
-      pod?.[Symbol.dispose]();
-    }
-    await openIpamToGiveBack(
-      ipamTypeOf(plugin, call.network),
-      call.network,
-      call.environment,
-      this.options.ipam,
-    ).del();
+    const { network, environment } = call;
+    using pod = environment.netns === '' ? undefined : tryOpenPod(environment.netns);
+    await this.detach(plugin, call, pod);
+    await openIpamToGiveBack(ipamTypeOf(plugin, network), network, environment, this.options.ipam).del();
+    this.host.drop(attachmentPart(call));
   }
 
   private async detach(plugin: InterfacePlugin, call: Call, pod: PodKernel | undefined): Promise<void> {
-    const part = attachmentPart(call);
-    const { hostRemovals, podRemovals, podObjects } = plugin.planDel({
-      ...call,
-      facts: this.facts(call, pod),
-    });
-    this.parts.delete(part);
-    this.options.loop.want(part, []);
+    const facts = this.withKernel(NO_LEASE, call, pod);
+    const { hostRemovals, podRemovals, podObjects } = plugin.planDel({ ...call, facts });
+    this.host.release(attachmentPart(call));
     const gone = (failures: readonly { code: string; message: string }[]) =>
       failures.filter(({ code }) => code !== 'ENODEV');
     if (hostRemovals.length > 0) {
@@ -243,43 +203,26 @@ export class CniService implements Disposable {
       const removals = podRemovals.map((object): KernelOp => ({ verb: 'remove', object }));
       failOn(gone(await pod.apply([...removals, ...podOps(podObjects, pod)])));
     }
-    this.options.files.remove(part);
   }
 
-  private facts(call: Call, pod: PodKernel | undefined): NodeFacts {
+  private withKernel(facts: LeaseFacts, call: Call, pod: PodKernel | undefined): NodeFacts {
     const links = [...new Set([call.environment.ifName, 'lo'])].flatMap((name) => {
       const link = pod?.link(name);
       return link === undefined ? [] : [link];
     });
-    return { ...this.options.facts(), host: this.options.kernel.state(), pod: stateOf(links) };
+    return { ...facts, host: this.options.kernel.state(), pod: stateOf(links) };
   }
 
-  private remember(part: string, objects: readonly KernelObject[], want = true): void {
-    const link = objects.find((object) => object.kind === 'link' && object.detail.type === 'veth');
-    if (link !== undefined) this.parts.set(part, keyOf(link));
-    if (want) this.options.loop.want(part, objects);
-  }
-
-  private forgetVanished(): void {
-    const state = this.options.kernel.state();
-    for (const [part, link] of this.parts) {
-      if (state.has(link) || this.attaching.has(part)) continue;
-      this.parts.delete(part);
-      this.options.loop.want(part, []);
-      this.options.files.remove(part);
-    }
-  }
-
-  /** Runs calls of one key one after the other. */
-  private async oneAtATime<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const run = (this.busy.get(key) ?? Promise.resolve()).then(work, work);
-    const settled = run.catch(() => undefined);
-    this.busy.set(key, settled);
-    try {
-      return await run;
-    } finally {
-      if (this.busy.get(key) === settled) this.busy.delete(key);
-    }
+  private openPod(netns: string): PodKernel {
+    const pod = tryOpenPod(netns);
+    if (pod === undefined)
+      throw new CniError(CNI_ERROR.unknownContainer, `CNI_NETNS: no network namespace at "${netns}"`);
+    if (pod.namespace.id !== this.options.namespace) return pod;
+    pod[Symbol.dispose]();
+    throw new CniError(
+      CNI_ERROR.invalidNetworkNamespace,
+      `CNI_NETNS: "${netns}" is the host's own network namespace`,
+    );
   }
 }
 
@@ -291,16 +234,18 @@ export function rootedAddresses(addresses: IpamPorts['addresses'], folder: strin
   };
 }
 
-function attachmentPart({ network, environment }: Call): string {
-  return attachmentAlias({
-    network: network.name,
-    containerId: environment.containerId,
-    ifName: environment.ifName,
-  });
+function attachmentOf({ network, environment }: Call): Attachment {
+  return { network: network.name, containerId: environment.containerId, ifName: environment.ifName };
 }
 
-function sharedPart({ network }: Call): string {
-  return `${CNI.alias}:shared ${network.name}`;
+function attachmentPart(call: Call): string {
+  return attachmentAlias(attachmentOf(call));
+}
+
+function attachmentRecord(call: Call, ipam: IpamChoice): AttachmentRecord {
+  const attachment = attachmentOf(call);
+  const dataDir = ipam.kind === 'host-local' ? { dataDir: ipam.config.dataDir } : {};
+  return { part: attachmentAlias(attachment), attachment, ...dataDir };
 }
 
 /** poplin's addresses come from host-local even where the configuration does not say so. */
@@ -316,14 +261,6 @@ function podOps(objects: readonly KernelObject[], pod: PodKernel): KernelOp[] {
   });
   const actual = stateOf(present.map((link) => ({ ...link, alias: CNI.alias })));
   return [...plan(stateOf(objects), actual, { owners: [CNI] }).ops];
-}
-
-function openPod(netns: string): PodKernel {
-  const pod = tryOpenPod(netns);
-  if (pod === undefined) {
-    throw new CniError(CNI_ERROR.unknownContainer, `CNI_NETNS: no network namespace at "${netns}"`);
-  }
-  return pod;
 }
 
 function tryOpenPod(netns: string): PodKernel | undefined {

@@ -106,7 +106,7 @@ async function prove(
   const state = await untilInterrupted(labState(dir.name), interrupt);
   if (state === undefined) return undefined;
   say(`\n${describeLab(state)}\n`);
-  progress.step('every pair, IPv4 and IPv6, with real packets');
+  progress.step('every pair, IPv4 and IPv6, with real packets: ✓ reached in both, · not asked');
   const probed = await untilInterrupted(probeLab(dir.name), interrupt);
   progress.end();
   if (probed === undefined) return undefined;
@@ -146,8 +146,8 @@ function whatNext({ name }: LabDir): string {
     [`lab exec${lab} pod1 -- ip route`, 'look around in a pod'],
     [`lab exec${lab} node1 -- ip -d link show flannel.1`, 'the node’s end of the overlay'],
     [`lab exec${lab} node1 -- ip link del flannel.1`, 'break it: the agent puts it back'],
-    [`lab exec${lab} fabric -- ip link set port2 down`, 'pull the cable of node3 …'],
-    [`lab matrix${named}`, '… and see who reaches whom'],
+    [`lab exec${lab} fabric -- ip link set port2 down`, 'pull the cable of node3 (up plugs it in)'],
+    [`lab matrix${named}`, 'and see who reaches whom'],
     [`lab exec${lab} fabric -- kubectl get nodes,pods -A`, 'the API, if kubectl is there'],
   ];
   const width = Math.max(...rows.map(([command]) => command.length));

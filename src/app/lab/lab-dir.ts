@@ -62,11 +62,11 @@ export class LabDir {
 
   /** Undefined while, or if, nothing was written down. */
   record(): LabRecord | undefined {
-    return readJson<LabRecord>(this.file('lab.json'));
+    return readJson(this.file('lab.json')) as LabRecord | undefined;
   }
 
   topology(): Topology | undefined {
-    return readJson<Topology>(this.file('topology.json'));
+    return readJson(this.file('topology.json')) as Topology | undefined;
   }
 
   writeRecord(record: LabRecord): void {
@@ -109,9 +109,9 @@ function userFolder(): string {
   return `/tmp/poplin-${process.env['POPLIN_LAB_OWNER'] ?? process.geteuid?.()}`;
 }
 
-function readJson<T>(path: string): T | undefined {
+function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 /** What people see of a lab: its drawing, its state, and who reaches whom. */
-import { drawLab, drawMatrix, type ProbeOutcome, passed } from '#core/lab/index.ts';
+import { describeFailures, drawLab, drawMatrix, type ProbeOutcome } from '#core/lab/index.ts';
 import type { ProbedEndpoint } from '#io/probe/index.ts';
 import { programName } from './caller.ts';
 import { callControl } from './control.ts';
@@ -10,6 +10,8 @@ import type { LabState } from './supervisor.ts';
 
 /** The width that output is fitted to where there is no terminal. */
 const COLUMNS = 120;
+/** More lines than these say nothing new. */
+const MOST_FAILURES = 20;
 
 export interface ProbedLab {
   readonly endpoints: readonly ProbedEndpoint[];
@@ -54,22 +56,17 @@ export function describeLab(state: LabState): string {
   ].join('\n');
 }
 
-/** The matrix and one line for each probe that failed. */
+/** The matrix, and why what failed in it did. */
 export function describeMatrix({ endpoints, outcomes }: ProbedLab): string {
   const maxColumns = process.stdout.columns ?? COLUMNS;
-  const failures = outcomes.filter((outcome) => !passed(outcome));
+  const failures = describeFailures(outcomes);
+  const rest = failures.length - MOST_FAILURES;
   return [
     drawMatrix(endpoints, outcomes, { maxColumns }),
     ...(failures.length > 0 ? [''] : []),
-    ...failures.map(describeFailure),
+    ...failures.slice(0, MOST_FAILURES),
+    ...(rest > 0 ? [`… and ${rest} more: "${programName()} lab matrix --json" tells all of them`] : []),
   ].join('\n');
-}
-
-function describeFailure({ probe, seen, reason }: ProbeOutcome): string {
-  const pair = `${probe.source.name} → ${probe.target.name} ${probe.address}`;
-  return seen === undefined
-    ? `${pair}: ${reason ?? 'no answer'}`
-    : `${pair}: the target saw ${seen}, which is no address of ${probe.source.name}: translated on the way`;
 }
 
 async function ask<T>(name: string, method: 'GET' | 'POST', route: string): Promise<T> {

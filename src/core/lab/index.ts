@@ -1,5 +1,5 @@
 export { type DrawnLab, drawLab } from './drawing.ts';
-export { drawMatrix, type MatrixOptions } from './matrix.ts';
+export { describeFailures, drawMatrix, type MatrixOptions } from './matrix.ts';
 export {
   addressesOf,
   type DualStack,

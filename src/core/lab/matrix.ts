@@ -1,4 +1,4 @@
-/** Who reaches whom as a table for people: sources down, targets across. */
+/** Who reaches whom as a table for people, sources down, targets across; and who does not, in words. */
 import { type Endpoint, type ProbeOutcome, passed } from './reachability.ts';
 
 /** Columns of the dense form stand in groups, so that the eye finds its place. */
@@ -28,6 +28,24 @@ export function drawMatrix(
   return [...rows, ...(isWide ? ['', 'columns: the same names in the same order'] : [])]
     .map((row) => row.trimEnd())
     .join('\n');
+}
+
+/** What failed and why: one line for each pair, or for each family of it where the reasons differ. */
+export function describeFailures(outcomes: readonly ProbeOutcome[]): string[] {
+  const failed = outcomes.filter((outcome) => !passed(outcome));
+  const alike = Map.groupBy(failed, (outcome) => {
+    const { source, target } = outcome.probe;
+    return `${source.name} → ${target.name}: ${reasonOf(outcome)}`;
+  });
+  return [...alike].map(([text, same]) => {
+    const families = same.map(({ probe }) => `IPv${probe.family}`);
+    return `${text} (${families.join(', ')})`;
+  });
+}
+
+function reasonOf({ probe, seen, reason }: ProbeOutcome): string {
+  if (seen === undefined) return reason ?? 'no answer';
+  return `translated on the way: ${probe.target.name} saw ${seen}, which is no address of ${probe.source.name}`;
 }
 
 function cellOf(outcomes: readonly ProbeOutcome[]): string {

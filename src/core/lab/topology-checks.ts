@@ -21,7 +21,7 @@ export function checkTopology(topology: Topology, netConf: NetConf, tell: TellPr
 }
 
 function checkNames({ nodes, pods }: Topology, tell: TellProblem): void {
-  const taken = new Map<string, string>([[FABRIC_NAME, 'the lab’s own switch and router']]);
+  const taken = new Map<string, string>([[FABRIC_NAME, "the lab's own switch and router"]]);
   for (const node of nodes) {
     const owner = taken.get(node.name);
     if (owner !== undefined) tell(['nodes', node.name], `has the name of ${owner}`);

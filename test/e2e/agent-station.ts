@@ -162,13 +162,10 @@ export class Station implements AsyncDisposable {
   }
 
   /** Asks the API server; throws with its answer if that is an error. */
-  api<T = Record<string, unknown>>(method: string, path: string, body?: object): T {
-    const args = [
-      method,
-      `http://127.0.0.1:6443${path}`,
-      ...(body === undefined ? [] : [JSON.stringify(body)]),
-    ];
-    return JSON.parse(inNetns(this.netns, process.execPath, '--input-type=module', '-e', HTTP, ...args)) as T;
+  api(method: string, path: string, body?: object): unknown {
+    const url = `http://127.0.0.1:6443${path}`;
+    const args = [method, url, ...(body === undefined ? [] : [JSON.stringify(body)])];
+    return JSON.parse(inNetns(this.netns, process.execPath, '--input-type=module', '-e', HTTP, ...args));
   }
 
   /** Runs a plugin on disk as a runtime does, against a node's agent. */

@@ -57,9 +57,9 @@ test('agents lease 10.10.0.0/20, 10.10.16.0/20 and 10.10.32.0/20, in this order'
 });
 
 test('the leases stand in the store, with the backend of the file', () => {
-  const { items } = station.api<{
+  const { items } = station.api('GET', LEASES) as {
     items: { metadata: { name: string; annotations: object }; spec: object }[];
-  }>('GET', LEASES);
+  };
   expect(items.map((item) => item.metadata.name).sort()).toEqual([
     'subnet-10.10.0.0-20',
     'subnet-10.10.16.0-20',
@@ -135,11 +135,11 @@ test('leases outside SubnetMin and SubnetMax are refused by peers, with the reas
 
 test('a node whose lease lies outside gives it up and takes the next that fits', async () => {
   const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n4' } };
-  const { metadata } = station.api<{ metadata: { uid: string } }>('POST', '/api/v1/nodes', node);
+  const { metadata } = station.api('POST', '/api/v1/nodes', node) as { metadata: { uid: string } };
   station.api('POST', LEASES, leaseObject('10.100.0.0/20', 'n4', metadata.uid, 14));
   station.startAgent('n4', 14);
   expect(await leased('n4')).toBe('10.10.48.0/20');
-  const { items } = station.api<{ items: { metadata: { name: string } }[] }>('GET', LEASES);
+  const { items } = station.api('GET', LEASES) as { items: { metadata: { name: string } }[] };
   expect(items.map((item) => item.metadata.name)).not.toContain('subnet-10.100.0.0-20');
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SimClock, settle } from '#testing/sim-clock.ts';
+import { runs } from '#testing/soak.ts';
 import { createReconciler, type ReconcilerOptions } from './work-queue.ts';
 
 /** A reconciler whose runs are logged by their start time and reasons, and end when told. */
@@ -182,7 +183,7 @@ describe('the reconciler', () => {
         expect(seen.size).toBe(triggers);
         expect(most()).toBeLessThanOrEqual(1);
       }),
-      { numRuns: 60 },
+      runs(60, 2000),
     );
   });
 });

@@ -15,6 +15,7 @@ import {
   stateOf,
 } from '#core/kernel/index.ts';
 import { type OverlaySubnet, planLocal, planRemote, type VxlanSettings } from '#core/overlay/index.ts';
+import { runs } from './soak.ts';
 
 export interface KernelUnderTest extends AsyncDisposable {
   readonly kernel: Kernel;
@@ -138,7 +139,7 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
             expect(ours()).toEqual(fresh.get(walk.at(-1) as string));
           },
         ),
-        { numRuns: 15 },
+        runs(15, 300),
       );
     });
 

@@ -17,6 +17,7 @@ import {
   StoreError,
   type WatchEvent,
 } from '#core/store/index.ts';
+import { rejectionOf } from './thrown.ts';
 
 /** A store under test, and what can be done to the server behind it. */
 export interface StoreUnderTest extends AsyncDisposable {
@@ -96,7 +97,7 @@ function describeObjects(context: Context): void {
   it('refuses to create an object twice', async () => {
     const { store } = under(context);
     await store.create(nodes, node('twice'));
-    const error = await failureOf(store.create(nodes, node('twice')));
+    const error = await rejectionOf(Error, store.create(nodes, node('twice')));
     expect(isAlreadyExists(error)).toBe(true);
     expect((error as StoreError).code).toBe(409);
   });
@@ -110,7 +111,7 @@ function describeObjects(context: Context): void {
       delete: store.delete(configMaps, 'none', inDefault),
     };
     for (const [call, result] of Object.entries(calls)) {
-      const error = await failureOf(result);
+      const error = await rejectionOf(Error, result);
       expect(isNotFound(error), `${call}: ${String(error)}`).toBe(true);
       expect((error as StoreError).code).toBe(404);
     }
@@ -121,7 +122,7 @@ function describeObjects(context: Context): void {
     const signal = AbortSignal.abort(new Error('not any more'));
     await expect(store.list(nodes, { signal })).rejects.toThrow('not any more');
     await expect(store.create(nodes, node('late'), { signal })).rejects.toThrow('not any more');
-    expect(isNotFound(await failureOf(store.get(nodes, 'late')))).toBe(true);
+    expect(isNotFound(await rejectionOf(Error, store.get(nodes, 'late')))).toBe(true);
   });
 
   it('demands a namespace where the resource has one', async () => {
@@ -163,7 +164,9 @@ function describeLists(context: Context): void {
       expect(namesOf((await store.list(nodes, { labelSelector })).items), labelSelector).toEqual(expected);
     const fieldSelector = 'metadata.name=n2';
     expect(namesOf((await store.list(nodes, { fieldSelector })).items)).toEqual(['n2']);
-    expect(await failureOf(store.list(nodes, { labelSelector: 'a in b' }))).toMatchObject({ code: 400 });
+    expect(await rejectionOf(Error, store.list(nodes, { labelSelector: 'a in b' }))).toMatchObject({
+      code: 400,
+    });
   });
 
   it('lists more objects than fit one page', async () => {
@@ -184,7 +187,7 @@ function describeWrites(context: Context): void {
     const second = await store.replace(configMaps, { ...first, data: { n: '2' } });
     expect(second).toMatchObject({ data: { n: '2' }, metadata: { uid: first.metadata.uid } });
     expect(Number(second.metadata.resourceVersion)).toBeGreaterThan(Number(first.metadata.resourceVersion));
-    const error = await failureOf(store.replace(configMaps, { ...first, data: { n: '3' } }));
+    const error = await rejectionOf(Error, store.replace(configMaps, { ...first, data: { n: '3' } }));
     expect(isConflict(error), String(error)).toBe(true);
     expect(await store.get(configMaps, 'c', inDefault)).toEqual(second);
   });
@@ -229,12 +232,13 @@ function describeWrites(context: Context): void {
     const second = await store.replace(configMaps, { ...first, data: { n: '2' } });
     const { resourceVersion: stale } = first.metadata;
     const { resourceVersion: fresh } = second.metadata;
-    const error = await failureOf(
+    const error = await rejectionOf(
+      Error,
       store.delete(configMaps, 'c', { ...inDefault, resourceVersion: stale as string }),
     );
     expect(isConflict(error), String(error)).toBe(true);
     await store.delete(configMaps, 'c', { ...inDefault, resourceVersion: fresh as string });
-    expect(isNotFound(await failureOf(store.get(configMaps, 'c', inDefault)))).toBe(true);
+    expect(isNotFound(await rejectionOf(Error, store.get(configMaps, 'c', inDefault)))).toBe(true);
   });
 
   it('keeps a deleted object until its last finalizer is gone', async () => {
@@ -246,7 +250,7 @@ function describeWrites(context: Context): void {
     const dying = await store.get(configMaps, 'held', inDefault);
     expect(dying.metadata.deletionTimestamp).toBeTypeOf('string');
     await store.patch(configMaps, 'held', 'merge', { metadata: { finalizers: null } }, inDefault);
-    expect(isNotFound(await failureOf(store.get(configMaps, 'held', inDefault)))).toBe(true);
+    expect(isNotFound(await rejectionOf(Error, store.get(configMaps, 'held', inDefault)))).toBe(true);
   });
 }
 
@@ -285,7 +289,7 @@ function describePatches(context: Context): void {
       labels: { new: 'label' },
       annotations: { 'poplin.example/step': '2' },
     });
-    const error = await failureOf(store.patch(configMaps, 'c', 'json', operations, inDefault));
+    const error = await rejectionOf(Error, store.patch(configMaps, 'c', 'json', operations, inDefault));
     expect(error).toBeInstanceOf(StoreError);
     expect((error as StoreError).code).toBe(422);
     expect(await store.get(configMaps, 'c', inDefault)).toEqual(second);
@@ -312,7 +316,7 @@ function describePatches(context: Context): void {
     await store.patch(nodes, 'n', 'merge', { metadata: { labels: { a: '1' } } });
     const { resourceVersion } = first.metadata;
     const late = { metadata: { resourceVersion, labels: { a: '2' } } };
-    expect(isConflict(await failureOf(store.patch(nodes, 'n', 'merge', late)))).toBe(true);
+    expect(isConflict(await rejectionOf(Error, store.patch(nodes, 'n', 'merge', late)))).toBe(true);
   });
 
   it('annotates a node through its status subresource, as flannel does', async () => {
@@ -376,7 +380,7 @@ function describeWatches(context: Context): void {
     await compact?.();
     await store.create(nodes, node('m'));
     const watching = startWatch(store, nodes, { resourceVersion });
-    expect(isGone(await failureOf(watching.done))).toBe(true);
+    expect(isGone(await rejectionOf(Error, watching.done))).toBe(true);
   });
 }
 
@@ -498,13 +502,6 @@ export function startFollow(store: ObjectStore, resource: ResourcePath, options:
       await done;
     },
   };
-}
-
-async function failureOf(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    (value) => expect.fail(`expected a failure, got ${JSON.stringify(value)}`),
-    (error: unknown) => error,
-  );
 }
 
 async function createNamespace(store: ObjectStore, name: string): Promise<void> {

@@ -19,6 +19,7 @@ import { isConflict, isGone, type KubeObject, RESOURCES, type WatchEvent } from 
 import { systemClock } from '#io/clock/index.ts';
 import { createKubeStore, isUnreachable, type KubeConfig, type KubeStoreOptions } from '#io/kube/index.ts';
 import { SimClock, settle } from '#testing/sim-clock.ts';
+import { rejectionOf } from '#testing/thrown.ts';
 
 const { nodes, configMaps } = RESOURCES;
 
@@ -138,10 +139,10 @@ describe('requests', () => {
     const surprise: Answer = (_request, response) => response.writeHead(200).end('surprise');
     const { url } = await serve([status(409, 'Conflict'), html, surprise]);
     const store = client({ server: url });
-    const conflict = await failureOf(store.get(nodes, 'n'));
+    const conflict = await rejectionOf(Error, store.get(nodes, 'n'));
     expect(isConflict(conflict)).toBe(true);
     expect(conflict).toMatchObject({ message: 'GET /api/v1/nodes/n: as told: Conflict' });
-    expect(await failureOf(store.get(nodes, 'n'))).toMatchObject({
+    expect(await rejectionOf(Error, store.get(nodes, 'n'))).toMatchObject({
       code: 502,
       message: 'GET /api/v1/nodes/n: 502 <html> bad gateway</html>',
     });
@@ -154,7 +155,7 @@ describe('requests', () => {
     const { port } = closed.address() as AddressInfo;
     closed.close();
     await once(closed, 'close');
-    const error = await failureOf(client({ server: `http://127.0.0.1:${port}` }).get(nodes, 'n'));
+    const error = await rejectionOf(Error, client({ server: `http://127.0.0.1:${port}` }).get(nodes, 'n'));
     expect(isUnreachable(error)).toBe(true);
     expect((error as Error).message).toBe(
       `kubernetes api at 127.0.0.1:${port}: GET /api/v1/nodes/n: connect ECONNREFUSED 127.0.0.1:${port}`,
@@ -171,7 +172,7 @@ describe('requests', () => {
     const clock = new SimClock();
     const store = client({ server: url }, { clock });
     for (const count of [1, 2]) {
-      const failure = failureOf(store.get(nodes, 'n'));
+      const failure = rejectionOf(Error, store.get(nodes, 'n'));
       await vi.waitFor(() => expect(seen).toHaveLength(count));
       await settle();
       clock.advance(30_000);
@@ -216,7 +217,7 @@ describe('requests', () => {
     ]);
     const store = client({ server: url });
     await store.get(nodes, 'n');
-    expect(isUnreachable(await failureOf(store.create(nodes, node('n'))))).toBe(true);
+    expect(isUnreachable(await rejectionOf(Error, store.create(nodes, node('n'))))).toBe(true);
     expect(seen).toHaveLength(2);
   });
 });
@@ -243,14 +244,16 @@ describe('a server that is overloaded', () => {
   it('is not asked for ever, and not again where it names no time', async () => {
     const clock = new SimClock();
     const busy = await serve([status(429, 'TooManyRequests', { 'retry-after': '1' })]);
-    const failure = failureOf(client({ server: busy.url }, { clock }).get(nodes, 'n'));
+    const failure = rejectionOf(Error, client({ server: busy.url }, { clock }).get(nodes, 'n'));
     for (let attempt = 1; attempt < 5; attempt++) {
       await vi.waitFor(() => expect(clock.nextIn).toBe(1000));
       clock.advance(1000);
     }
     expect(await failure).toMatchObject({ code: 429 });
     const broken = await serve([status(503, 'ServiceUnavailable')]);
-    expect(await failureOf(client({ server: broken.url }).get(nodes, 'n'))).toMatchObject({ code: 503 });
+    expect(await rejectionOf(Error, client({ server: broken.url }).get(nodes, 'n'))).toMatchObject({
+      code: 503,
+    });
     expect([busy.seen.length, broken.seen.length]).toEqual([5, 1]);
   });
 
@@ -372,7 +375,8 @@ describe('watches', () => {
       cut,
       streaming('no json\n'),
     ]);
-    const watch = () => failureOf(take(client({ server: url }).watch(nodes, { resourceVersion: '1' }), 9));
+    const watch = () =>
+      rejectionOf(Error, take(client({ server: url }).watch(nodes, { resourceVersion: '1' }), 9));
     expect(isGone(await watch())).toBe(true);
     expect(isGone(await watch())).toBe(true);
     expect(isUnreachable(await watch())).toBe(true);
@@ -386,7 +390,8 @@ describe('watches', () => {
     const stopping = new AbortController();
     const store = client({ server: url });
     const onOpen = () => stopping.abort(new Error('enough'));
-    const failure = failureOf(
+    const failure = rejectionOf(
+      Error,
       take(store.watch(nodes, { resourceVersion: '1', signal: stopping.signal, onOpen }), 1),
     );
     expect(await failure).toMatchObject({ message: 'enough' });
@@ -420,7 +425,7 @@ describe('tokens', () => {
     await store.get(nodes, 'n');
     token = 'three';
     await store.get(nodes, 'n');
-    expect(await failureOf(store.get(nodes, 'n'))).toMatchObject({ code: 401 });
+    expect(await rejectionOf(Error, store.get(nodes, 'n'))).toMatchObject({ code: 401 });
     expect(seen.map(({ headers }) => headers.authorization)).toEqual([
       'Bearer one',
       'Bearer one',
@@ -460,7 +465,7 @@ describe('TLS', async () => {
       (await client({ server: url, certificateAuthority: own.cert }).get(nodes, 'n')).metadata.name,
     ).toBe('n');
     for (const wrong of [{}, { certificateAuthority: other.cert }]) {
-      const error = await failureOf(client({ server: url, ...wrong }).get(nodes, 'n'));
+      const error = await rejectionOf(Error, client({ server: url, ...wrong }).get(nodes, 'n'));
       expect(isUnreachable(error)).toBe(true);
       expect((error as Error).message).toMatch(/certificate/);
     }
@@ -504,16 +509,9 @@ describe('TLS', async () => {
     const config = { server: url, certificateAuthority: own.cert };
     const mine = client({ ...config, clientCertificate: user.cert, clientKey: user.private });
     expect((await mine.get(nodes, 'n')).metadata.name).toBe('poplin test');
-    expect(isUnreachable(await failureOf(client(config).get(nodes, 'n')))).toBe(true);
+    expect(isUnreachable(await rejectionOf(Error, client(config).get(nodes, 'n')))).toBe(true);
   });
 });
-
-async function failureOf(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    (value) => expect.fail(`expected a failure, got ${JSON.stringify(value)}`),
-    (error: unknown) => error,
-  );
-}
 
 function connections(server: Server): Promise<number> {
   return new Promise((resolve, reject) =>

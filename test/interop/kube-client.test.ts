@@ -2,7 +2,6 @@
  * The Kubernetes client keeps the object store contract against the embedded API server, plain and over TLS with a
  * token, as the agent uses it.
  */
-
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';

@@ -16,6 +16,7 @@ import {
   NetlinkSocket,
   type NetlinkTransport,
 } from '#io/netlink/index.ts';
+import { thrownBy } from '#testing/thrown.ts';
 import { Channel } from '../../src/io/netlink/channel.ts';
 import { openDescriptor } from '../../src/io/netlink/descriptor.ts';
 import { splitMessages } from '../../src/io/netlink/frame.ts';
@@ -32,14 +33,6 @@ function linkIndex(name: string): number {
   return bytes.indexOf(
     socket.requestSync(bytes.message(18, 0, bytes.linkHead(), bytes.attribute(3, bytes.text(name))))[0],
   );
-}
-
-function caught(action: () => unknown): unknown {
-  try {
-    return action();
-  } catch (error) {
-    return error;
-  }
 }
 
 beforeAll(() => {
@@ -63,15 +56,17 @@ describe('a request', () => {
   });
 
   test('is refused with errno, code and the left part of the caller', () => {
-    const error = caught(() => socket.requestSync(bytes.newBridge('b0'), 'link b0'));
+    const error = thrownBy(NetlinkError, () => socket.requestSync(bytes.newBridge('b0'), 'link b0'));
     expect(error).toSatisfy(isExist);
     expect(error).toMatchObject({ errno: 17, code: 'EEXIST', operation: 'link b0' });
-    expect(caught(() => socket.requestSync(bytes.getLink(9999), 'link 9999'))).toSatisfy(isNotFound);
+    expect(thrownBy(NetlinkError, () => socket.requestSync(bytes.getLink(9999), 'link 9999'))).toSatisfy(
+      isNotFound,
+    );
   });
 
   test('is refused with the words of the kernel', () => {
     const route = bytes.newRoute([10, 9, 0, 1], { gateway: [192, 0, 2, 1] });
-    const error = caught(() => socket.requestSync(route, 'route 10.9.0.1/32 via 192.0.2.1'));
+    const error = thrownBy(NetlinkError, () => socket.requestSync(route, 'route 10.9.0.1/32 via 192.0.2.1'));
     expect(error).toBeInstanceOf(NetlinkError);
     expect(String(error)).toBe(
       'NetlinkError: route 10.9.0.1/32 via 192.0.2.1: network is unreachable (ENETUNREACH): Nexthop has invalid gateway',
@@ -80,7 +75,7 @@ describe('a request', () => {
 
   test('is refused with the place of the attribute', () => {
     const link = bytes.message(18, 0, bytes.linkHead(1), bytes.attribute(29, [1]));
-    expect(caught(() => socket.requestSync(link, 'link 1'))).toMatchObject({
+    expect(thrownBy(NetlinkError, () => socket.requestSync(link, 'link 1'))).toMatchObject({
       offset: 32,
       extAck: expect.any(String),
     });

@@ -13,6 +13,7 @@ import {
   type NftSet,
   printRuleset,
 } from '#core/nft/index.ts';
+import { runs } from '#testing/soak.ts';
 import { chain, ELEMENTS, INET, SETS, TABLE, table } from './nftables-universe.ts';
 import { NftWorld, nftVersion } from './nftables-world.ts';
 
@@ -189,7 +190,7 @@ describe('changes of our own', () => {
           expect(printRuleset(found)).toBe(printRuleset(wish));
         }
       }),
-      { numRuns: 12 },
+      runs(12, 500),
     );
   });
 });

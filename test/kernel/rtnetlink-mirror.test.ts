@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { KernelObject } from '#core/kernel/index.ts';
+import { IS_SOAK } from '#testing/soak.ts';
 import { RouteWorld } from './rtnetlink-world.ts';
 
-const SOAK = process.env['POPLIN_SOAK'] !== undefined;
 let world: RouteWorld;
 
 beforeAll(() => {
@@ -174,7 +174,7 @@ function walk(args: readonly string[]): void {
 test('a mirror that listens is always what a dump shows, wherever the walk leads', {
   timeout: 120_000,
 }, () => {
-  const count = SOAK ? 10_000 : 400;
+  const count = IS_SOAK ? 10_000 : 400;
   const seed = Number(process.env['POPLIN_SEED'] ?? 7);
   const trail: string[] = [];
   for (const args of fc.sample(fc.oneof(...steps), { numRuns: count, seed })) {

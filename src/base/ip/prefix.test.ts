@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
+import { runs } from '#testing/soak.ts';
 import {
   compareIp,
   familyBits,
@@ -85,7 +86,7 @@ describe('prefixes', () => {
           );
         }
       }),
-      { numRuns: 1000 },
+      runs(300, 20_000),
     );
   });
 
@@ -100,7 +101,7 @@ describe('prefixes', () => {
         expect(prefixContains(prefix, hostPrefixOf(address))).toBe(within);
         expect(ipToBigInt(lastIp(prefix)) - ipToBigInt(firstIp(prefix)) + 1n).toBe(prefixSize(prefix));
       }),
-      { numRuns: 1000 },
+      runs(300, 20_000),
     );
   });
 
@@ -113,7 +114,7 @@ describe('prefixes', () => {
         expect(prefixesOverlap(a, b)).toBe(prefixContains(a, b) || prefixContains(b, a));
         expect(prefixesOverlap(a, b)).toBe(prefixesOverlap(b, a));
       }),
-      { numRuns: 2000 },
+      runs(300, 20_000),
     );
   });
 

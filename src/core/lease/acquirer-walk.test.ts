@@ -1,6 +1,7 @@
 /** Walks of many nodes, clocks and failures over one store: no walk may make two nodes sure of one subnet. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { runs } from '#testing/soak.ts';
 import { type Delivery, LeaseWorld } from './lease-world.fixture.ts';
 import type { NetConf } from './net-conf.ts';
 
@@ -123,7 +124,7 @@ describe('any walk of nodes over one store', () => {
           expect(mine.length, one.name).toBe(Object.keys(one.state?.families ?? {}).length);
         }
       }),
-      { numRuns: 300 },
+      runs(60, 10_000),
     );
   });
 
@@ -134,7 +135,7 @@ describe('any walk of nodes over one store', () => {
         const world = new LeaseWorld(5, (index) => (index % 2 ? V4 : { ...V4, ipv4: wide }), seed, HALF_SKEW);
         walk(world, list);
       }),
-      { numRuns: 300 },
+      runs(60, 10_000),
     );
   });
 });

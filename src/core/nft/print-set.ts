@@ -1,5 +1,4 @@
 /** Sets, maps and their elements as `nft list` prints them. */
-
 import { compare } from '#base/bytes.ts';
 import { DATA_TYPES, type NftDataType, type NftValue, valueBytes } from './datatype.ts';
 import type { NftElement, NftSet } from './objects.ts';

@@ -1,5 +1,4 @@
 /** What lies in a register while a rule is printed: a field of the packet, perhaps changed, a value, or what a map gave. */
-
 import { compare } from '#base/bytes.ts';
 import { DATA_TYPES, type NftDataType } from './datatype.ts';
 import { prefixLength } from './element.ts';

@@ -1,7 +1,6 @@
 /**
  * The connection of a pod to its own cluster: environment variables and the service account's mounted files.
  */
-
 import { type KubeConfig, KubeconfigError, type ReadFile } from './config.ts';
 import { describe } from './errors.ts';
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { thrownBy } from '#testing/thrown.ts';
 import { KubeconfigError, kubeConfigFor, loadKubeconfig } from './index.ts';
 
 const PEM = (what: string) => `-----BEGIN ${what}-----\nAA==\n-----END ${what}-----\n`;
@@ -176,10 +177,10 @@ users:
   };
   for (const [what, [text, ...problems]] of Object.entries(refused))
     it(`is refused for ${what}`, () => {
-      const error = errorOf(() => load(text));
+      const error = thrownBy(KubeconfigError, () => load(text));
       expect(error).toBeInstanceOf(KubeconfigError);
-      for (const problem of problems) expect(error.message).toContain(problem);
-      expect(error.message).not.toContain('secret');
+      for (const problem of problems) expect(error?.message).toContain(problem);
+      expect(error?.message).not.toContain('secret');
     });
 });
 
@@ -255,20 +256,11 @@ describe('the choice of a server', () => {
   });
 
   it('lists all that a pod lacks', () => {
-    const error = errorOf(() =>
+    const error = thrownBy(KubeconfigError, () =>
       kubeConfigFor({ env: { KUBERNETES_SERVICE_HOST: 'x', KUBERNETES_SERVICE_PORT: 'y' }, readFile }),
     );
-    expect(error.message).toContain('KUBERNETES_SERVICE_PORT "y" is no port');
-    expect(error.message).toContain(`cannot read ${serviceAccount}/ca.crt: ENOENT`);
-    expect(error.message).toContain(`cannot read ${serviceAccount}/token: ENOENT`);
+    expect(error?.message).toContain('KUBERNETES_SERVICE_PORT "y" is no port');
+    expect(error?.message).toContain(`cannot read ${serviceAccount}/ca.crt: ENOENT`);
+    expect(error?.message).toContain(`cannot read ${serviceAccount}/token: ENOENT`);
   });
 });
-
-function errorOf(work: () => unknown): Error {
-  try {
-    work();
-  } catch (error) {
-    return error as Error;
-  }
-  return expect.fail('expected an error');
-}

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isGone, StoreError } from '#core/store/index.ts';
+import { thrownBy } from '#testing/thrown.ts';
 import { parseWatchEvent, splitLines } from './watch-stream.ts';
 
 async function linesOf(chunks: Uint8Array[], maxBytes?: number): Promise<string[]> {
@@ -57,13 +58,13 @@ describe('a watch event', () => {
       reason: 'Expired',
       message: 'too old resource version: 1 (9)',
     };
-    const error = errorOf(() => parse({ type: 'ERROR', object: status }));
+    const error = thrownBy(StoreError, () => parse({ type: 'ERROR', object: status }));
     expect(isGone(error)).toBe(true);
     expect(error).toMatchObject({
       code: 410,
       message: 'watch of /api/v1/nodes: too old resource version: 1 (9)',
     });
-    expect(errorOf(() => parse({ type: 'ERROR', object: {} }))).toMatchObject({
+    expect(thrownBy(StoreError, () => parse({ type: 'ERROR', object: {} }))).toMatchObject({
       code: 500,
       reason: 'InternalError',
     });
@@ -72,17 +73,8 @@ describe('a watch event', () => {
   it('that is none is a StoreError', () => {
     for (const line of ['<html>', 'null', '1', '{}', '{"type":"ADDED"}', '{"type":"ADDED","object":null}'])
       expect(
-        errorOf(() => parseWatchEvent(line, 'watch')),
+        thrownBy(StoreError, () => parseWatchEvent(line, 'watch')),
         line,
       ).toBeInstanceOf(StoreError);
   });
 });
-
-function errorOf(work: () => unknown): unknown {
-  try {
-    work();
-  } catch (error) {
-    return error;
-  }
-  return expect.fail('expected an error');
-}

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { thrownBy } from '#testing/thrown.ts';
 import { Channel } from './channel.ts';
 import { isDumpInterrupted, isOverrun, NetlinkError } from './error.ts';
 import { flagsOf, sequenceOf, splitMessages } from './frame.ts';
@@ -80,7 +81,9 @@ describe('a request', () => {
 
   test('is an overrun if its answer was lost', () => {
     const channel = new Channel(new ScriptedTransport(() => ({ lost: true })));
-    expect(catching(() => channel.runSync(request(channel, question, 'x')))).toSatisfy(isOverrun);
+    expect(thrownBy(NetlinkError, () => channel.runSync(request(channel, question, 'x')))).toSatisfy(
+      isOverrun,
+    );
   });
 
   test('that is never acknowledged is an error, and so is one that cannot be sent', () => {
@@ -115,7 +118,9 @@ describe('a dump', () => {
   test('that is disturbed ten times is an error of its own', () => {
     const transport = new ScriptedTransport((sent) => ({ messages: [done(lastOf(sent), 0x12)] }));
     const channel = new Channel(transport);
-    expect(catching(() => channel.runSync(dump(channel, question, 'links')))).toSatisfy(isDumpInterrupted);
+    expect(thrownBy(NetlinkError, () => channel.runSync(dump(channel, question, 'links')))).toSatisfy(
+      isDumpInterrupted,
+    );
     expect(transport.requests.length).toBe(10);
   });
 
@@ -212,12 +217,3 @@ describe('a channel', () => {
     expect(channel.takeSequences(20)).toBe(1);
   });
 });
-
-function catching(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
-}

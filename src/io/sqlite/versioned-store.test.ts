@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoredChange } from '#core/kube/index.ts';
+import { runs } from '#testing/soak.ts';
 import { DatabaseError, SqliteStore, type SqliteStoreOptions } from './index.ts';
 
 let folder: string;
@@ -202,7 +203,7 @@ describe('any sequence of writes', () => {
         }
         await store.close();
       }),
-      { numRuns: 30 },
+      runs(15, 300),
     );
   });
 

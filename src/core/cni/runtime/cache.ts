@@ -2,7 +2,6 @@
  * The record a runtime keeps of an attachment between ADD and DEL, in libcni's own form, so that either can take over from the other:
  * `/var/lib/cni/results/<network>-<container>-<ifname>`.
  */
-
 import { z } from 'zod';
 import { base64, fromBase64, lenientUtf8, utf8 } from '#base/bytes.ts';
 import { CNI_ERROR } from '../spec/error.ts';

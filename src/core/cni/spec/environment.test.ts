@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { thrownBy } from '#testing/thrown.ts';
 import { encodeCniArgs, parseCniArgs } from './args.ts';
 import { CNI_COMMANDS, encodeCniEnvironment, parseCniEnvironment } from './environment.ts';
 import { CniError } from './error.ts';
@@ -10,16 +11,6 @@ const complete = {
   CNI_IFNAME: 'eth0',
   CNI_PATH: '/opt/cni/bin',
 };
-
-function errorOf(work: () => unknown): CniError | undefined {
-  try {
-    work();
-    return undefined;
-  } catch (error) {
-    if (error instanceof CniError) return error;
-    throw error;
-  }
-}
 
 describe('the environment', () => {
   test('is read, and written as it was read', () => {
@@ -45,7 +36,7 @@ describe('the environment', () => {
     ['GC', '[CNI_PATH]'],
     ['STATUS', '[CNI_PATH]'],
   ])('%s names all missing variables at once', (CNI_COMMAND, names) => {
-    expect(errorOf(() => parseCniEnvironment({ CNI_COMMAND }))).toMatchObject({
+    expect(thrownBy(CniError, () => parseCniEnvironment({ CNI_COMMAND }))).toMatchObject({
       code: 4,
       msg: `required env variables ${names} missing`,
     });
@@ -67,7 +58,7 @@ describe('the environment', () => {
     ['CNI_IFNAME', 'a:b', 'interface name contains / or : or whitespace characters'],
     ['CNI_IFNAME', 'a\tb', 'interface name contains / or : or whitespace characters'],
   ])('%s=%j is refused', (name, value, msg) => {
-    const error = errorOf(() => parseCniEnvironment({ ...complete, [name]: value }));
+    const error = thrownBy(CniError, () => parseCniEnvironment({ ...complete, [name]: value }));
     expect(error).toMatchObject({ code: 4, msg });
   });
 
@@ -87,17 +78,17 @@ describe('CNI_ARGS', () => {
   });
 
   test('unknown keys are an error unless IgnoreUnknown is set, wherever it stands', () => {
-    expect(errorOf(() => parseCniArgs('FOO=1;IP=10.1.0.9;BAR=2'))).toMatchObject({
+    expect(thrownBy(CniError, () => parseCniArgs('FOO=1;IP=10.1.0.9;BAR=2'))).toMatchObject({
       code: 4,
       msg: 'CNI_ARGS: unknown args ["FOO=1" "BAR=2"]',
     });
     for (const flag of ['1', 'true', 'True']) {
       expect(parseCniArgs(`FOO=1;IgnoreUnknown=${flag}`).get('FOO')).toBe('1');
     }
-    expect(errorOf(() => parseCniArgs('FOO=1;IgnoreUnknown=0'))?.code).toBe(4);
+    expect(thrownBy(CniError, () => parseCniArgs('FOO=1;IgnoreUnknown=0'))?.code).toBe(4);
   });
 
   test.each(['IP', 'IP=1=2', ';', '=x', 'IgnoreUnknown=maybe'])('%j is malformed', (text) => {
-    expect(errorOf(() => parseCniArgs(text))).toMatchObject({ code: 4 });
+    expect(thrownBy(CniError, () => parseCniArgs(text))).toMatchObject({ code: 4 });
   });
 });

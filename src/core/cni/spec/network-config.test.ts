@@ -1,17 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { thrownBy } from '#testing/thrown.ts';
 import { CniError } from './error.ts';
 import { parseNetworkConfig, requireCommand, statedVersion } from './network-config.ts';
 import { CNI_VERSIONS } from './version.ts';
-
-function errorOf(work: () => unknown): CniError | undefined {
-  try {
-    work();
-    return undefined;
-  } catch (error) {
-    if (error instanceof CniError) return error;
-    throw error;
-  }
-}
 
 describe('a network configuration', () => {
   test('may have comments and trailing commas', () => {
@@ -77,7 +68,7 @@ describe('a network configuration', () => {
       'cannot decode prevResult of CNI version 0.1.0; ip4.ip: ',
     ],
   ])('%s is error %i', (text, code, start) => {
-    const error = errorOf(() => parseNetworkConfig(text));
+    const error = thrownBy(CniError, () => parseNetworkConfig(text));
     expect(error?.code).toBe(code);
     expect(error?.message.slice(0, start.length)).toBe(start);
   });
@@ -93,7 +84,7 @@ describe('a network configuration', () => {
     };
     for (const [command, first] of Object.entries(since)) {
       for (const version of CNI_VERSIONS) {
-        const error = errorOf(() => requireCommand(command as keyof typeof since, version));
+        const error = thrownBy(CniError, () => requireCommand(command as keyof typeof since, version));
         expect(error?.code, `${command} in ${version}`).toBe(version < first ? 1 : undefined);
         if (error) expect(error.msg).toBe(`config version does not allow ${command}`);
       }

@@ -1,25 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { thrownBy } from '#testing/thrown.ts';
 import { prepareCreate, prepareUpdate, type WriteContext } from '../lifecycle/write.ts';
 import { StatusError } from '../status.ts';
 import { DEFINITIONS } from './built-in.ts';
 import { compareVersions, customResources } from './custom.ts';
 import { definitionWarnings } from './definition-rules.ts';
 
+const complaints = (action: () => unknown) => thrownBy(StatusError, action)?.message ?? '';
+
 const context = (): WriteContext => ({
   now: '2026-01-01T00:00:00Z',
   fieldValidation: 'Strict',
   warnings: [],
 });
-
-function complaints(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof StatusError) return error.message;
-    throw error;
-  }
-  return '';
-}
 
 function create(body: object, name: string) {
   const made = prepareCreate(

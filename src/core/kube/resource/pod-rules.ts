@@ -1,5 +1,4 @@
 /** Rules of pods: defaults people rely on, and checks a schema cannot say. */
-
 import { parseIp } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { duplicate, forbiddenField, invalidValue, notSupported, required } from '../field-cause.ts';

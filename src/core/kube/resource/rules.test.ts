@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '#core/store/index.ts';
+import { thrownBy } from '#testing/thrown.ts';
 import { prepareCreate, prepareUpdate, type WriteContext } from '../lifecycle/write.ts';
 import { StatusError } from '../status.ts';
 import { BUILT_IN_RESOURCES } from './built-in.ts';
 import type { ServedResource } from './served-resource.ts';
+
+const complaints = (action: () => unknown) => thrownBy(StatusError, action)?.message ?? '';
 
 const context = (): WriteContext => ({
   now: '2026-01-01T00:00:00Z',
@@ -22,16 +25,6 @@ function create(kind: string, body: object, name = 'x'): KubeObject {
   const creation = { ...(target.namespaced && { namespace: 'ns' }), uid: 'u', suffix: 'abcde' };
   const created = prepareCreate(target, { metadata: { name }, ...body }, creation, context());
   return { ...created, metadata: { ...created.metadata, resourceVersion: '1' } };
-}
-
-function complaints(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof StatusError) return error.message;
-    throw error;
-  }
-  return '';
 }
 
 const container = { name: 'c', image: 'web:1' };

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runs } from '#testing/soak.ts';
 import { decodeProtobuf, ProtobufError } from './protobuf.ts';
 
 type Part = readonly number[];
@@ -155,7 +156,7 @@ describe('an object in protobuf', () => {
           expect(error).toBeInstanceOf(ProtobufError);
         }
       }),
-      { numRuns: 500 },
+      runs(200, 10_000),
     );
   });
 });

@@ -3,7 +3,6 @@
  * namespace` among them). Only reading: answers are always JSON. Fields the tables do not know are skipped, as Go does.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
  */
-
 import { base64, fromUtf8 } from '#base/bytes.ts';
 import { formatTime } from '#base/rfc3339.ts';
 import type { JsonObject } from '../json.ts';

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { decodeAll, encodeAll } from '#core/codec/index.ts';
 import type { ExpressionOp, NftExpression } from '#core/nft/index.ts';
 import { arbitraryOf } from '#testing/codec-arbitrary.ts';
+import { repeatableRuns } from '#testing/soak.ts';
 import { expressionFromWire, expressionToWire } from './expression.ts';
 import { expression as codec } from './expression-codecs.ts';
 
@@ -140,7 +141,7 @@ test('every expression of the kernel becomes one of the vocabulary that encodes 
       const again = expressionFromWire(decodeAll(codec, encodeAll(codec, expressionToWire(expression))));
       expect(again).toEqual(expression);
     }),
-    { numRuns: 2000, seed: 20_260_101 },
+    repeatableRuns(500, 20_000),
   );
 });
 

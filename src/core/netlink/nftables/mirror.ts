@@ -3,7 +3,6 @@
  * changed objects come out. Messages about others' tables cost a look at the table's name. Elements that time or traffic
  * takes away go unannounced by the kernel: those of dynamic sets are never shown, those with a timeout stay until a dump.
  */
-
 import { type KernelObject, type KernelState, keyOf, OWNERS } from '#core/kernel/index.ts';
 import { type NftFamily, type NftTable, sameData } from '#core/nft/index.ts';
 import { decodeMessage, type Message, messageType } from '../message.ts';

@@ -1,5 +1,4 @@
 /** Addresses as RTM_NEWADDR and RTM_DELADDR. */
-
 import { familyOf, prefixParts } from '#base/ip/index.ts';
 import type { Address } from '#core/kernel/index.ts';
 import { encodeMessage, NLM_F } from '../message.ts';

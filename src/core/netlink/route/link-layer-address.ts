@@ -1,5 +1,4 @@
 /** Link-layer addresses as netlink carries them: any length, 6 bytes for Ethernet, 4 for ipip, 16 for ip6tnl, none for tun. */
-
 import type { MacAddress } from '#base/ip/index.ts';
 import { type Codec, DecodeError } from '#core/codec/index.ts';
 

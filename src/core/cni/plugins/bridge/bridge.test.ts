@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CNI, type KernelObject, type Link } from '#core/kernel/index.ts';
 import { addPlanText, cniEnvironment, nodeFacts, planAddOn, planDelOn } from '#testing/cni/index.ts';
+import { rejectionOf } from '#testing/thrown.ts';
 import { CniError } from '../../spec/error.ts';
 import type { JsonObject } from '../../spec/json.ts';
 import { parseNetworkConfig } from '../../spec/network-config.ts';
@@ -31,16 +32,6 @@ const port = (name: string): Link => ({
   detail: { type: 'veth' },
   master: 'cni0',
 });
-
-async function errorOf(work: Promise<unknown>): Promise<CniError | undefined> {
-  return work.then(
-    () => undefined,
-    (error: unknown) => {
-      if (error instanceof CniError) return error;
-      throw error;
-    },
-  );
-}
 
 describe('the network of the introduction, dbnet of version 0.3.1', () => {
   test('is planned as the specification prescribes, dns included', async () => {
@@ -104,7 +95,7 @@ describe('ADD', () => {
     expect(await macOf({ args })).toBe('02:00:00:00:00:02');
     expect(await macOf({})).toBe('02:00:00:00:00:03');
     const bad = planAddOn('bridge', config({ runtimeConfig: { mac: '01:00:00:00:00:01' } }), nodeFacts());
-    expect(await errorOf(bad)).toMatchObject({
+    expect(await rejectionOf(CniError, bad)).toMatchObject({
       code: 7,
       msg: 'runtimeConfig.mac "01:00:00:00:00:01" is not a unicast MAC address',
     });
@@ -183,7 +174,7 @@ describe('ADD', () => {
       'unsupported field "disableContainerInterface": true',
     ],
   ])('refuses %s', async (_name, more, code, text) => {
-    const error = await errorOf(planAddOn('bridge', config(more), nodeFacts()));
+    const error = await rejectionOf(CniError, planAddOn('bridge', config(more), nodeFacts()));
     expect(error?.code).toBe(code);
     expect(error?.message).toContain(text);
   });
@@ -202,7 +193,9 @@ describe('ADD', () => {
 
   test('refuses an interface name that the container has', async () => {
     const eth0: Link = { kind: 'link', name: 'eth0', detail: { type: 'veth' } };
-    expect(await errorOf(planAddOn('bridge', config(), nodeFacts({}, [], [eth0])))).toMatchObject({
+    expect(
+      await rejectionOf(CniError, planAddOn('bridge', config(), nodeFacts({}, [], [eth0]))),
+    ).toMatchObject({
       code: 4,
       msg: 'CNI_IFNAME: interface "eth0" already exists in /run/netns/pod1',
     });
@@ -210,12 +203,15 @@ describe('ADD', () => {
 
   test('refuses a bridge name that another link has', async () => {
     const dummy: Link = { kind: 'link', name: 'cni0', detail: { type: 'dummy' } };
-    const error = await errorOf(planAddOn('bridge', config(), nodeFacts({}, [dummy])));
+    const error = await rejectionOf(CniError, planAddOn('bridge', config(), nodeFacts({}, [dummy])));
     expect(error).toMatchObject({ code: 113, msg: '"cni0" already exists but is not a bridge' });
   });
 
   test('refuses an IPv6 address where the kernel has no IPv6', async () => {
-    const error = await errorOf(planAddOn('bridge', config({}, dualStack), nodeFacts({ ipv6: false })));
+    const error = await rejectionOf(
+      CniError,
+      planAddOn('bridge', config({}, dualStack), nodeFacts({ ipv6: false })),
+    );
     expect(error?.msg).toBe('the kernel of node node-a has no IPv6, the network gives fd00:1::2/64');
   });
 });
@@ -241,7 +237,7 @@ describe('an existing bridge with another address', () => {
 
   test('that is in use is left alone, and the error says what to do', async () => {
     const host = [cni0, onCni0('10.9.0.1/24'), port('veth1')];
-    expect(await errorOf(plan({}, host))).toMatchObject({
+    expect(await rejectionOf(CniError, plan({}, host))).toMatchObject({
       code: 113,
       msg: '"cni0" already has an IP address different from 10.1.0.1/24 and fd00:1::1/64: 10.9.0.1/24',
       details:
@@ -256,7 +252,9 @@ describe('an existing bridge with another address', () => {
       { ...cni0, name: 'br-lan' },
       { kind: 'address', link: 'br-lan', address: '192.168.1.1/24' } as const,
     ];
-    expect((await errorOf(plan({ bridge: 'br-lan' }, lan)))?.details).toContain('it was not made by Poplin');
+    expect((await rejectionOf(CniError, plan({ bridge: 'br-lan' }, lan)))?.details).toContain(
+      'it was not made by Poplin',
+    );
     const ours = [{ ...cni0, name: 'br-lan', alias: CNI.alias }, ...lan.slice(1)];
     expect((await plan({ bridge: 'br-lan' }, ours)).hostRemovals).toEqual(lan.slice(1));
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { thrownBy } from '#testing/thrown.ts';
 import { CniError } from '../../spec/error.ts';
 import type { JsonObject } from '../../spec/json.ts';
 import { parseNetworkConfig } from '../../spec/network-config.ts';
@@ -10,16 +11,6 @@ const parse = (ipam: JsonObject, more: JsonObject = {}, args = '') =>
     parseNetworkConfig({ cniVersion: '1.0.0', name: 'net', ipam: { type: 'host-local', ...ipam }, ...more }),
     args,
   );
-
-function errorOf(work: () => unknown): CniError | undefined {
-  try {
-    work();
-    return undefined;
-  } catch (error) {
-    if (error instanceof CniError) return error;
-    throw error;
-  }
-}
 
 describe('the configuration', () => {
   test('of the old, flat form is one range set', () => {
@@ -65,7 +56,7 @@ describe('the configuration', () => {
     expect(parse(subnet, {}, 'IP=10.1.0.9/24').requested).toEqual(['10.1.0.9']);
     const more = { args: { cni: { ips: ['10.1.0.7'] } }, runtimeConfig: { ips: ['10.1.0.8/24', 'FD00::8'] } };
     expect(parse(subnet, more, 'IP=10.1.0.9').requested).toEqual(['10.1.0.7', '10.1.0.8', 'fd00::8']);
-    expect(errorOf(() => parse(subnet, {}, 'IP=10.1.0'))).toMatchObject({ code: 4 });
+    expect(thrownBy(CniError, () => parse(subnet, {}, 'IP=10.1.0'))).toMatchObject({ code: 4 });
   });
 
   test.each<[string, JsonObject, string]>([
@@ -125,14 +116,14 @@ describe('the configuration', () => {
     ['no address', { subnet: '10.1.0.0/24', gateway: 'gw' }, 'ipam.gateway: "gw" is not an IP address'],
     ['no list', { subnet: '10.1.0.0/24', routes: {} }, 'ipam.routes: '],
   ])('with %s is refused', (_name, ipam, text) => {
-    const error = errorOf(() => parse(ipam));
+    const error = thrownBy(CniError, () => parse(ipam));
     expect(error?.code).toBe(7);
     expect(error?.details).toContain(text);
   });
 
   test('has all its problems reported at once', () => {
     const ranges = [[{ subnet: '10.1.2.0/16' }], [{ subnet: '10.9.0.0/31' }], []];
-    expect(errorOf(() => parse({ ranges }))?.details.split('; ')).toHaveLength(3);
+    expect(thrownBy(CniError, () => parse({ ranges }))?.details.split('; ')).toHaveLength(3);
   });
 
   test('of two adjacent parts of one network does not overlap', () => {
@@ -145,7 +136,7 @@ describe('the configuration', () => {
 
   test('before 0.3.0 gives one address of each family', () => {
     const ranges = [[{ subnet: '10.1.0.0/24' }], [{ subnet: '10.2.0.0/24' }], [{ subnet: 'fd00::/64' }]];
-    expect(errorOf(() => parse({ ranges }, { cniVersion: '0.2.0' }))?.details).toBe(
+    expect(thrownBy(CniError, () => parse({ ranges }, { cniVersion: '0.2.0' }))?.details).toBe(
       'CNI version 0.2.0 does not support more than one IPv4 address, 2 asked',
     );
     expect(parse({ ranges }, { cniVersion: '0.3.0' }).rangeSets).toHaveLength(3);

@@ -8,21 +8,12 @@ import {
   planAddOn,
   planDelOn,
 } from '#testing/cni/index.ts';
+import { rejectionOf } from '#testing/thrown.ts';
 import { CniError } from '../../spec/error.ts';
 import type { JsonObject } from '../../spec/json.ts';
 
 const golden = (name: string) => readFileSync(new URL(`./golden/${name}`, import.meta.url), 'utf8');
 const config = (more: JsonObject = {}) => ({ cniVersion: '1.1.0', name: 'pods', type: 'poplin', ...more });
-
-async function errorOf(work: Promise<unknown>): Promise<CniError | undefined> {
-  return work.then(
-    () => undefined,
-    (error: unknown) => {
-      if (error instanceof CniError) return error;
-      throw error;
-    },
-  );
-}
 
 describe('ADD', () => {
   test('in both families from the node’s leases is planned whole', async () => {
@@ -76,12 +67,17 @@ describe('ADD', () => {
   });
 
   test('before the node has a lease is error 11', async () => {
-    const error = await errorOf(planAddOn('poplin', config(), nodeFacts({ defaultRanges: [] })));
+    const error = await rejectionOf(
+      CniError,
+      planAddOn('poplin', config(), nodeFacts({ defaultRanges: [] })),
+    );
     expect(error).toMatchObject({ code: 11, msg: 'node node-a has no pod subnet yet' });
   });
 
   test('refuses keys it does not know, by name and value', async () => {
-    expect(await errorOf(planAddOn('poplin', config({ mtuu: 1400 }), nodeFacts()))).toMatchObject({
+    expect(
+      await rejectionOf(CniError, planAddOn('poplin', config({ mtuu: 1400 }), nodeFacts())),
+    ).toMatchObject({
       code: 2,
       msg: 'unsupported field "mtuu": 1400',
     });

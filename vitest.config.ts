@@ -5,6 +5,8 @@ import { TIERS } from './tools/test/tier.ts';
 
 /** Where tools/test/tier.ts wants the result as JSON. */
 const tallyPath = process.env['POPLIN_TALLY'];
+/** A soak tries many times as many random values (src/testing/soak.ts). */
+const patience = process.env['POPLIN_SOAK'] === undefined ? 1 : 40;
 
 export default defineConfig({
   test: {
@@ -15,10 +17,12 @@ export default defineConfig({
       test: {
         name,
         include: [...files],
-        testTimeout: testTimeoutMs,
+        testTimeout: testTimeoutMs * patience,
         hookTimeout: testTimeoutMs,
         // Tests that share the machine's kernel run one file at a time: two cores, and clear blame for what is left behind.
         fileParallelism: !privileged,
+        // Tests without a kernel share a process: to start one for each file takes longer than most tests.
+        isolate: privileged,
         // Unit tests are pure: they share their modules, which saves loading them a hundred times.
         isolate: privileged,
       },

@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import { AttachmentFiles, CniService, rootedAddresses } from '#app/cni/index.ts';
 import type { IpFamily } from '#base/ip/index.ts';
 import { CNI_ERROR, CniError, type NodeFacts } from '#core/cni/index.ts';
-import { CNI, OVERLAY } from '#core/kernel/index.ts';
+import { CNI, OVERLAY, ownerOf } from '#core/kernel/index.ts';
 import {
   enabledFamilies,
   encodeSubnetEnv,
@@ -36,6 +36,7 @@ import { carriedBackend, vxlanSettings } from './backend.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { loadNetConf } from './net-conf-source.ts';
 import { findNodeAddresses, type NodeAddresses, type NodeAddressWishes } from './node-addresses.ts';
+import { lockNode } from './node-lock.ts';
 import { findNode, publishNode } from './node-object.ts';
 import { OverlayMember } from './overlay-member.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
@@ -57,6 +58,7 @@ export interface AgentOptions extends NodeAddressWishes {
 
 /** Runs until the signal aborts. Rejects on configuration that cannot work. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  await using _lock = await lockNode();
   await using agent = new Agent(options, signal);
   await agent.start();
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -128,7 +130,9 @@ class Agent implements AsyncDisposable {
       'underlay',
     );
     const settings =
-      typeof backend === 'string' ? undefined : vxlanSettings(backend, addresses, this.readSysctl);
+      typeof backend === 'string'
+        ? undefined
+        : vxlanSettings(backend, addresses, this.foreignLinks(), this.readSysctl);
     await this.joinOverlay(netConf, settings, addresses, ownerUid);
   }
 
@@ -177,7 +181,7 @@ class Agent implements AsyncDisposable {
     this.ready &&= locals !== undefined;
     this.facts = locals && {
       node: this.options.node,
-      addresses: locals.map((local) => local.publicIp),
+      addresses: locals.map((local) => local.localIp ?? local.publicIp),
       defaultRanges: locals.map((local) => local.subnet),
       overlayMtuBytes: mtuBytes,
       ipv6: this.kernel.state().has('address ::1/128 dev lo') || families.includes(6),
@@ -202,6 +206,17 @@ class Agent implements AsyncDisposable {
     const publish = () =>
       publishNode(store, node, { addresses, lease, ready: true, nowMs: systemClock.now() }, this.signal);
     await untilReachable('node', publish, { ...CLOCK, logger, signal: this.signal });
+  }
+
+  /** Links that are not ours: those whose routes are somebody else's affair. */
+  private foreignLinks(): string[] {
+    const state = this.kernel.state();
+    const links: string[] = [];
+    for (const object of state.values()) {
+      if (object.kind === 'link' && object.name !== 'lo' && ownerOf(object, state) === undefined)
+        links.push(object.name);
+    }
+    return links;
   }
 
   private readonly readSysctl = (path: string): string | undefined => {

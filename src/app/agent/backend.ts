@@ -10,10 +10,11 @@ export function carriedBackend(backend: BackendConfig): VxlanConfig | string {
   return `${key} is not carried by this release: this node leases its subnet and keeps it, but attaches no pods and sends no packets; "vxlan" without DirectRouting works`;
 }
 
-/** The device's settings for this node's underlay; `readSysctl` reads below /proc/sys. */
+/** The device's settings for this node's underlay; `links` are the links of others, `readSysctl` reads below /proc/sys. */
 export function vxlanSettings(
   backend: VxlanConfig,
   { link }: NodeAddresses,
+  links: readonly string[],
   readSysctl: (path: string) => string | undefined,
 ): VxlanSettings {
   const linkMtu = link.mtuBytes ?? 1500;
@@ -24,7 +25,7 @@ export function vxlanSettings(
     gbp: backend.gbp,
     underlayMtuBytes: Math.min(backend.mtuBytes ?? linkMtu, linkMtu),
     underlayLink: link.name,
-    underlayNeedsAdvertisements: heedsAdvertisements(link.name, readSysctl),
+    advertisedLinks: links.filter((name) => heedsAdvertisements(name, readSysctl)),
   };
 }
 

@@ -12,8 +12,12 @@ export interface NodeAddressWishes {
 
 export interface NodeAddresses {
   readonly link: Link;
+  /** The addresses other nodes reach this one by. */
   readonly ipv4?: IpAddress;
   readonly ipv6?: IpAddress;
+  /** The link's own addresses, which differ from those where something between translates. */
+  readonly localIpv4?: IpAddress;
+  readonly localIpv6?: IpAddress;
   /** How it was chosen, for people. */
   readonly reason: string;
 }
@@ -37,20 +41,25 @@ export async function findNodeAddresses(
   };
   const [link, reason] = await chooseLink(state, families, wishes);
   const found: Partial<Record<IpFamily, IpAddress>> = {};
+  const local: Partial<Record<IpFamily, IpAddress>> = {};
   for (const family of families) {
-    const address = wanted[family] ?? addressOn(state, link.name, family);
+    const own = addressOn(state, link.name, family, wanted[family]);
+    const address = wanted[family] ?? own;
     if (address === undefined) {
       throw new NodeAddressError(
         `link ${link.name} has no IPv${family} address and the network has IPv${family}: name another with --iface, or give --public-ip${family === 6 ? 'v6' : ''}`,
       );
     }
     found[family] = address;
+    local[family] = own ?? address;
   }
   return {
     link,
     reason,
     ...(found[4] !== undefined && { ipv4: found[4] }),
     ...(found[6] !== undefined && { ipv6: found[6] }),
+    ...(local[4] !== undefined && { localIpv4: local[4] }),
+    ...(local[6] !== undefined && { localIpv6: local[6] }),
   };
 }
 
@@ -85,15 +94,23 @@ function linkOf(state: KernelState, address: IpAddress): Link | undefined {
   return undefined;
 }
 
-/** The first address of global scope that is not link-local. */
-function addressOn(state: KernelState, link: string, family: IpFamily): IpAddress | undefined {
+/** The wished address if the link carries it, else its first of global scope that is not link-local. */
+function addressOn(
+  state: KernelState,
+  link: string,
+  family: IpFamily,
+  wished?: IpAddress,
+): IpAddress | undefined {
+  let first: IpAddress | undefined;
   for (const object of state.values()) {
     if (object.kind !== 'address' || object.link !== link || (object.scope ?? 'global') !== 'global')
       continue;
     const { address } = prefixParts(object.address);
-    if (familyOf(address) === family && !address.startsWith('fe80:')) return address;
+    if (familyOf(address) !== family || address.startsWith('fe80:')) continue;
+    if (address === wished) return address;
+    first ??= address;
   }
-  return undefined;
+  return first;
 }
 
 /** The source address the kernel would use to a destination; undefined if there is no route. */

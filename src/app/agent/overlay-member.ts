@@ -37,7 +37,13 @@ export interface OverlayMemberOptions {
   /** Absent where the network's backend is none that carries packets here: then the subnet is leased, and no more. */
   readonly settings?: VxlanSettings;
   /** The addresses other nodes reach this one by: one for each family of the network. */
-  readonly publicIps: { readonly ipv4?: IpAddress; readonly ipv6?: IpAddress };
+  readonly publicIps: {
+    readonly ipv4?: IpAddress;
+    readonly ipv6?: IpAddress;
+    /** The node's own, where something between translates. */
+    readonly localIpv4?: IpAddress;
+    readonly localIpv6?: IpAddress;
+  };
   /** The subnets this node had before, to ask for again. */
   readonly previous?: AcquirerConfig['previous'];
   /** Where they are not the usual ones. */
@@ -151,7 +157,18 @@ export class OverlayMember implements AsyncDisposable {
     return enabledFamilies(netConf).flatMap((key) => {
       const [subnet, publicIp, family] = [this.current?.[key]?.subnet, publicIps[key], familyOfKey(key)];
       if (subnet === undefined || publicIp === undefined || this.lost.has(key)) return [];
-      return [{ node, family, subnet, publicIp, vtepMac: vtepMac(node, family, vni) }];
+      const localIp = key === 'ipv4' ? publicIps.localIpv4 : publicIps.localIpv6;
+      const translated = localIp !== undefined && localIp !== publicIp;
+      return [
+        {
+          node,
+          family,
+          subnet,
+          publicIp,
+          vtepMac: vtepMac(node, family, vni),
+          ...(translated && { localIp }),
+        },
+      ];
     });
   }
 

@@ -127,7 +127,7 @@ table inet poplin-overlay {
   });
 
   it('has the underlay heed router advertisements where it lives on them, in IPv6 alone', () => {
-    const settings = { ...SETTINGS, underlayNeedsAdvertisements: true };
+    const settings = { ...SETTINGS, advertisedLinks: ['eth0'] };
     const sysctls = (local: OverlaySubnet) =>
       planLocal([local], settings)
         .filter((object) => object.kind === 'sysctl')

@@ -25,8 +25,8 @@ export interface VxlanSettings {
   /** MTU of the link the outer packets leave by. */
   readonly underlayMtuBytes: number;
   readonly underlayLink: string;
-  /** The underlay link has its IPv6 routes from router advertisements, which a forwarding node ignores unless told otherwise. */
-  readonly underlayNeedsAdvertisements?: boolean;
+  /** Links of the node that have IPv6 routes from router advertisements, which a forwarding node ignores unless told otherwise. */
+  readonly advertisedLinks?: readonly string[];
 }
 
 /** A node's share of the overlay in one family. */
@@ -34,8 +34,10 @@ export interface OverlaySubnet {
   readonly node: string;
   readonly family: IpFamily;
   readonly subnet: IpPrefix;
-  /** The outer address: the node's own address in the underlay. */
+  /** The outer address: where other nodes send encapsulated packets. */
   readonly publicIp: IpAddress;
+  /** Of the local node: the address its own outer packets leave with, where it is not the public one. */
+  readonly localIp?: IpAddress;
   readonly vtepMac: MacAddress;
 }
 
@@ -123,7 +125,7 @@ function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject
         type: 'vxlan',
         vni: settings.vni,
         port: settings.port,
-        local: local.publicIp,
+        local: local.localIp ?? local.publicIp,
         underlay: settings.underlayLink,
         learning: settings.learning,
         gbp: settings.gbp,
@@ -151,12 +153,11 @@ function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject
 
 function forwarding(family: IpFamily, settings: VxlanSettings): KernelObject[] {
   if (family === 4) return [{ kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' }];
-  const acceptRa = `net/ipv6/conf/${settings.underlayLink}/accept_ra`;
   return [
     // First, so that no advertisement is missed in between. 2: accept them though forwarding.
-    ...(settings.underlayNeedsAdvertisements
-      ? [{ kind: 'sysctl', path: acceptRa, value: '2' } as const]
-      : []),
+    ...(settings.advertisedLinks ?? []).map(
+      (link) => ({ kind: 'sysctl', path: `net/ipv6/conf/${link}/accept_ra`, value: '2' }) as const,
+    ),
     { kind: 'sysctl', path: 'net/ipv6/conf/all/forwarding', value: '1' },
   ];
 }

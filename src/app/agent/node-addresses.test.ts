@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { type KernelObject, stateOf } from '#core/kernel/index.ts';
+import { findNodeAddresses } from './node-addresses.ts';
+
+const LINK: KernelObject = { kind: 'link', name: 'eth1', detail: { type: 'veth' }, up: true, mtuBytes: 1500 };
+const STATE = stateOf([
+  LINK,
+  { kind: 'address', link: 'eth1', address: '10.0.0.5/24', scope: 'global' },
+  { kind: 'address', link: 'eth1', address: '10.0.0.6/24', scope: 'global' },
+  { kind: 'address', link: 'eth1', address: 'fe80::5/64', scope: 'link' },
+  { kind: 'address', link: 'eth1', address: 'fd00::5/64', scope: 'global' },
+]);
+
+describe('the addresses of a node', () => {
+  it('are the first global ones of the link that is named', async () => {
+    expect(await findNodeAddresses(STATE, [4, 6], { iface: 'eth1' })).toMatchObject({
+      ipv4: '10.0.0.5',
+      localIpv4: '10.0.0.5',
+      ipv6: 'fd00::5',
+      localIpv6: 'fd00::5',
+    });
+  });
+
+  it('are public ones beside its own where something translates between', async () => {
+    const found = await findNodeAddresses(STATE, [4], { iface: '10.0.0.6', publicIp: '203.0.113.7' });
+    expect(found).toMatchObject({ ipv4: '203.0.113.7', localIpv4: '10.0.0.5', reason: '--iface 10.0.0.6' });
+  });
+
+  it('take the public address as it is where the link carries it', async () => {
+    const found = await findNodeAddresses(STATE, [4], { publicIp: '10.0.0.6' });
+    expect(found).toMatchObject({ ipv4: '10.0.0.6', localIpv4: '10.0.0.6', reason: 'it carries 10.0.0.6' });
+  });
+
+  it.each([
+    [{ iface: 'eth9' }, '--iface "eth9" is no link and no address of this node'],
+    [
+      { iface: 'eth2' },
+      'link eth2 has no IPv4 address and the network has IPv4: name another with --iface, or give --public-ip',
+    ],
+  ])('are refused with a reason: %j', async (wishes, message) => {
+    const state = new Map(STATE).set('link eth2', { ...LINK, name: 'eth2' } as KernelObject);
+    await expect(findNodeAddresses(state, [4], wishes)).rejects.toThrow(message);
+  });
+});

@@ -35,7 +35,12 @@ import { OffloadKeeper } from '#io/offload/index.ts';
 import { carriedBackend, vxlanSettings } from './backend.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { loadNetConf } from './net-conf-source.ts';
-import { findNodeAddresses, type NodeAddresses, type NodeAddressWishes } from './node-addresses.ts';
+import {
+  describeDrift,
+  findNodeAddresses,
+  type NodeAddresses,
+  type NodeAddressWishes,
+} from './node-addresses.ts';
 import { lockNode } from './node-lock.ts';
 import { findNode, publishNode } from './node-object.ts';
 import { OverlayMember } from './overlay-member.ts';
@@ -80,6 +85,7 @@ class Agent implements AsyncDisposable {
   private ready = false;
   /** Why this node will not become ready until its configuration is another. */
   private fatal: string | undefined;
+  private underlay: NodeAddresses | undefined;
 
   constructor(options: AgentOptions, signal: AbortSignal) {
     this.options = options;
@@ -125,6 +131,7 @@ class Agent implements AsyncDisposable {
     await untilReachable('namespace', () => ensureNamespace(store, signal), retry);
     const families = enabledFamilies(netConf).map((key): IpFamily => (key === 'ipv4' ? 4 : 6));
     const addresses = await findNodeAddresses(this.kernel.state(), families, this.options);
+    this.underlay = addresses;
     logger.info(
       { link: addresses.link.name, ipv4: addresses.ipv4, ipv6: addresses.ipv6, reason: addresses.reason },
       'underlay',
@@ -268,7 +275,11 @@ class Agent implements AsyncDisposable {
       kernel: this.loop.status(),
       checksumOffload: Object.fromEntries(this.offload.status()),
       fatal: this.fatal ?? null,
-      problems: [...(this.fatal === undefined ? [] : [this.fatal]), ...(this.member?.problemTexts() ?? [])],
+      problems: [
+        ...(this.fatal === undefined ? [] : [this.fatal]),
+        ...(this.underlay === undefined ? [] : describeDrift(this.kernel.state(), this.underlay)),
+        ...(this.member?.problemTexts() ?? []),
+      ],
       memoryMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     };
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type KernelObject, stateOf } from '#core/kernel/index.ts';
-import { findNodeAddresses } from './node-addresses.ts';
+import { describeDrift, findNodeAddresses } from './node-addresses.ts';
 
 const LINK: KernelObject = { kind: 'link', name: 'eth1', detail: { type: 'veth' }, up: true, mtuBytes: 1500 };
 const STATE = stateOf([
@@ -40,5 +40,20 @@ describe('the addresses of a node', () => {
   ])('are refused with a reason: %j', async (wishes, message) => {
     const state = new Map(STATE).set('link eth2', { ...LINK, name: 'eth2' } as KernelObject);
     await expect(findNodeAddresses(state, [4], wishes)).rejects.toThrow(message);
+  });
+
+  it('are told to have changed, each with what to do', async () => {
+    const found = await findNodeAddresses(STATE, [4, 6], { iface: 'eth1' });
+    expect(describeDrift(STATE, found)).toEqual([]);
+    const moved = stateOf([
+      { ...LINK, mtuBytes: 1400 } as KernelObject,
+      { kind: 'address', link: 'eth1', address: '10.0.0.9/24', scope: 'global' },
+      { kind: 'address', link: 'eth1', address: 'fd00::5/64', scope: 'global' },
+    ]);
+    expect(describeDrift(moved, found)).toEqual([
+      "the underlay's address 10.0.0.5 is gone: restart the agent to take another",
+      'the MTU of eth1 was 1500 and is 1400: restart the agent to follow',
+    ]);
+    expect(describeDrift(stateOf([]), found)).toEqual(["the underlay's link eth1 is gone"]);
   });
 });

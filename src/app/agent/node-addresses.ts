@@ -63,6 +63,22 @@ export async function findNodeAddresses(
   };
 }
 
+/** How the underlay differs now from what was found at the start, one sentence each; an agent follows when it is started anew. */
+export function describeDrift(state: KernelState, found: NodeAddresses): string[] {
+  const { name, mtuBytes } = found.link;
+  const link = linkIn(state, name);
+  if (link === undefined) return [`the underlay's link ${name} is gone`];
+  const drift = [found.localIpv4, found.localIpv6].flatMap((address) =>
+    address === undefined || linkOf(state, address) !== undefined
+      ? []
+      : [`the underlay's address ${address} is gone: restart the agent to take another`],
+  );
+  if (link.mtuBytes !== mtuBytes) {
+    drift.push(`the MTU of ${name} was ${mtuBytes} and is ${link.mtuBytes}: restart the agent to follow`);
+  }
+  return drift;
+}
+
 async function chooseLink(
   state: KernelState,
   families: readonly IpFamily[],

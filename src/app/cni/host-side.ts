@@ -44,6 +44,8 @@ export class HostSide implements Disposable {
   private readonly links = new Map<string, string>();
   /** Parts whose ADD is under way. */
   private readonly attaching = new Set<string>();
+  /** What is recorded of what pods share, by part. */
+  private readonly shared = new Map<string, string>();
   private readonly subscription: Disposable;
 
   constructor(options: HostSideOptions) {
@@ -99,7 +101,11 @@ export class HostSide implements Disposable {
   async share(network: string, objects: readonly KernelObject[]): Promise<readonly { message: string }[]> {
     const part = sharedPart(network);
     const failures = await this.options.loop.ensure(part, objects);
-    if (failures.length === 0) this.options.files.save({ part, objects });
+    const text = JSON.stringify(objects);
+    if (failures.length === 0 && this.shared.get(part) !== text) {
+      this.options.files.save({ part, objects });
+      this.shared.set(part, text);
+    }
     return failures;
   }
 

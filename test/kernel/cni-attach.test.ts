@@ -1,0 +1,202 @@
+/** The plugins of the agent on the real kernel: what ADD makes carries packets in both families, and DEL leaves nothing. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CNI_VERSIONS } from '#core/cni/index.ts';
+import { CniWorld, HOST, pings } from './cni-world.ts';
+
+const POPLIN = { cniVersion: '1.1.0', name: 'pods', type: 'poplin' };
+const BRIDGE = {
+  cniVersion: '1.1.0',
+  name: 'bridged',
+  type: 'bridge',
+  isDefaultGateway: true,
+  ipam: { type: 'host-local', ranges: [[{ subnet: '10.71.0.0/24' }], [{ subnet: 'fd71::/64' }]] },
+};
+const LOOPBACK = { cniVersion: '1.1.0', name: 'lo', type: 'loopback' };
+const HOST_LOCAL = { ...BRIDGE, name: 'addresses', type: 'somebody-elses' };
+
+let world: CniWorld;
+beforeEach(async () => {
+  world = await CniWorld.open();
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+function addresses(json: Readonly<Record<string, unknown>> | undefined): string[] {
+  return ((json ?? {})['ips'] as { address: string }[]).map(({ address }) => address.replace(/\/\d+$/, ''));
+}
+
+async function attach(config: { type: string }, pod: string): Promise<string[]> {
+  world.pod(pod);
+  const { exitStatus, json } = await world.call(config.type, 'ADD', pod, config);
+  expect(exitStatus, JSON.stringify(json)).toBe(0);
+  return addresses(json);
+}
+
+describe.for([
+  ['poplin', POPLIN, ['10.70.0.2', 'fd70:1::2'], ['10.70.0.3', 'fd70:1::3']],
+  ['bridge', BRIDGE, ['10.71.0.2', 'fd71::2'], ['10.71.0.3', 'fd71::3']],
+] as const)('%s', ([plugin, config, first, second]) => {
+  test('two pods reach each other and the host, and the host them, in both families', async () => {
+    expect(await attach(config, 'a')).toEqual(first);
+    expect(await attach(config, 'b')).toEqual(second);
+    for (const [at, family] of ([4, 6] as const).entries()) {
+      expect(pings(world.pod('a'), second[at] as string), `a → b IPv${family}`).toBe(true);
+      expect(pings(world.pod('b'), first[at] as string), `b → a IPv${family}`).toBe(true);
+      expect(pings(world.pod('a'), HOST[family]), `a → host IPv${family}`).toBe(true);
+      expect(pings(world.host, second[at] as string), `host → b IPv${family}`).toBe(true);
+    }
+  });
+
+  test('DEL leaves nothing of a pod, in the host, in its namespace and on disk; a second DEL is fine', async () => {
+    await attach(config, 'a');
+    const before = world.hostText();
+    await attach(config, 'b');
+    expect(world.hostText()).not.toBe(before);
+    for (let round = 0; round < 2; round++) {
+      expect(await world.call(plugin, 'DEL', 'b', config)).toEqual({ exitStatus: 0, json: undefined });
+      expect(world.hostText()).toBe(before);
+      expect(world.inPod('b', 'ip -o link')).not.toContain('eth0');
+      expect(world.reserved(config.name)).toEqual(first);
+    }
+    expect(pings(world.pod('a'), HOST[4])).toBe(true);
+    expect(world.loop.status()).toMatchObject({ failures: [], conflicts: [] });
+  });
+
+  test('an interface that is there already is refused, and nothing changes', async () => {
+    world.pod('a');
+    world.inPod('a', 'ip link add eth0 type bridge');
+    const before = world.hostText();
+    const { exitStatus, json } = await world.call(plugin, 'ADD', 'a', config);
+    expect(exitStatus).toBe(1);
+    expect(json).toMatchObject({ cniVersion: '1.1.0', msg: expect.stringContaining('eth0') });
+    expect(world.hostText()).toBe(before);
+    expect(world.reserved(config.name)).toEqual([]);
+    expect(world.recorded()).toEqual([]);
+  });
+
+  test('a second ADD is refused, and the first goes on working', async () => {
+    await attach(config, 'a');
+    const before = world.hostText();
+    const recorded = world.recorded();
+    expect(await world.call(plugin, 'ADD', 'a', config)).toMatchObject({ exitStatus: 1 });
+    expect(world.hostText()).toBe(before);
+    expect(world.recorded()).toEqual(recorded);
+    expect(world.reserved(config.name)).toEqual(first);
+    expect(pings(world.host, first[0])).toBe(true);
+  });
+
+  test('DEL works when the namespace is gone, with its old path or with none', async () => {
+    await attach(config, 'a');
+    const before = world.hostText();
+    for (const netns of [undefined, '']) {
+      await attach(config, 'b');
+      world.removePod('b');
+      const environment: Record<string, string> = netns === undefined ? {} : { CNI_NETNS: netns };
+      expect(await world.call(plugin, 'DEL', 'b', config, environment)).toEqual({
+        exitStatus: 0,
+        json: undefined,
+      });
+      expect(world.hostText()).toBe(before);
+      expect(world.reserved(config.name)).toEqual(first);
+    }
+  });
+
+  test("the host's own namespace is refused", async () => {
+    const answer = await world.call(plugin, 'ADD', 'a', config, { CNI_NETNS: world.host });
+    expect(answer).toMatchObject({ exitStatus: 1, json: { code: 8 } });
+  });
+
+  test('a namespace that is not there is error 3', async () => {
+    expect(await world.call(plugin, 'ADD', 'nobody', config)).toMatchObject({
+      exitStatus: 1,
+      json: { code: 3 },
+    });
+  });
+});
+
+describe('bridge', () => {
+  test('the network of the host is what it was once the bridge is gone', async () => {
+    const before = world.hostText();
+    await attach(BRIDGE, 'a');
+    await world.call('bridge', 'DEL', 'a', BRIDGE);
+    expect(world.sh('ip -o link show cni0')).toContain('cni0');
+    expect(world.recorded()).toEqual(['poplin:cni:shared bridged']);
+    await world.stop();
+    world.sh('ip link del cni0');
+    await world.start();
+    expect(world.recorded()).toEqual([]);
+    expect(world.hostText()).toBe(before);
+  });
+});
+
+describe('loopback', () => {
+  test('ADD sets lo up with both addresses, DEL sets it down', async () => {
+    world.pod('a');
+    expect(pings(world.pod('a'), '127.0.0.1')).toBe(false);
+    const { exitStatus, json } = await world.call('loopback', 'ADD', 'a', LOOPBACK);
+    expect(exitStatus).toBe(0);
+    expect(addresses(json)).toEqual(['127.0.0.1', '::1']);
+    for (const address of ['127.0.0.1', '::1']) expect(pings(world.pod('a'), address)).toBe(true);
+    expect((await world.call('loopback', 'DEL', 'a', LOOPBACK)).exitStatus).toBe(0);
+    expect(world.inPod('a', 'ip -o link show lo')).not.toMatch(/<[^>]*UP/);
+    world.removePod('a');
+    expect((await world.call('loopback', 'DEL', 'a', LOOPBACK)).exitStatus).toBe(0);
+  });
+});
+
+describe('host-local, called by itself', () => {
+  test('ADD gives addresses and makes nothing, DEL takes them back', async () => {
+    const before = world.hostText();
+    world.pod('a');
+    const { json } = await world.call('host-local', 'ADD', 'a', HOST_LOCAL);
+    expect(json).toEqual({
+      cniVersion: '1.1.0',
+      ips: [
+        { address: '10.71.0.2/24', gateway: '10.71.0.1' },
+        { address: 'fd71::2/64', gateway: 'fd71::1' },
+      ],
+    });
+    expect(world.reserved('addresses')).toEqual(['10.71.0.2', 'fd71::2']);
+    expect(world.recorded(), 'what others attach is not ours to give back').toEqual([]);
+    for (let round = 0; round < 2; round++)
+      expect((await world.call('host-local', 'DEL', 'a', HOST_LOCAL)).exitStatus).toBe(0);
+    expect(world.reserved('addresses')).toEqual([]);
+    expect(world.hostText()).toBe(before);
+  });
+});
+
+describe('every plugin', () => {
+  test.for(['poplin', 'bridge', 'loopback', 'host-local'])('%s answers VERSION', async (plugin) => {
+    const answer = await world.call(plugin, 'VERSION', 'a', { cniVersion: '1.0.0' });
+    expect(answer).toEqual({
+      exitStatus: 0,
+      json: { cniVersion: '1.0.0', supportedVersions: [...CNI_VERSIONS] },
+    });
+  });
+
+  test.for([
+    ['poplin', POPLIN],
+    ['bridge', BRIDGE],
+    ['loopback', LOOPBACK],
+  ] as const)('%s answers ADD in every version, and DEL with that result', async ([plugin, config]) => {
+    for (const [at, cniVersion] of CNI_VERSIONS.entries()) {
+      const pod = `v${at}`;
+      world.pod(pod);
+      const { exitStatus, json } = await world.call(plugin, 'ADD', pod, { ...config, cniVersion });
+      expect(exitStatus, JSON.stringify(json)).toBe(0);
+      expect(json).toMatchObject({ cniVersion });
+      const again = { ...config, cniVersion, prevResult: json };
+      expect((await world.call(plugin, 'DEL', pod, again)).exitStatus).toBe(0);
+    }
+    expect(world.reserved(config.name)).toEqual([]);
+  });
+
+  test.for(['CHECK', 'STATUS', 'GC'])('%s is refused, not pretended', async (command) => {
+    world.pod('a');
+    const { exitStatus, json } = await world.call('poplin', command, 'a', {
+      ...POPLIN,
+      prevResult: { cniVersion: '1.1.0' },
+    });
+    expect(exitStatus).toBe(1);
+    expect(json).toMatchObject({ msg: expect.stringMatching(new RegExp(`${command}.*not served`)) });
+  });
+});

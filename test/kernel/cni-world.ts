@@ -1,0 +1,231 @@
+/** A host and its pods as namespaces of their own, with the agent's CNI service and kernel loop on the real kernel. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { KernelLoop } from '#app/agent/kernel-loop.ts';
+import { AttachmentFiles, CniService, type HostLoop, rootedAddresses } from '#app/cni/index.ts';
+import { CNI, OVERLAY } from '#core/kernel/index.ts';
+import { systemClock, systemRandom } from '#io/clock/index.ts';
+import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
+import type { PluginAnswer } from '#io/cni/server/index.ts';
+import { RealKernel } from '#io/kernel/index.ts';
+import { createNamespace, type Namespace, openNamespace, removeNamespace } from '#io/namespace/index.ts';
+
+/** The host's addresses, on a link that is not Poplin's. */
+export const HOST = { 4: '192.168.70.1', 6: 'fd70::1' } as const;
+export const RANGES = ['10.70.0.0/24', 'fd70:1::/64'] as const;
+
+export interface Answer {
+  readonly exitStatus: number;
+  /** What the plugin printed; undefined if nothing. */
+  readonly json: Readonly<Record<string, unknown>> | undefined;
+}
+
+export class CniWorld implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'poplin-cni-kernel-'));
+  readonly host: string;
+  /** Called before the host's objects of an attachment are made. */
+  beforeEnsure: (part: string) => void = () => {};
+  service!: CniService;
+  loop!: KernelLoop;
+  private kernel!: RealKernel;
+  private namespace!: Namespace;
+  private readonly pods = new Set<string>();
+
+  constructor() {
+    this.host = join(this.folder, 'host');
+    createNamespace(this.host).close();
+    for (const name of ['attachments', 'networks']) mkdirSync(join(this.folder, name));
+    this.sh(`
+      ip link set lo up
+      ip link add uplink type bridge
+      ip address add ${HOST[4]}/24 dev uplink
+      ip address add ${HOST[6]}/64 dev uplink nodad
+      ip link set uplink up`);
+  }
+
+  static async open(): Promise<CniWorld> {
+    const world = new CniWorld();
+    await world.start();
+    return world;
+  }
+
+  /** What an agent does at its start. */
+  async start(): Promise<void> {
+    const logger = pino({ level: process.env['POPLIN_TEST_LOG'] ?? 'silent' }, pino.destination(2));
+    this.namespace = openNamespace(this.host);
+    this.kernel = RealKernel.open(this.namespace);
+    const loop = new KernelLoop({
+      kernel: this.kernel,
+      owners: [OVERLAY, CNI],
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+    });
+    const hostLoop: HostLoop = {
+      ensure: (part, objects) => {
+        this.beforeEnsure(part);
+        return loop.ensure(part, objects);
+      },
+      want: (part, objects) => loop.want(part, objects),
+    };
+    this.loop = loop;
+    this.service = new CniService({
+      kernel: this.kernel,
+      namespace: this.namespace.id,
+      loop: hostLoop,
+      files: new AttachmentFiles(join(this.folder, 'attachments')),
+      ipam: {
+        addresses: rootedAddresses(new DiskAddressStore(), join(this.folder, 'networks')),
+        exec: { run: () => Promise.reject(new Error('no plugin of others here')) },
+        readResolvConf: () => Promise.reject(new Error('no resolv.conf here')),
+      },
+      facts: () => ({
+        node: 'n1',
+        addresses: [HOST[4], HOST[6]],
+        defaultRanges: [...RANGES],
+        overlayMtuBytes: 1430,
+        ipv6: true,
+      }),
+      logger,
+    });
+    await this.service.restore();
+    loop.start();
+  }
+
+  /** What a crash leaves: all of it. */
+  async stop(): Promise<void> {
+    this.service[Symbol.dispose]();
+    await this.loop[Symbol.asyncDispose]();
+    this.kernel[Symbol.dispose]();
+    this.namespace.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    for (const pod of this.pods) removeNamespace(pod);
+    removeNamespace(this.host);
+    rmSync(this.folder, { recursive: true });
+  }
+
+  /** The namespace of a pod; made if it is not there. */
+  pod(name: string): string {
+    const path = join(this.folder, `pod-${name}`);
+    if (this.pods.has(path)) return path;
+    createNamespace(path).close();
+    this.pods.add(path);
+    return path;
+  }
+
+  removePod(name: string): void {
+    const path = join(this.folder, `pod-${name}`);
+    removeNamespace(path);
+    this.pods.delete(path);
+  }
+
+  /** Calls a plugin for a pod, as the server does. */
+  async call(
+    plugin: string,
+    command: string,
+    pod: string,
+    config: object,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
+    const answer = await this.service.handle({
+      plugin,
+      environment: {
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: `container-${pod}`,
+        CNI_NETNS: join(this.folder, `pod-${pod}`),
+        CNI_IFNAME: plugin === 'loopback' ? 'lo' : 'eth0',
+        CNI_PATH: '/nowhere',
+        ...environment,
+      },
+      stdin: JSON.stringify(config),
+    });
+    return decode(answer);
+  }
+
+  /** Runs a shell command line in the host. */
+  sh(commandLine: string): string {
+    return inNetns(this.host, 'sh', '-ec', commandLine);
+  }
+
+  inPod(name: string, commandLine: string): string {
+    return inNetns(this.pod(name), 'sh', '-ec', commandLine);
+  }
+
+  /** Addresses reserved in a network. */
+  reserved(network: string): string[] {
+    try {
+      const names = readdirSync(join(this.folder, 'networks', network));
+      return names.filter((name) => /^[0-9a-f.:]+$/.test(name)).sort();
+    } catch {
+      return [];
+    }
+  }
+
+  /** The parts that are recorded on disk. */
+  recorded(): string[] {
+    const folder = join(this.folder, 'attachments');
+    return readdirSync(folder)
+      .map((name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { part: string }).part)
+      .sort();
+  }
+
+  /** Keeps a copy of what is on disk now; disposing brings it back, as if nothing had been written since. */
+  rememberDisk(): Disposable {
+    const copy = mkdtempSync(join(tmpdir(), 'poplin-cni-disk-'));
+    const folders = ['attachments', 'networks'];
+    for (const name of folders) cpSync(join(this.folder, name), join(copy, name), { recursive: true });
+    return {
+      [Symbol.dispose]: () => {
+        for (const name of folders) {
+          rmSync(join(this.folder, name), { recursive: true });
+          cpSync(join(copy, name), join(this.folder, name), { recursive: true });
+        }
+        rmSync(copy, { recursive: true });
+      },
+    };
+  }
+
+  /** Links, addresses, routes, neighbours and rules of the host, without what the kernel makes by itself for a router. */
+  hostText(): string {
+    const text = this.sh(
+      'ip -o link; ip -o address; ip -4 route show table all; ip -6 route show table all; ip neigh show nud permanent; ip rule',
+    );
+    return text
+      .replaceAll(/^\d+: /gm, '')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => !/fe80:(?!:1[ /])|ff00::|^anycast /.test(line))
+      .sort()
+      .join('\n');
+  }
+}
+
+/** True if one echo request is answered within a second. */
+export function pings(netns: string, address: string): boolean {
+  try {
+    inNetns(netns, 'ping', '-nqc1', '-W1', address);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function inNetns(netns: string, command: string, ...args: string[]): string {
+  return execFileSync('nsenter', [`--net=${netns}`, command, ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+function decode({ exitStatus, stdout }: PluginAnswer): Answer {
+  return {
+    exitStatus,
+    json: stdout === '' ? undefined : (JSON.parse(stdout) as Readonly<Record<string, unknown>>),
+  };
+}

@@ -1,6 +1,6 @@
 /** A kubeconfig for the server, so that kubectl reaches it with one flag. */
-import { rename, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
+import { atomicWrite } from '#io/files/index.ts';
 
 export interface KubeconfigFacts {
   readonly url: string;
@@ -36,7 +36,5 @@ export function kubeconfigText({ url, cert, token }: KubeconfigFacts): string {
 
 /** Writes the kubeconfig for its owner alone, in one step. */
 export async function writeKubeconfig(path: string, facts: KubeconfigFacts): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, kubeconfigText(facts), { mode: 0o600 });
-  await rename(temporary, path);
+  await atomicWrite(path, kubeconfigText(facts), { mode: 0o600 });
 }

@@ -14,7 +14,8 @@ export const POPLIN = [process.execPath, join(ROOT, 'dist/poplin.mjs')] as const
 export const TOPOLOGIES = join(ROOT, 'lab/topologies');
 const NOBODY = 65534;
 const PREPARE = [
-  // The machine's own namespaces are not this host's.
+  // The machine's own namespaces are not this host's, nor those that other tests hold.
+  "grep ' - nsfs ' /proc/self/mountinfo | cut -d' ' -f5 | xargs -r umount -l 2>/dev/null",
   'umount -l /run/netns 2>/dev/null',
   'mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /tmp && ip link set lo up && echo ready && exec cat',
 ].join('\n');

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { MatrixReport, StatusReport } from '../../src/app/lab/report.ts';
+import type { MatrixReport, StatusReport } from '#app/lab/index.ts';
 import { PrivateHost, TOPOLOGIES } from './lab-host.ts';
 
 /** Nodes, pods and families of each; a file that is not here fails. */

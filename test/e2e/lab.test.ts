@@ -1,7 +1,7 @@
 /** The lab's commands as people use them, on a host of its own: what they show, what they break, what they leave. */
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { MatrixReport, StatusReport } from '../../src/app/lab/report.ts';
+import type { MatrixReport, StatusReport } from '#app/lab/index.ts';
 import { kubectlPath } from '../interop/kubectl.ts';
 import { type Outcome, POPLIN, PrivateHost, TOPOLOGIES } from './lab-host.ts';
 

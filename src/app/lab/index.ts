@@ -1,1 +1,2 @@
 export { labCommand } from './command.ts';
+export type { MatrixReport, StatusReport } from './report.ts';

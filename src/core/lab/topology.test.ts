@@ -1,11 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { formatProblem } from '#core/config/index.ts';
 import type { Topology } from './model.ts';
 import { demoTopology, netConfOf, networkFamilies, parseTopology } from './topology.ts';
-
-const FOLDER = join(import.meta.dirname, '../../../lab/topologies');
 
 function parse(text: string): Topology {
   const result = parseTopology(text, 'lab.yaml');
@@ -56,17 +52,6 @@ describe('a topology', () => {
 
   test('without pods is one', () => {
     expect(parse('pods: 0').pods).toEqual([]);
-  });
-
-  test('of a demonstration is what two-racks.yaml says', () => {
-    const { name: _, ...written } = parse(readFileSync(join(FOLDER, 'two-racks.yaml'), 'utf8'));
-    const { name: __, ...built } = demoTopology();
-    expect(written).toEqual(built);
-  });
-
-  test.each(readdirSync(FOLDER))('%s is read without a warning, and named as its file is', (file) => {
-    const result = parseTopology(readFileSync(join(FOLDER, file), 'utf8'), file);
-    expect(result).toMatchObject({ ok: true, warnings: [], value: { name: file.replace('.yaml', '') } });
   });
 });
 

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { KernelLoop } from '#app/agent/kernel-loop.ts';
+import { KernelLoop } from '#app/agent/index.ts';
 import { AttachmentFiles, CniService, type HostLoop, rootedAddresses } from '#app/cni/index.ts';
 import { CNI, OVERLAY } from '#core/kernel/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';

@@ -18,12 +18,10 @@ export default defineConfig({
         name,
         include: [...files],
         testTimeout: testTimeoutMs * patience,
-        hookTimeout: testTimeoutMs,
+        hookTimeout: testTimeoutMs * patience,
         // Tests that share the machine's kernel run one file at a time: two cores, and clear blame for what is left behind.
         fileParallelism: !privileged,
         // Tests without a kernel share a process: to start one for each file takes longer than most tests.
-        isolate: privileged,
-        // Unit tests are pure: they share their modules, which saves loading them a hundred times.
         isolate: privileged,
       },
     })),

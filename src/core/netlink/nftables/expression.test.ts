@@ -173,3 +173,9 @@ test('what the kernel adds to a translation is taken off', () => {
     port: 12,
   });
 });
+
+test('an upper end without a lower one is none', () => {
+  expect(expressionFromWire({ name: 'redir', data: { portMax: 8 } })).toEqual({ op: 'redirect' });
+  const data = { type: 1, family: 2, addressMax: 8, portMax: 9 };
+  expect(expressionFromWire({ name: 'nat', data })).toEqual({ op: 'nat', type: 'dnat', family: 4 });
+});

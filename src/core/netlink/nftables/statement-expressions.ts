@@ -1,5 +1,5 @@
 /** Expressions that do something to packets, connections and sets, between the vocabulary and the wire. */
-import type { NftExpression, PortTranslation } from '#core/nft/index.ts';
+import type { NftExpression, PortTranslation, Register } from '#core/nft/index.ts';
 import { registerOf } from './data.ts';
 import { bitSet, enumeration } from './enumeration.ts';
 import type { Readers, Writers } from './expression-mapping.ts';
@@ -122,14 +122,13 @@ export const statementReaders = {
     const family = natFamilies.name(d.family);
     const flags = natFlags.names((d.flags ?? 0) & ~NAT_IMPLIED_FLAGS);
     if (type === undefined || family === undefined || flags === undefined) return undefined;
-    const address = registerOf(d.addressMin);
-    const addressEnd = registerOf(d.addressMax);
+    const [address, addressEnd] = registerRange(d.addressMin, d.addressMax);
     return {
       op: 'nat',
       type,
       family: family === '4' ? 4 : 6,
       ...(address !== undefined && { address }),
-      ...(addressEnd !== undefined && addressEnd !== address && { addressEnd }),
+      ...(addressEnd !== undefined && { addressEnd }),
       ...ports(d.portMin, d.portMax),
       ...(flags.length > 0 && { flags }),
     };
@@ -184,13 +183,17 @@ function portRange(e: PortTranslation): WirePorts {
   };
 }
 
-function ports(min: number | undefined, max: number | undefined): { port?: number; portEnd?: number } {
-  const port = registerOf(min);
-  const portEnd = registerOf(max);
-  return {
-    ...(port !== undefined && { port }),
-    ...(portEnd !== undefined && portEnd !== port && { portEnd }),
-  };
+function ports(min: number | undefined, max: number | undefined): { port?: Register; portEnd?: Register } {
+  const [port, portEnd] = registerRange(min, max);
+  return { ...(port !== undefined && { port }), ...(portEnd !== undefined && { portEnd }) };
+}
+
+/** The registers of a range; the kernel does not look at an upper end without a lower one, nor is one that is the same told. */
+function registerRange(min: number | undefined, max: number | undefined): [from?: Register, to?: Register] {
+  const from = registerOf(min);
+  const to = registerOf(max);
+  if (from === undefined) return [];
+  return to === undefined || to === from ? [from] : [from, to];
 }
 
 function readPortNat(op: 'masquerade' | 'redirect', d: WirePorts): NftExpression | undefined {

@@ -6,6 +6,7 @@
 #define POPLIN_ADDON_H
 
 #define NAPI_VERSION 8
+#include <errno.h>
 #include <node_api.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,6 +14,11 @@
 
 #define MAX_ARGUMENTS 6
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+/* Makes a system call until no signal interrupts it. */
+#define UNINTERRUPTED(result, call)                                                                                    \
+  do {                                                                                                                 \
+    (result) = (call);                                                                                                 \
+  } while ((result) < 0 && errno == EINTR)
 
 struct function_row {
   const char *name;

@@ -32,9 +32,7 @@ static napi_value send_many(napi_env env, napi_callback_info info) {
     headers[i].msg_hdr.msg_iovlen = 1;
   }
   int sent;
-  do {
-    sent = sendmmsg(fd, headers, count, flags | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
+  UNINTERRUPTED(sent, sendmmsg(fd, headers, count, flags | MSG_NOSIGNAL));
   return make_number(env, sent < 0 ? -errno : sent);
 }
 
@@ -85,9 +83,7 @@ static napi_value receive_many(napi_env env, napi_callback_info info) {
     }
   }
   int received;
-  do {
-    received = recvmmsg(fd, headers, (unsigned int)count, flags, NULL);
-  } while (received < 0 && errno == EINTR);
+  UNINTERRUPTED(received, recvmmsg(fd, headers, (unsigned int)count, flags, NULL));
   if (received < 0) return make_number(env, -errno);
   for (int i = 0; i < received; i++)
     lengths[i] = headers[i].msg_len > INT32_MAX ? INT32_MAX : (int32_t)headers[i].msg_len;

@@ -80,9 +80,7 @@ static void run(napi_env env, void *data) {
   (void)env;
   struct exchange *job = data;
   ssize_t sent;
-  do {
-    sent = send(job->fd, job->request, job->request_length, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
+  UNINTERRUPTED(sent, send(job->fd, job->request, job->request_length, MSG_NOSIGNAL));
   if (sent < 0) {
     job->send_error = errno;
     return;

@@ -132,9 +132,7 @@ static napi_value send_bytes(napi_env env, napi_callback_info info) {
   int fd, flags;
   if (!get_transfer(env, info, 3, &arguments, &fd, &bytes, &flags)) return NULL;
   ssize_t sent;
-  do {
-    sent = send(fd, bytes.at, bytes.length, flags | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
+  UNINTERRUPTED(sent, send(fd, bytes.at, bytes.length, flags | MSG_NOSIGNAL));
   return make_number(env, sent < 0 ? -errno : sent);
 }
 
@@ -147,10 +145,8 @@ static napi_value send_to(napi_env env, napi_callback_info info) {
   struct sockaddr_storage copy = {0};
   memcpy(&copy, address.at, address.length);
   ssize_t sent;
-  do {
-    sent = sendto(fd, bytes.at, bytes.length, flags | MSG_NOSIGNAL, (const struct sockaddr *)&copy,
-                  (socklen_t)address.length);
-  } while (sent < 0 && errno == EINTR);
+  UNINTERRUPTED(sent, sendto(fd, bytes.at, bytes.length, flags | MSG_NOSIGNAL,
+                             (const struct sockaddr *)&copy, (socklen_t)address.length));
   return make_number(env, sent < 0 ? -errno : sent);
 }
 
@@ -160,9 +156,7 @@ static napi_value receive_bytes(napi_env env, napi_callback_info info) {
   int fd, flags;
   if (!get_transfer(env, info, 3, &arguments, &fd, &buffer, &flags)) return NULL;
   ssize_t received;
-  do {
-    received = recv(fd, buffer.at, buffer.length, flags);
-  } while (received < 0 && errno == EINTR);
+  UNINTERRUPTED(received, recv(fd, buffer.at, buffer.length, flags));
   return make_number(env, received < 0 ? -errno : received);
 }
 
@@ -172,14 +166,11 @@ static napi_value receive_from(napi_env env, napi_callback_info info) {
   int fd, flags;
   if (!get_transfer(env, info, 4, &arguments, &fd, &buffer, &flags)) return NULL;
   if (!get_bytes(env, arguments.value[3], "address", &address)) return NULL;
-  struct sockaddr_storage from;
-  socklen_t from_length;
+  struct sockaddr_storage from = {0};
+  socklen_t from_length = sizeof(from);
   ssize_t received;
-  do {
-    memset(&from, 0, sizeof(from));
-    from_length = sizeof(from);
-    received = recvfrom(fd, buffer.at, buffer.length, flags, (struct sockaddr *)&from, &from_length);
-  } while (received < 0 && errno == EINTR);
+  UNINTERRUPTED(received,
+                recvfrom(fd, buffer.at, buffer.length, flags, (struct sockaddr *)&from, &from_length));
   if (received < 0) return make_number(env, -errno);
   memset(address.at, 0, address.length);
   memcpy(address.at, &from, address.length < sizeof(from) ? address.length : sizeof(from));
@@ -204,9 +195,7 @@ static napi_value ioctl_buffer(napi_env env, napi_callback_info info) {
   if (buffer.length < sizeof(struct ifreq) || buffer.length < _IOC_SIZE((unsigned long)request))
     return throw_argument(env, "buffer", "at least 40 bytes and as long as the request asks");
   int result;
-  do {
-    result = ioctl(fd, (unsigned long)request, buffer.at);
-  } while (result < 0 && errno == EINTR);
+  UNINTERRUPTED(result, ioctl(fd, (unsigned long)request, buffer.at));
   return result < 0 ? throw_errno(env, errno, "ioctl", NULL) : make_number(env, result);
 }
 

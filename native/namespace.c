@@ -106,7 +106,7 @@ static napi_value bind_mount(napi_env env, napi_callback_info info) {
   if (!get_arguments(env, info, 2, &arguments)) return NULL;
   if (!get_text(env, arguments.value[0], "source", source, sizeof(source))) return NULL;
   if (!get_text(env, arguments.value[1], "target", target, sizeof(target))) return NULL;
-  if (mount(source, target, "none", MS_BIND, NULL) != 0) return throw_errno(env, errno, "mount", target);
+  if (mount(source, target, "none", MS_BIND | MS_REC, NULL) != 0) return throw_errno(env, errno, "mount", target);
   return make_undefined(env);
 }
 

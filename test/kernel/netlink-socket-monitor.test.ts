@@ -1,8 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createNamespace, type Namespace, removeNamespace } from '#io/namespace/index.ts';
 import {
   NETLINK_NETFILTER,
   NETLINK_ROUTE,
@@ -11,26 +7,23 @@ import {
   nftBatchSync,
 } from '#io/netlink/index.ts';
 import { typeOf } from '../../src/io/netlink/frame.ts';
+import { NamespaceFolder } from './namespace-folder.ts';
 import * as bytes from './netlink-socket-messages.ts';
 
 const RTNLGRP_LINK = 1;
 const RTNLGRP_IPV4_IFADDR = 5;
 const NFNLGRP_NFTABLES = 7;
-const folder = mkdtempSync(join(tmpdir(), 'poplin-monitor-'));
-const path = join(folder, 'a');
-let namespace: Namespace;
+const folder = new NamespaceFolder('monitor');
+const namespace = folder.make('a');
 let socket: NetlinkSocket;
 
 beforeAll(() => {
-  namespace = createNamespace(path);
   socket = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace });
 });
 
 afterAll(() => {
   socket.close();
-  namespace.close();
-  removeNamespace(path);
-  rmSync(folder, { recursive: true });
+  folder[Symbol.dispose]();
 });
 
 function addresses(network: number, count: number): Uint8Array[] {
@@ -108,7 +101,7 @@ test('a loss is told by the event loop too', async () => {
     groups: [RTNLGRP_IPV4_IFADDR],
     receiveBufferBytes: 2048,
     onMessages: () => {},
-    onLost: lost.resolve,
+    onLost: () => lost.resolve(),
   });
   socket.transactSync(addresses(63, 300));
   await lost.promise;

@@ -1,8 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createNamespace, type Namespace, removeNamespace } from '#io/namespace/index.ts';
 import {
   NETLINK_NETFILTER,
   NetlinkSocket,
@@ -11,23 +7,20 @@ import {
   nftGeneration,
 } from '#io/netlink/index.ts';
 import { typeOf } from '../../src/io/netlink/frame.ts';
+import { NamespaceFolder } from './namespace-folder.ts';
 import * as bytes from './netlink-socket-messages.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'poplin-nft-'));
-const path = join(folder, 'a');
-let namespace: Namespace;
+const folder = new NamespaceFolder('nft');
+const namespace = folder.make('a');
 let socket: NetlinkSocket;
 
 beforeAll(() => {
-  namespace = createNamespace(path);
   socket = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, namespace });
 });
 
 afterAll(() => {
   socket.close();
-  namespace.close();
-  removeNamespace(path);
-  rmSync(folder, { recursive: true });
+  folder[Symbol.dispose]();
 });
 
 const tables = (): number => socket.dump(bytes.message(0x0a01, 0, [1, 0, 0, 0])).length;

@@ -1,9 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createNamespace, type Namespace, removeNamespace } from '#io/namespace/index.ts';
+import { removeNamespace } from '#io/namespace/index.ts';
 import { nativeAddon } from '#io/native/index.ts';
 import {
   isExist,
@@ -21,11 +18,11 @@ import { Channel } from '../../src/io/netlink/channel.ts';
 import { openDescriptor } from '../../src/io/netlink/descriptor.ts';
 import { splitMessages } from '../../src/io/netlink/frame.ts';
 import { dump } from '../../src/io/netlink/operation.ts';
+import { NamespaceFolder } from './namespace-folder.ts';
 import * as bytes from './netlink-socket-messages.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'poplin-netlink-'));
-const path = join(folder, 'a');
-let namespace: Namespace;
+const folder = new NamespaceFolder('netlink');
+const namespace = folder.make('a');
 let socket: NetlinkSocket;
 let bridge: number;
 
@@ -36,7 +33,6 @@ function linkIndex(name: string): number {
 }
 
 beforeAll(() => {
-  namespace = createNamespace(path);
   socket = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace });
   socket.requestSync(bytes.newBridge('b0'), 'link b0');
   bridge = linkIndex('b0');
@@ -45,9 +41,7 @@ beforeAll(() => {
 
 afterAll(() => {
   socket.close();
-  namespace.close();
-  removeNamespace(path);
-  rmSync(folder, { recursive: true });
+  folder[Symbol.dispose]();
 });
 
 describe('a request', () => {
@@ -229,11 +223,10 @@ describe('opening', () => {
   });
 
   test('outlives the handle of its namespace', async () => {
-    const other = join(folder, 'b');
-    const handle = createNamespace(other);
+    const handle = folder.make('b');
     await using one = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace: handle });
     handle.close();
-    removeNamespace(other);
+    removeNamespace(handle.path);
     expect(one.dump(bytes.getLinks()).map(bytes.indexOf)).toEqual([1]);
     expect((await one.dumpAsync(bytes.getLinks())).map(bytes.indexOf)).toEqual([1]);
   });

@@ -1,13 +1,11 @@
 /** A fresh network namespace with a netfilter socket, a monitor and a mirror: what the nf_tables tests play in. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type KernelObject, type KernelOp, type KernelState, keyOf } from '#core/kernel/index.ts';
 import { encodeNftOps, NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
 import type { NftObject } from '#core/nft/index.ts';
-import { createNamespace, type Namespace, removeNamespace, runIn } from '#io/namespace/index.ts';
+import { runIn } from '#io/namespace/index.ts';
 import { NETLINK_NETFILTER, NetlinkMonitor, NetlinkSocket, nftBatchSync } from '#io/netlink/index.ts';
+import { NamespaceFolder } from './namespace-folder.ts';
 
 /** The release of the nft program, `1.0.6`; undefined if it is not installed. */
 export function nftVersion(): string | undefined {
@@ -21,18 +19,15 @@ export function nftVersion(): string | undefined {
 
 export class NftWorld implements Disposable {
   readonly mirror: NftMirror;
-  readonly path: string;
-  private readonly folder = mkdtempSync(join(tmpdir(), 'poplin-nft-'));
+  private readonly folder = new NamespaceFolder('nft');
   readonly lost: string[] = [];
-  private readonly namespace: Namespace;
+  private readonly namespace = this.folder.make('net');
   private readonly owned: ReadonlySet<string>;
   private readonly socket: NetlinkSocket;
   private readonly monitor: NetlinkMonitor;
 
   constructor(tables: readonly string[]) {
-    this.path = join(this.folder, 'net');
     this.owned = new Set(tables);
-    this.namespace = createNamespace(this.path);
     this.mirror = new NftMirror(new Map(), this.owned);
     this.socket = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, namespace: this.namespace });
     this.monitor = NetlinkMonitor.open({
@@ -117,8 +112,6 @@ export class NftWorld implements Disposable {
   [Symbol.dispose](): void {
     this.monitor.close();
     this.socket.close();
-    this.namespace.close();
-    removeNamespace(this.path);
-    rmSync(this.folder, { recursive: true });
+    this.folder[Symbol.dispose]();
   }
 }

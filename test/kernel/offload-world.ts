@@ -1,20 +1,19 @@
 /** A private namespace with a VXLAN device of ours on a veth, for tests of checksum offload. `ethtool` has the last word. */
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { type Link, OVERLAY } from '#core/kernel/index.ts';
 import { PodKernel } from '#io/kernel/index.ts';
-import { createNamespace, type Namespace, removeNamespace } from '#io/namespace/index.ts';
 import { inNamespace } from './ip.ts';
+import { NamespaceFolder } from './namespace-folder.ts';
 
 export const FEATURE = 'tx-checksum-ip-generic';
 
 export class OffloadWorld implements Disposable {
-  readonly folder = mkdtempSync(join(tmpdir(), 'poplin-offload-'));
-  readonly path = join(this.folder, 'node');
-  readonly cacheFile = join(this.folder, 'run', 'offload.json');
-  readonly namespace: Namespace = createNamespace(this.path);
+  readonly folder = new NamespaceFolder('offload');
+  readonly namespace = this.folder.make('node');
+  readonly path = this.namespace.path;
+  readonly cacheFile = join(this.folder.path, 'run', 'offload.json');
   /** What was logged, as JSON lines. */
   readonly log: string[] = [];
   readonly logger = pino({ base: null, timestamp: false }, { write: (line: string) => this.log.push(line) });
@@ -78,9 +77,7 @@ export class OffloadWorld implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.namespace.close();
-    removeNamespace(this.path);
-    rmSync(this.folder, { recursive: true });
+    this.folder[Symbol.dispose]();
   }
 
   private vxlan(name: string, local: string, alias: string, underlay = 'under0'): Link {

@@ -109,9 +109,7 @@ describe('the experiment', () => {
     };
 
   it('finds that packets of the overlay arrive, though the node masquerades, and says what would come of it bare', async () => {
-    const started = performance.now();
     const findings = await probeKernel();
-    console.info(`probed in ${Math.round(performance.now() - started)} ms: ${JSON.stringify(findings)}`);
     expect(Object.keys(findings)).toEqual(['4', '6']);
     for (const { overlay, bare } of Object.values(findings)) {
       expect(overlay).toEqual(SOUND);

@@ -76,7 +76,7 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
       name: 'veth0',
       detail: {
         type: 'veth',
-        peer: { name: 'eth0', netns: world.farPath, mac: '0a:58:0a:01:00:02', mtuBytes: 1450 },
+        peer: { name: 'eth0', netns: world.far.path, mac: '0a:58:0a:01:00:02', mtuBytes: 1450 },
       },
       up: true,
       mtuBytes: 1450,

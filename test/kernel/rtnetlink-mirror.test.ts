@@ -29,7 +29,7 @@ function makeVeth(name: string): void {
     'name',
     `${name}-peer`,
     'netns',
-    world.farPath,
+    world.far.path,
   ]);
   attempt(['link', 'set', name, 'addrgenmode', 'none']);
   attempt(['link', 'set', name, 'up']);

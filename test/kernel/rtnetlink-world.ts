@@ -1,8 +1,5 @@
 /** A namespace for tests of rtnetlink: operations go in by messages, a mirror listens, and `ip` has the last word. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type KernelObject, type KernelOp, keyOf, type Link } from '#core/kernel/index.ts';
 import {
   type DumpKind,
@@ -12,23 +9,20 @@ import {
   ROUTE_GROUPS,
   RouteMirror,
 } from '#core/netlink/index.ts';
-import { createNamespace, type Namespace, removeNamespace, runIn } from '#io/namespace/index.ts';
+import { runIn } from '#io/namespace/index.ts';
 import { NETLINK_ROUTE, NetlinkMonitor, NetlinkSocket } from '#io/netlink/index.ts';
+import { NamespaceFolder } from './namespace-folder.ts';
 
 export class RouteWorld implements Disposable {
-  readonly folder = mkdtempSync(join(tmpdir(), 'poplin-rtnetlink-'));
-  readonly path = join(this.folder, 'near');
+  private readonly folder = new NamespaceFolder('rtnetlink');
+  readonly near = this.folder.make('near');
   /** A second namespace, for veth peers. */
-  readonly farPath = join(this.folder, 'far');
-  readonly near: Namespace;
-  readonly far: Namespace;
+  readonly far = this.folder.make('far');
   readonly socket: NetlinkSocket;
   readonly mirror = new RouteMirror();
   private readonly monitor: NetlinkMonitor;
 
   constructor() {
-    this.near = createNamespace(this.path);
-    this.far = createNamespace(this.farPath);
     this.socket = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace: this.near });
     this.monitor = NetlinkMonitor.open({
       protocol: NETLINK_ROUTE,
@@ -61,7 +55,7 @@ export class RouteWorld implements Disposable {
   readonly links: LinkIndex = {
     indexOf: (name) => this.mirror.indexOf(name),
     netnsFd: (path) => {
-      if (path === this.farPath) return this.far.fd;
+      if (path === this.far.path) return this.far.fd;
       throw new Error(`no namespace ${path}`);
     },
   };
@@ -138,11 +132,7 @@ export class RouteWorld implements Disposable {
   [Symbol.dispose](): void {
     this.monitor.close();
     this.socket.close();
-    this.near.close();
-    this.far.close();
-    removeNamespace(this.path);
-    removeNamespace(this.farPath);
-    rmSync(this.folder, { recursive: true });
+    this.folder[Symbol.dispose]();
   }
 
   private dumpInto(mirror: RouteMirror, kinds?: readonly DumpKind[]): void {

@@ -9,18 +9,7 @@ import {
   splitMessages,
   typeOf,
 } from './frame.ts';
-
-/** Little-endian bytes as the kernel writes them: header, then the rest. */
-function message(type: number, flags: number, sequence: number, payload: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(16 + payload.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, true);
-  view.setUint16(4, type, true);
-  view.setUint16(6, flags, true);
-  view.setUint32(8, sequence, true);
-  bytes.set(payload, 16);
-  return bytes;
-}
+import { message } from './message.fixture.ts';
 
 const QUOTED_HEADER = [20, 0, 0, 0, 24, 0, 5, 0, 7, 0, 0, 0, 0, 0, 0, 0];
 

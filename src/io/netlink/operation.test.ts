@@ -3,21 +3,11 @@ import { thrownBy } from '#testing/thrown.ts';
 import { Channel } from './channel.ts';
 import { isDumpInterrupted, isOverrun, NetlinkError } from './error.ts';
 import { flagsOf, sequenceOf, splitMessages } from './frame.ts';
+import { message } from './message.fixture.ts';
 import { dump, request, transact } from './operation.ts';
 import type { NetlinkExchange, NetlinkTransport } from './transport.ts';
 
 const ACKNOWLEDGE = 0x4;
-
-function message(type: number, flags: number, sequence: number, payload: readonly number[] = []): Uint8Array {
-  const bytes = new Uint8Array(16 + payload.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bytes.length, true);
-  view.setUint16(4, type, true);
-  view.setUint16(6, flags, true);
-  view.setUint32(8, sequence, true);
-  bytes.set(payload, 16);
-  return bytes;
-}
 
 function verdict(sequence: number, errno: number): Uint8Array {
   return message(2, 0x100, sequence, [

@@ -2,6 +2,7 @@
  * Keeps one namespace's kernel as the desired state wants it: after a change of the wish, after a change by anyone else, and in
  * full now and then. The cost of a pass is that of what changed, and what fails is tried again by itself: it holds up nothing else.
  * Until start() nothing is removed: a wish that is not complete yet would take away what an earlier run left at work.
+ * The links of pods are neither made nor removed by a pass: ADD does the one, by ensure(), DEL the other, by operations.
  */
 
 import type { Logger } from 'pino';
@@ -11,11 +12,14 @@ import { createReconciler, type Reconciler } from '#base/work-queue.ts';
 import {
   DesiredState,
   describeOp,
+  isAttached,
+  isAttachmentLink,
   type Kernel,
   type KernelObject,
   keyOf,
   type OpFailure,
   type Owner,
+  type PlanOptions,
   plan,
 } from '#core/kernel/index.ts';
 
@@ -46,6 +50,9 @@ export interface KernelLoopStatus {
   /** Foreign objects that stand where ours should be. */
   readonly conflicts: readonly string[];
 }
+
+/** What a pass may not do to attachments of pods. */
+const PASS: Pick<PlanOptions, 'keep' | 'leave'> = { keep: isAttached, leave: isAttachmentLink };
 
 interface Waiter {
   readonly part: string;
@@ -122,7 +129,7 @@ export class KernelLoop implements AsyncDisposable {
     const before = this.desired.keysOf(part);
     this.desired.set(part, objects);
     const only = new Set([...before, ...objects.map(keyOf)]);
-    return (await this.exclusively(() => this.reconcile(only))).failures;
+    return (await this.exclusively(() => this.reconcile(only, { keep: isAttached }))).failures;
   }
 
   /** Asks for a pass; resolves at the end of the first one that finds all of a part in the kernel, whatever else fails. */
@@ -164,7 +171,9 @@ export class KernelLoop implements AsyncDisposable {
     this.dirty.clear();
     if (reasons.has('retry')) for (const key of this.failures.keys()) only.add(key);
     try {
-      const { planned } = await this.exclusively(() => this.reconcile(whole ? undefined : only, signal));
+      const { planned } = await this.exclusively(() =>
+        this.reconcile(whole ? undefined : only, PASS, signal),
+      );
       this.firstPassOps ??= planned;
     } catch (error) {
       this.wholePass = true; // what was taken is not known to be done
@@ -176,12 +185,14 @@ export class KernelLoop implements AsyncDisposable {
   /** Plans and applies; between the two nobody else may. */
   private async reconcile(
     only: ReadonlySet<string> | undefined,
+    limits: Pick<PlanOptions, 'keep' | 'leave'>,
     signal?: AbortSignal,
   ): Promise<{ planned: number; failures: readonly OpFailure[] }> {
     const { kernel, owners, logger } = this.options;
     this.trackSysctls(only ?? this.desired.state.keys());
     const { ops, conflicts } = plan(this.desired.state, kernel.state(), {
       owners,
+      ...limits,
       ...(only !== undefined && { only }),
     });
     this.passes++;
@@ -225,7 +236,7 @@ export class KernelLoop implements AsyncDisposable {
     const { kernel, owners } = this.options;
     this.waiters = this.waiters.filter(({ part, resolve }) => {
       const only = new Set(this.desired.keysOf(part));
-      const { ops, conflicts } = plan(this.desired.state, kernel.state(), { owners, only });
+      const { ops, conflicts } = plan(this.desired.state, kernel.state(), { owners, only, ...PASS });
       if (ops.length > 0 || conflicts.length > 0) return true;
       resolve();
       return false;

@@ -3,6 +3,7 @@
  * Links carry an alias, routes, rules and neighbours a protocol number, nf_tables objects live in a table of the owner's name.
  * What lies on an owned link (addresses, forwarding entries) belongs to the link's owner.
  */
+import { linksOf } from './order.ts';
 import type { KernelObject, KernelState } from './state.ts';
 
 export interface Owner {
@@ -48,6 +49,20 @@ export function ownerOf(object: KernelObject, state: KernelState): Owner | undef
     case 'sysctl':
       return undefined;
   }
+}
+
+/** True for the host's link of a pod: its alias says of which attachment. The bridges that pods share are not meant. */
+export function isAttachmentLink(object: KernelObject): boolean {
+  return object.kind === 'link' && object.alias?.startsWith(`${CNI.alias}:`) === true;
+}
+
+/**
+ * True for CNI's links and what lies on them: made by ADD and removed by DEL, and by nothing else. That no record wants them is no
+ * reason to remove them: the record may be lost, and a pod or somebody else's port is at work there.
+ */
+export function isAttached(object: KernelObject, state: KernelState): boolean {
+  if (object.kind === 'link') return ownerOfAlias(object.alias) === CNI;
+  return linksOf(object).some((name) => ownerOfLink(name, state) === CNI);
 }
 
 function ownerOfLink(name: string, state: KernelState): Owner | undefined {

@@ -4,7 +4,7 @@ import { FakeKernel } from '#testing/fake-kernel/index.ts';
 import { describeOp } from './describe.ts';
 import { keyOf } from './key.ts';
 import { compareAdditions, linksOf, lowerLink } from './order.ts';
-import { CNI, LAB, OVERLAY } from './owners.ts';
+import { CNI, isAttached, isAttachmentLink, LAB, OVERLAY } from './owners.ts';
 import { type Plan, plan, stateOf } from './plan.ts';
 import type { KernelObject, Link } from './state.ts';
 
@@ -322,3 +322,55 @@ describe('stateOf', () => {
 function pairs<T>(list: readonly T[]): [T, T][] {
   return list.slice(1).map((after, index) => [list[index] as T, after]);
 }
+
+describe('the links of pods', () => {
+  const pod = (name: string): Link => ({
+    kind: 'link',
+    name,
+    detail: { type: 'veth' },
+    up: true,
+    alias: 'poplin:cni:net/c1/eth0',
+  });
+  const routeOn = (link: string): KernelObject => ({
+    kind: 'route',
+    dst: '10.1.0.2/32',
+    nextHops: [{ link }],
+    scope: 'link',
+    protocol: CNI.protocol,
+  });
+  const limits = { owners: OWNERS, keep: isAttached, leave: isAttachmentLink };
+
+  it('stay with all that lies on them, and bridges too, when nobody wants them', () => {
+    const shared: Link = {
+      kind: 'link',
+      name: 'cni0',
+      detail: { type: 'bridge' },
+      up: true,
+      alias: CNI.alias,
+    };
+    const actual = stateOf([
+      pod('pop1'),
+      routeOn('pop1'),
+      shared,
+      { kind: 'address', link: 'cni0', address: '10.1.0.1/24' },
+    ]);
+    expect(plan(stateOf([]), actual, { owners: OWNERS }).ops).not.toEqual([]);
+    expect(plan(stateOf([]), actual, limits)).toEqual({ ops: [], conflicts: [] });
+  });
+
+  it('are not made when they are missing, nor is anything put on them', () => {
+    const desired = stateOf([pod('pop1'), routeOn('pop1')]);
+    expect(plan(desired, stateOf([]), limits)).toEqual({ ops: [], conflicts: [] });
+    const renamed = stateOf([pod('mine'), routeOn('mine')]);
+    expect(plan(desired, renamed, limits)).toEqual({ ops: [], conflicts: [] });
+  });
+
+  it('are not made anew as something else', () => {
+    const desired = stateOf([{ ...pod('cni0'), detail: { type: 'bridge' }, alias: CNI.alias }]);
+    const { ops, conflicts } = plan(desired, stateOf([pod('cni0')]), limits);
+    expect(ops).toEqual([]);
+    expect(conflicts.map(({ message }) => message)).toEqual([
+      'link cni0 is there already and may not be removed',
+    ]);
+  });
+});

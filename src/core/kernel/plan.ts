@@ -14,6 +14,10 @@ export interface PlanOptions {
   readonly owners: readonly Owner[];
   /** Only these keys are looked at (and what hangs on links among them that are made anew); absent means all. */
   readonly only?: ReadonlySet<string>;
+  /** What is not removed although nobody wants it; a link of that kind is not made anew either, that is a conflict. */
+  readonly keep?: (object: KernelObject, actual: KernelState) => boolean;
+  /** Wanted links that are not made when they are missing; nothing is put on them then. */
+  readonly leave?: (link: Link) => boolean;
 }
 
 /** Something foreign stands where something wanted should be. */
@@ -29,7 +33,7 @@ export interface Plan {
 }
 
 export function plan(desired: KernelState, actual: KernelState, options: PlanOptions): Plan {
-  const draft = new Draft(desired, actual, options.owners);
+  const draft = new Draft(desired, actual, options);
   for (const key of options.only ?? desired.keys()) draft.consider(key);
   if (options.only === undefined) {
     for (const key of actual.keys()) if (!desired.has(key)) draft.consider(key);
@@ -41,28 +45,29 @@ export function plan(desired: KernelState, actual: KernelState, options: PlanOpt
 class Draft {
   private readonly desired: KernelState;
   private readonly actual: KernelState;
-  private readonly owners: readonly Owner[];
+  private readonly options: PlanOptions;
   private readonly removals = new Map<string, KernelObject>();
   private readonly additions = new Map<string, KernelOp>();
   private readonly conflicts: Conflict[] = [];
   /** Links that will be gone when the removals are through. */
   private readonly lostLinks = new Set<string>();
-  /** What isOccupied has found: thousands of objects may lie on one link. */
-  private readonly occupied = new Map<string, boolean>();
+  /** What isBarred has found: thousands of objects may lie on one link. */
+  private readonly barred = new Map<string, boolean>();
 
-  constructor(desired: KernelState, actual: KernelState, owners: readonly Owner[]) {
+  constructor(desired: KernelState, actual: KernelState, options: PlanOptions) {
     this.desired = desired;
     this.actual = actual;
-    this.owners = owners;
+    this.options = options;
   }
 
   consider(key: string): void {
     const wanted = this.desired.get(key);
     const found = this.actual.get(key);
     if (wanted === undefined) {
-      if (found !== undefined && this.mayTouch(found)) this.remove(key, found);
-    } else if (found === undefined) this.add(key, wanted);
-    else this.compare(key, wanted, found);
+      if (found !== undefined && this.mayTouch(found) && !this.isKept(found)) this.remove(key, found);
+    } else if (found === undefined) {
+      if (!this.isLeft(wanted)) this.add(key, wanted);
+    } else this.compare(key, wanted, found);
   }
 
   /** A link that is made anew has nothing on it yet: all that is wanted on it is added. */
@@ -84,7 +89,7 @@ class Draft {
     removals.sort((a, b) => compareAdditions(b, a));
     const additions: KernelOp[] = [];
     for (const op of this.additions.values()) {
-      if (linksOf(op.object).some((name) => this.isOccupied(name))) continue;
+      if (linksOf(op.object).some((name) => this.isBarred(name))) continue;
       const isLost = op.verb === 'replace' && this.goesWithLink(op.previous);
       additions.push(isLost ? { verb: 'add', object: op.object } : op);
     }
@@ -97,11 +102,9 @@ class Draft {
     const comparison = compareObjects(wanted, found);
     if (comparison === 'same') return;
     if (!this.mayTouch(found) && wanted.kind !== 'sysctl') {
-      this.conflicts.push({
-        desired: wanted,
-        actual: found,
-        message: `${key} is there already and is not ours`,
-      });
+      this.conflict(wanted, found, `${key} is there already and is not ours`);
+    } else if (comparison === 'recreate' && found.kind === 'link' && this.isKept(found)) {
+      this.conflict(wanted, found, `${key} is there already and may not be removed`);
     } else if (comparison === 'replace') {
       this.additions.set(key, { verb: 'replace', object: wanted, previous: found });
     } else {
@@ -141,17 +144,18 @@ class Draft {
     this.additions.set(key, { verb: 'replace', object: wanted, previous: { ...found, master: '' } });
   }
 
-  /** True where something foreign has the name of a link that is to be ours: nothing is put on it. */
-  private isOccupied(name: string): boolean {
-    let isOccupied = this.occupied.get(name);
-    if (isOccupied === undefined) {
+  /** True where something foreign has the name of a link that is to be ours, or where it is left unmade: nothing is put on it. */
+  private isBarred(name: string): boolean {
+    let isBarred = this.barred.get(name);
+    if (isBarred === undefined) {
       const wanted = linkIn(this.desired, name);
       const found = linkIn(this.actual, name);
-      isOccupied =
-        wanted !== undefined && found !== undefined && this.mayTouch(wanted) && !this.mayTouch(found);
-      this.occupied.set(name, isOccupied);
+      isBarred =
+        wanted !== undefined &&
+        (found === undefined ? this.isLeft(wanted) : this.mayTouch(wanted) && !this.mayTouch(found));
+      this.barred.set(name, isBarred);
     }
-    return isOccupied;
+    return isBarred;
   }
 
   private add(key: string, object: KernelObject): void {
@@ -165,7 +169,19 @@ class Draft {
 
   private mayTouch(object: KernelObject): boolean {
     const owner = ownerOf(object, this.actual);
-    return owner !== undefined && this.owners.includes(owner);
+    return owner !== undefined && this.options.owners.includes(owner);
+  }
+
+  private isKept(object: KernelObject): boolean {
+    return this.options.keep?.(object, this.actual) === true;
+  }
+
+  private isLeft(object: KernelObject): boolean {
+    return object.kind === 'link' && this.options.leave?.(object) === true;
+  }
+
+  private conflict(desired: KernelObject, actual: KernelObject, message: string): void {
+    this.conflicts.push({ desired, actual, message });
   }
 
   private goesWithLink(object: KernelObject): boolean {

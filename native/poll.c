@@ -1,6 +1,7 @@
 /*
  * Readiness of a descriptor by uv_poll. The watch keeps itself alive until it is closed, whatever the collector does with the
- * JavaScript object; its memory is freed when both the object and the uv handle are gone.
+ * JavaScript object; its memory is freed when both the object and the uv handle are gone. A pending socket error (EPOLLERR) comes
+ * as a negative status, once: uv has stopped by then, and the watch starts again after the callback, which should have taken the error.
  */
 #define _GNU_SOURCE
 #include "addon.h"
@@ -15,6 +16,7 @@ struct watch {
   napi_ref callback;
   napi_async_context context;
   napi_async_cleanup_hook_handle hook;
+  int events;
   bool closing;
   bool closed;
   bool collected;
@@ -61,6 +63,7 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
       napi_fatal_exception(env, thrown);
   }
   napi_close_handle_scope(env, scope);
+  if (status < 0 && !watch->closing) uv_poll_start(poll, watch->events, on_ready);
 }
 
 static struct watch *get_watch(napi_env env, napi_callback_info info) {
@@ -108,6 +111,7 @@ static napi_value poll_start(napi_env env, napi_callback_info info) {
   struct watch *watch = calloc(1, sizeof(*watch));
   if (watch == NULL) return throw_errno(env, ENOMEM, "calloc", NULL);
   watch->env = env;
+  watch->events = (int)events;
   int error = uv_poll_init(loop, &watch->poll, fd);
   if (error != 0) {
     free(watch);
@@ -122,7 +126,7 @@ static napi_value poll_start(napi_env env, napi_callback_info info) {
     uv_close((uv_handle_t *)&watch->poll, on_closed);
     return throw_napi(env);
   }
-  error = uv_poll_start(&watch->poll, (int)events, on_ready);
+  error = uv_poll_start(&watch->poll, watch->events, on_ready);
   if (error != 0) {
     close_watch(watch);
     return throw_errno(env, -error, "uv_poll_start", NULL);

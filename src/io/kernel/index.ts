@@ -1,3 +1,3 @@
 export { PodKernel } from './pod-kernel.ts';
-export { RealKernel } from './real-kernel.ts';
+export { RealKernel, type RealKernelOptions } from './real-kernel.ts';
 export { KernelSession } from './session.ts';

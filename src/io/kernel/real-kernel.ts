@@ -1,7 +1,7 @@
 /**
  * The running kernel as the port `Kernel`: one namespace, dumped once, then kept up to date by monitor sockets. After every own
  * change the queued notifications are taken in at once, so state() never lags behind apply(). Lost notifications (ENOBUFS)
- * and cascades the kernel does not announce lead to a fresh dump.
+ * and cascades the kernel does not announce lead to a fresh dump; one that fails is tried again until the mirror is whole.
  */
 import { familyOf } from '#base/ip/index.ts';
 import {
@@ -22,9 +22,18 @@ import {
   RouteMirror,
 } from '#core/netlink/index.ts';
 import { NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
-import { type Namespace, readSysctl } from '#io/namespace/index.ts';
+import type { Namespace } from '#io/namespace/index.ts';
 import { isNotFound, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkMonitor } from '#io/netlink/index.ts';
+import { Recovery } from './recovery.ts';
 import { KernelSession } from './session.ts';
+import { readFollowed } from './sysctl.ts';
+
+export interface RealKernelOptions {
+  /** Told of failures in the background, which are mended there: a dump that failed, a notification that could not be read. */
+  readonly onError?: (error: unknown) => void;
+  /** Of each monitor socket; default 8 MiB. */
+  readonly receiveBufferBytes?: number;
+}
 
 export class RealKernel implements Kernel {
   private readonly objects = new Map<string, KernelObject>();
@@ -36,23 +45,27 @@ export class RealKernel implements Kernel {
   private readonly listeners = new Set<KernelListener>();
   private readonly sysctls = new Set<string>();
   private changed = new Set<string>();
+  private readonly onError: (error: unknown) => void;
+  private readonly recovery = new Recovery(() => this.reporting(() => this.drain()));
   private queue: Promise<unknown> = Promise.resolve();
   private announced = false;
+  /** The mirror may be stale: it stays so until everything was read anew. */
   private lost = false;
   /** A drain follows soon: what notifications lead to can wait for it. */
   private isSending = false;
 
-  private constructor(namespace: Namespace) {
+  private constructor(namespace: Namespace, options: RealKernelOptions) {
+    this.onError = options.onError ?? (() => {});
     this.session = new KernelSession(namespace, KernelSession.openRouteSocket(namespace), {
       indexOf: (name) => this.routes.indexOf(name),
       state: () => this.objects,
-      afterSend: () => this.drain(),
+      afterSend: () => this.reporting(() => this.drain()),
     });
     const monitor = {
       namespace,
-      onLost: () => {
-        this.lost = true;
-      },
+      ...(options.receiveBufferBytes === undefined ? {} : { receiveBufferBytes: options.receiveBufferBytes }),
+      onLost: () => this.lose(),
+      onError: this.onError,
     };
     this.routeMonitor = NetlinkMonitor.open({
       ...monitor,
@@ -69,9 +82,14 @@ export class RealKernel implements Kernel {
   }
 
   /** Opens monitors, then dumps: nothing that happens in between is missed. The namespace handle stays the caller's. */
-  static open(namespace: Namespace): RealKernel {
-    const kernel = new RealKernel(namespace);
-    kernel.resync();
+  static open(namespace: Namespace, options: RealKernelOptions = {}): RealKernel {
+    const kernel = new RealKernel(namespace, options);
+    try {
+      kernel.resync();
+    } catch (error) {
+      kernel[Symbol.dispose]();
+      throw error;
+    }
     kernel.changed.clear();
     return kernel;
   }
@@ -81,11 +99,14 @@ export class RealKernel implements Kernel {
     return this.objects;
   }
 
+  /** A path that cannot be read counts as absent. */
   trackSysctls(paths: Iterable<string>): void {
-    for (const path of paths) {
-      this.sysctls.add(path);
-      this.readSysctl(path);
-    }
+    this.orLose(() => {
+      for (const path of paths) {
+        this.sysctls.add(path);
+        this.readSysctl(path);
+      }
+    });
   }
 
   apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome> {
@@ -109,20 +130,26 @@ export class RealKernel implements Kernel {
 
   /** Reads everything anew; what is no longer there vanishes from state(). */
   resync(): void {
-    const wasLost = this.lost;
-    this.lost = false;
-    this.resyncRoutes(DUMP_KINDS);
-    this.resyncTables();
-    for (const path of this.sysctls) this.readSysctl(path);
-    this.collect();
-    if (wasLost) for (const listener of this.listeners) listener.resynced();
+    this.orLose(() => this.readAll());
   }
 
   [Symbol.dispose](): void {
     this.listeners.clear();
+    this.recovery[Symbol.dispose]();
     this.routeMonitor.close();
     this.nftMonitor.close();
     this.session[Symbol.dispose]();
+  }
+
+  private readAll(): void {
+    this.resyncRoutes(DUMP_KINDS);
+    this.resyncTables();
+    for (const path of this.sysctls) this.readSysctl(path);
+    this.collect();
+    const wasLost = this.lost;
+    this.lost = false;
+    this.recovery.succeeded();
+    if (wasLost) for (const listener of this.listeners) listener.resynced();
   }
 
   private async send(ops: readonly KernelOp[], signal: AbortSignal | undefined): Promise<OpFailure[]> {
@@ -173,18 +200,56 @@ export class RealKernel implements Kernel {
   }
 
   private drain(): void {
-    for (const message of this.routeMonitor.drain()) this.routes.apply(message);
-    for (const message of this.nftMonitor.drain()) this.tables.apply(message);
-    if (this.lost) return this.resync();
-    const kinds = this.routes.takeNeedsDump();
-    if (kinds !== undefined) this.resyncRoutes(kinds);
-    if (this.tables.takeNeedsDump()) this.resyncTables();
-    this.collect();
+    this.orLose(() => {
+      this.absorb(this.routes, this.routeMonitor.drain());
+      this.absorb(this.tables, this.nftMonitor.drain());
+      if (this.lost) return this.readAll();
+      const kinds = this.routes.takeNeedsDump();
+      if (kinds !== undefined) this.resyncRoutes(kinds);
+      if (this.tables.takeNeedsDump()) this.resyncTables();
+      this.collect();
+    });
   }
 
   private take(mirror: RouteMirror | NftMirror, messages: readonly Uint8Array[]): void {
-    for (const message of messages) mirror.apply(message);
-    if (!this.isSending) this.drain();
+    this.absorb(mirror, messages);
+    if (!this.isSending) this.reporting(() => this.drain());
+  }
+
+  /** A notification that cannot be read is as good as lost. */
+  private absorb(mirror: RouteMirror | NftMirror, messages: readonly Uint8Array[]): void {
+    try {
+      for (const message of messages) mirror.apply(message);
+    } catch (error) {
+      this.lose();
+      this.onError(error);
+    }
+  }
+
+  /** The wake-up that told of the loss may have been the last: nothing else would read anew. */
+  private lose(): void {
+    this.lost = true;
+    this.recovery.plan();
+  }
+
+  /** After an error nobody knows how much of the state is true. */
+  private orLose(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.lost = true;
+      this.recovery.failed();
+      throw error;
+    }
+  }
+
+  /** For calls from the event loop, where an error would end the process. */
+  private reporting(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.onError(error);
+    }
   }
 
   /** Listeners are told once the present call is through, and once for all that came together. */
@@ -219,7 +284,7 @@ export class RealKernel implements Kernel {
 
   private readSysctl(path: string): void {
     const key = `sysctl ${path}`;
-    const value = readSysctl(this.session.namespace, path);
+    const value = readFollowed(this.session.namespace, path);
     const before = this.objects.get(key);
     if (value === undefined) {
       if (this.objects.delete(key)) this.changed.add(key);

@@ -6,7 +6,8 @@ import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs
 import { nativeAddon } from '#io/native/index.ts';
 import type { Namespace } from './namespace.ts';
 
-const SYSCTL_KEY = /^[A-Za-z0-9_.:@-]+(\/[A-Za-z0-9_.:@-]+)+$/;
+/** Names of links are parts of keys, and the kernel takes nearly any character in them. */
+const SYSCTL_KEY = /^[^/\0]+(\/[^/\0]+)+$/;
 
 /**
  * Runs `fn` with the calling thread inside the namespace and returns its value. `fn` must not await, nor start anything on the

@@ -42,6 +42,8 @@ export interface NetlinkMonitorOptions {
   readonly onMessages: (messages: Uint8Array[]) => void;
   /** Notifications were lost and those queued thrown away; the owner dumps again. Later messages are newer than this call. */
   readonly onLost: () => void;
+  /** Receiving failed in the event loop for another reason than an overrun; onLost follows. */
+  readonly onError?: (error: unknown) => void;
   /** Default 8 MiB, forced if allowed. */
   readonly receiveBufferBytes?: number;
   /** Whether the monitor keeps the process alive; default true. */
@@ -84,8 +86,16 @@ export class NetlinkMonitor implements Disposable {
     if (this.#options.keepsProcessAlive === false) addon.pollUnref(this.#poll);
   }
 
+  /** An error the socket has pending (ENOBUFS) wakes too; to receive clears it, and the poll goes on. */
   #wake(): void {
-    const messages = this.#receive(ROUNDS_PER_WAKE);
+    let messages: Uint8Array[];
+    try {
+      messages = this.#receive(ROUNDS_PER_WAKE);
+    } catch (error) {
+      // Nobody could catch it: it would end the process.
+      this.#options.onError?.(error);
+      return this.#options.onLost();
+    }
     if (messages.length > 0 && this.#fd >= 0) this.#options.onMessages(messages);
   }
 

@@ -17,6 +17,7 @@ export function arbitraryOf<T>(codec: Codec<T>): fc.Arbitrary<T> {
   return arbitraryOfShape(codec.shape) as fc.Arbitrary<T>;
 }
 
+/** Values of a shape. */
 export function arbitraryOfShape(shape: Shape): fc.Arbitrary<unknown> {
   switch (shape.of) {
     case 'integer':

@@ -83,6 +83,7 @@ export const STATES: Readonly<Record<string, readonly KernelObject[]>> = {
 
 const OWNERS = [OVERLAY];
 
+/** Defines the tests; `create` makes a kernel without objects of ours. */
 export function kernelContract(name: string, create: () => Promise<KernelUnderTest>): void {
   describe(`${name} as a Kernel`, () => {
     let under: KernelUnderTest;

@@ -30,6 +30,7 @@ export function judgeDefaultExports(sources: readonly Source[]): Fault[] {
   });
 }
 
+/** No file is longer than the plan allows, tables and tests apart. */
 export function judgeSizes(sources: readonly Source[], plan: Plan): Fault[] {
   return sources.flatMap((source) => {
     if (source.lineCount <= plan.maxLines) return [];

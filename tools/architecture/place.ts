@@ -27,6 +27,7 @@ export function moduleName(place: Place): string {
   return place.module.split('/')[2]?.replace(/\.ts$/, '') ?? place.module;
 }
 
+/** True for test files, by their name. */
 export function isTest(path: string): boolean {
   return /\.test\.(ts|mjs)$/.test(path);
 }

@@ -80,6 +80,7 @@ const PATTERN_KEYS: Readonly<Record<string, readonly string[]>> = {
   RestElement: ['argument'],
 };
 
+/** One pass over a file’s syntax tree. */
 export function walkProgram(program: Program, lineAt: (offset: number) => number): Walked {
   const imports: Walked['imports'] = [];
   const references: Reference[] = [];

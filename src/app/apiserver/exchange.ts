@@ -87,6 +87,7 @@ export function warn(response: ServerResponse, warnings: readonly string[]): voi
   if (headers.length > 0 && !response.headersSent) response.setHeader('warning', headers);
 }
 
+/** Writes an answer, unless the response has begun or its peer is gone. */
 export function send(response: ServerResponse, answer: Answer): void {
   if (response.headersSent || response.destroyed) return;
   response.statusCode = answer.code;

@@ -50,6 +50,7 @@ export function familyBits(family: IpFamily): 32 | 128 {
   return family === 4 ? 32 : 128;
 }
 
+/** The value of an address; throws a RangeError that names text that is none. */
 export function ipToBigInt(text: IpAddress): bigint {
   const bytes = ipBytes(text);
   const view = new DataView(bytes.buffer);
@@ -97,6 +98,7 @@ export function parseMac(text: string): Uint8Array | undefined {
   return bytes;
 }
 
+/** Lower-case colon form of the bytes. */
 export function formatMac(bytes: Uint8Array): MacAddress {
   return hex(bytes, ':');
 }

@@ -56,6 +56,7 @@ export function decodeAll<T>(codec: Codec<T>, bytes: Uint8Array): T {
   return value;
 }
 
+/** The bytes of one value; throws a RangeError for one that does not fit. */
 export function encodeAll<T>(codec: Codec<T>, value: T): Uint8Array {
   const writer = new Writer();
   codec.encode(writer, value);

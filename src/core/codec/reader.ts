@@ -1,6 +1,7 @@
 /** A cursor over bytes. Reading past the end is a DecodeError; nothing is ever clamped. */
 import { DecodeError } from './error.ts';
 
+/** Reads from `offset` to `end`; every read moves the offset. */
 export class Reader {
   readonly bytes: Uint8Array;
   /** Position of the next byte, counted from the start of the outermost buffer. */

@@ -38,6 +38,7 @@ export interface SourceText {
   readonly whole: (root: LocatedNode) => LocatedDocument;
 }
 
+/** `source` is what problems call the text. */
 export function sourceText(text: string, source: string): SourceText {
   const position = lineIndex(text);
   return {

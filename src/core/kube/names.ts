@@ -41,6 +41,7 @@ export const labelValueProblem = (value: string): string | undefined =>
     ? undefined
     : "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue', or 'my_value', or '12345'), and be at most 63 characters";
 
+/** What is wrong with an object’s labels. */
 export function labelCauses(field: string, labels: unknown): StatusCause[] {
   if (!isObject(labels)) return [];
   return Object.entries(labels).flatMap(([key, value]) => {
@@ -52,6 +53,7 @@ export function labelCauses(field: string, labels: unknown): StatusCause[] {
   });
 }
 
+/** What is wrong with an object’s annotations. */
 export function annotationCauses(field: string, annotations: unknown): StatusCause[] {
   if (!isObject(annotations)) return [];
   let size = 0;

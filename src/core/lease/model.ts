@@ -74,6 +74,7 @@ export function isExpired(
   return nowMs >= expiresAtMs(record) + skewSec * 1000;
 }
 
+/** `ipv4` for 4, `ipv6` for 6. */
 export function familyKeyOf(family: IpFamily): FamilyKey {
   return family === 4 ? 'ipv4' : 'ipv6';
 }

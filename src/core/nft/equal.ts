@@ -1,10 +1,12 @@
 /**
- * Does an object of the kernel satisfy the one that is wanted? Comments of tables, chains and sets, which the kernel
- * takes on creation only, and counter values are not compared; an absent policy, size or comment is no opinion. What an object means to packets is compared in full: in rules and in the type of a set an absent field is its default.
+ * Does an object of the kernel satisfy the one that is wanted? Comments of tables, chains and sets, which the kernel takes on
+ * creation only, and counter values are not compared; an absent policy, size or comment is no opinion. What an object means to
+ * packets is compared in full: in rules and in the type of a set an absent field is its default.
  */
 import type { NftExpression } from './expression.ts';
 import type { NftChain, NftElement, NftObject, NftRule, NftSet } from './objects.ts';
 
+/** Whether nothing has to be done to make `actual` what `desired` says. */
 export function equalNftObject(desired: NftObject, actual: NftObject): boolean {
   switch (desired.kind) {
     case 'nft-table':

@@ -143,11 +143,13 @@ const BARE_META: ReadonlySet<MetaKey> = new Set<MetaKey>([
 ]);
 const META_SPELLING: Partial<Record<MetaKey, string>> = { len: 'length', prandom: 'random' };
 
+/** `iifname`, `meta mark`. */
 export function metaText(key: MetaKey): string {
   const spelling = META_SPELLING[key] ?? key;
   return BARE_META.has(key) ? spelling : `meta ${spelling}`;
 }
 
+/** `ct state`, `ct original saddr`. */
 export function ctText(key: CtKey, direction: 'original' | 'reply' | undefined): string {
   return `ct ${direction === undefined ? '' : `${direction} `}${CT_FIELDS[key].text}`;
 }

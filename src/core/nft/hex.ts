@@ -4,6 +4,7 @@ import { fromHex, hex } from '#base/bytes.ts';
 /** `0x0a000001`: bytes in memory order, not a number. */
 export type HexText = string;
 
+/** The bytes in lower case. */
 export function formatHex(bytes: Uint8Array): HexText {
   return `0x${hex(bytes)}`;
 }

@@ -30,6 +30,7 @@ const SIGNS: Readonly<Record<Relation, string>> = {
   gte: '>=',
 };
 
+/** How many registers of four bytes a value of the type takes. */
 export function registersFor(type: NftDataType): number {
   return Math.ceil(DATA_TYPES[type].bytes / 4);
 }

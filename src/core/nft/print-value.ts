@@ -13,6 +13,7 @@ import type { NftVerdict } from './expression.ts';
 /** Ranges of these are printed as prefixes where they are some. */
 const PREFIX_TYPES: ReadonlySet<NftDataType> = new Set<NftDataType>(['ipv4_addr', 'ipv6_addr', 'mark']);
 
+/** `10.0.0.1`, `"eth0"`, `0x00004000`: a value as nft writes one of its type. */
 export function printValue(type: NftDataType, value: NftValue): string {
   if (type === 'ifname') return `"${value}"`;
   if (typeof value === 'string') return value;
@@ -37,6 +38,7 @@ export function printRange(type: NftDataType, from: NftValue, to: NftValue): str
   return `${printValue(type, from)}-${printValue(type, to)}`;
 }
 
+/** `accept`, `jump to-pods`. */
 export function printVerdict(verdict: NftVerdict): string {
   return 'chain' in verdict ? `${verdict.verdict} ${verdict.chain}` : verdict.verdict;
 }

@@ -86,6 +86,7 @@ export function boundPortId(fd: number): number {
   return uint32At(nativeAddon().getsockname(fd), PORT_OFFSET);
 }
 
+/** Wishes for a send buffer; the kernel doubles the number, and caps it without CAP_NET_ADMIN. */
 export function setSendBuffer(fd: number, bytes: number): void {
   setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, bytes);
 }

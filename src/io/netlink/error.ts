@@ -43,6 +43,7 @@ export class NetlinkError extends Error {
   }
 }
 
+/** Any error of a netlink request. */
 export function isNetlinkError(error: unknown): error is NetlinkError {
   return error instanceof NetlinkError;
 }

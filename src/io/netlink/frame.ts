@@ -35,18 +35,22 @@ function uint16At(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
 }
 
+/** nlmsg_type. */
 export function typeOf(message: Uint8Array): number {
   return uint16At(message, 4);
 }
 
+/** nlmsg_flags. */
 export function flagsOf(message: Uint8Array): number {
   return uint16At(message, 6);
 }
 
+/** nlmsg_seq. */
 export function sequenceOf(message: Uint8Array): number {
   return uint32At(message, 8);
 }
 
+/** nlmsg_pid. */
 export function portIdOf(message: Uint8Array): number {
   return uint32At(message, 12);
 }

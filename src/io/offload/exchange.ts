@@ -17,6 +17,7 @@ const RESEND_MS = 10;
 const LOOK_MS = 2;
 let sequence = 0;
 
+/** Resolves when the outcome is seen, or with `lost` at the deadline. */
 export function exchange({
   from,
   at,

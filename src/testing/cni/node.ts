@@ -33,6 +33,7 @@ export function nodeFacts(
   };
 }
 
+/** What a runtime says of pod c1, but for what is given. */
 export function cniEnvironment(over: Partial<CniEnvironment> = {}): CniEnvironment {
   return {
     command: 'ADD',
@@ -51,6 +52,7 @@ export const noPlugins: ExecPlugin = {
   run: ({ type }) => Promise.reject(new Error(`no plugin ${type} in this test`)),
 };
 
+/** IPAM with addresses in memory, no foreign plugin and no files. */
 export function memoryIpam(over: Partial<IpamPorts> = {}): IpamPorts {
   return {
     addresses: new MemoryAddressStore(),
@@ -74,6 +76,7 @@ export async function planAddOn(
   return prepared.plan(await openIpam(prepared.ipam, network, environment, ports).add());
 }
 
+/** The plan of a DEL. */
 export function planDelOn(
   type: string,
   config: string | JsonObject,

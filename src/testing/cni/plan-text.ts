@@ -2,6 +2,7 @@
 import { type AddPlan, type CniVersion, type DelPlan, encodeResult } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 
+/** An ADD: the result as printed in a version, then the objects. */
 export function addPlanText(plan: AddPlan, version: CniVersion): string {
   return [
     `${JSON.stringify(encodeResult(plan.result, version), null, 2)}\n`,
@@ -12,6 +13,7 @@ export function addPlanText(plan: AddPlan, version: CniVersion): string {
   ].join('');
 }
 
+/** A DEL: the objects it removes, then those it leaves. */
 export function delPlanText(plan: DelPlan): string {
   return [
     section('host removals', plan.hostRemovals),

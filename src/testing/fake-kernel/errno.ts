@@ -15,6 +15,7 @@ export type FakeErrnoCode =
   | 'EBUSY'
   | 'EINVAL';
 
+/** A refusal, as the kernel would word it. */
 export class FakeErrno extends Error {
   override readonly name = 'FakeErrno';
   readonly code: FakeErrnoCode;

@@ -3,6 +3,7 @@ import { familyOf, prefixContains } from '#base/ip/index.ts';
 import { type KernelObject, keyOf, type Link, linksOf, type Route } from '#core/kernel/index.ts';
 import { FakeErrno, type FakeErrnoCode, type FakeState } from './errno.ts';
 
+/** Throws a FakeErrno if it is there already or lacks what it needs. */
 export function addObject(state: FakeState, object: KernelObject): void {
   const key = keyOf(object);
   if (state.has(key) && object.kind !== 'sysctl') throw new FakeErrno('EEXIST');
@@ -11,6 +12,7 @@ export function addObject(state: FakeState, object: KernelObject): void {
   if (object.kind === 'link') addPeer(state, object);
 }
 
+/** Throws a FakeErrno if it is not there or lacks what it needs. */
 export function replaceObject(state: FakeState, object: KernelObject): void {
   const key = keyOf(object);
   const before = state.get(key);
@@ -20,6 +22,7 @@ export function replaceObject(state: FakeState, object: KernelObject): void {
   if (object.kind === 'link' && object.up === false) flushRoutes(state, object.name);
 }
 
+/** Removes an object and what goes with it. Throws a FakeErrno if it is not there. */
 export function removeObject(state: FakeState, object: KernelObject): void {
   const key = keyOf(object);
   const found = state.get(key);

@@ -17,6 +17,7 @@ import type { CniIp, CniResult, CniRoute } from '../spec/result.ts';
 import type { DelPlan, PluginCall } from './definition.ts';
 import { type Attachment, attachmentAlias, attachmentMac, linksOf } from './identity.ts';
 
+/** The attachment that a call is about. */
 export function attachmentOf({ network, environment }: PluginCall): Attachment {
   return { network: network.name, containerId: environment.containerId, ifName: environment.ifName };
 }
@@ -89,6 +90,7 @@ export function gatewayOf(ips: readonly CniIp[], family: IpFamily): IpAddress | 
   return ips.find((ip) => ip.gateway !== undefined && familyOf(ip.address) === family)?.gateway;
 }
 
+/** True for 0.0.0.0/0 or ::/0 of the family. */
 export function isDefaultRoute(route: CniRoute, family: IpFamily): boolean {
   return networkOf(route.dst) === (family === 4 ? '0.0.0.0/0' : '::/0');
 }

@@ -27,6 +27,7 @@ export function cachePath(network: string, { containerId, ifName }: AttachmentId
   return `results/${network}-${containerId}-${ifName}`;
 }
 
+/** The record as libcni writes it. */
 export function encodeCachedAttachment(record: CachedAttachment): string {
   const { cniArgs, capabilityArgs, netns } = record;
   return JSON.stringify({

@@ -52,6 +52,7 @@ export class CniError extends Error {
   }
 }
 
+/** True for a CniError, and one of this code if a code is given. */
 export function isCniError(error: unknown, code?: CniErrorCode): error is CniError {
   return error instanceof CniError && (code === undefined || error.code === code);
 }

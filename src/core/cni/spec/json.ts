@@ -8,6 +8,7 @@ import { CNI_ERROR, CniError } from './error.ts';
 
 export type JsonObject = { readonly [key: string]: unknown };
 
+/** True for an object that is no array and not null. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

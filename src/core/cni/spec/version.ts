@@ -14,6 +14,7 @@ export const CURRENT_VERSION: CniVersion = '1.1.0';
 /** What a configuration without `cniVersion` means. */
 export const DEFAULT_VERSION: CniVersion = '0.1.0';
 
+/** True for a version we speak. */
 export function isCniVersion(text: string): text is CniVersion {
   return (CNI_VERSIONS as readonly string[]).includes(text);
 }
@@ -31,6 +32,7 @@ export function compareVersions(a: string, b: string): number {
   return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
 }
 
+/** True from the version `least` on; throws CniError 6 if `version` is none. */
 export function isAtLeast(version: string, least: CniVersion): boolean {
   return compareVersions(version, least) >= 0;
 }

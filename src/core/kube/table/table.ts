@@ -13,6 +13,7 @@ export const partialObject = (object: KubeObject): JsonObject => ({
   metadata: object.metadata,
 });
 
+/** An object’s row: the cells of the columns, and as much of the object as was asked for. */
 export function tableRow(
   object: KubeObject,
   columns: readonly Column[],

@@ -23,6 +23,7 @@ const VERDICT_CODES: Readonly<Record<NftVerdict['verdict'], number>> = {
   return: -5,
 };
 
+/** A verdict as NFTA_DATA. */
 export function verdictData(verdict: NftVerdict): Data {
   const code = VERDICT_CODES[verdict.verdict];
   return { verdict: 'chain' in verdict ? { code, chain: verdict.chain } : { code } };
@@ -40,10 +41,12 @@ export function dataVerdict(wire: Data | undefined): NftVerdict | undefined {
   return { verdict: name };
 }
 
+/** Register contents as NFTA_DATA; throws a RangeError for text that is none. */
 export function hexData(hex: HexText): Data {
   return { value: parseHex(hex) };
 }
 
+/** The register contents in the data; undefined if it holds none. */
 export function dataHex(wire: Data | undefined): HexText | undefined {
   return wire?.value && formatHex(wire.value);
 }

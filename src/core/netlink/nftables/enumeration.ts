@@ -6,6 +6,7 @@ export interface Enumeration<N extends string> {
   name(number: number | undefined): N | undefined;
 }
 
+/** Numbers of which each has one name. */
 export function enumeration<const T extends Readonly<Record<string, number>>>(
   numbers: T,
 ): Enumeration<keyof T & string> {
@@ -24,6 +25,7 @@ export interface BitSet<N extends string> {
   names(bits: number): readonly N[] | undefined;
 }
 
+/** Numbers of which each bit has one name. */
 export function bitSet<const T extends Readonly<Record<string, number>>>(
   values: T,
 ): BitSet<keyof T & string> {

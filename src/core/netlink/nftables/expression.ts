@@ -12,6 +12,7 @@ import { statementReaders, statementWriters } from './statement-expressions.ts';
 const writers: Writers = { ...loadWriters, ...statementWriters };
 const readers: Readers = { ...loadReaders, ...statementReaders };
 
+/** An expression as the kernel takes it. */
 export function expressionToWire(expression: NftExpression): WireExpression {
   if (expression.op !== 'other') {
     const write = writers[expression.op] as (e: NftExpression) => WireExpression;
@@ -22,6 +23,7 @@ export function expressionToWire(expression: NftExpression): WireExpression {
   return { name, data: isKnown(name) ? decodeAll(codecOf(name), bytes) : bytes };
 }
 
+/** An expression of the kernel in the vocabulary; what that does not have becomes `other`, byte for byte. */
 export function expressionFromWire(wire: WireExpression): NftExpression {
   const { name = '', data = {} } = wire;
   if (data instanceof Uint8Array) return { op: 'other', name, bytes: formatHex(data) };

@@ -46,6 +46,7 @@ const BY_NUMBER = new Map(
   Object.entries(FAMILY_NUMBERS).map(([name, number]) => [number, name as NftFamily] as const),
 );
 
+/** The family of an nfgen_family; undefined for those that have no tables. */
 export function familyOfNumber(number: number): NftFamily | undefined {
   return BY_NUMBER.get(number);
 }

@@ -35,6 +35,7 @@ export function headerOf(family: NftFamily): { family: number; version: number; 
   return { family: FAMILY_NUMBERS[family], version: 0, resourceId: 0 };
 }
 
+/** A table as the payload of NEWTABLE. */
 export function tableToWire(table: NftTable): TableMessage {
   return {
     ...headerOf(table.family),
@@ -46,6 +47,7 @@ export function tableToWire(table: NftTable): TableMessage {
   };
 }
 
+/** The table of a message; undefined if it lacks its name. */
 export function tableFromWire(family: NftFamily, { attributes }: TableMessage): NftTable | undefined {
   if (attributes.name === undefined) return undefined;
   return {
@@ -57,6 +59,7 @@ export function tableFromWire(family: NftFamily, { attributes }: TableMessage): 
   };
 }
 
+/** A chain as the payload of NEWCHAIN. */
 export function chainToWire(chain: NftChain): ChainMessage {
   const { hook } = chain;
   return {
@@ -94,6 +97,7 @@ export function chainFromWire(family: NftFamily, { attributes }: ChainMessage): 
   };
 }
 
+/** A rule as the payload of NEWRULE. */
 export function ruleToWire(chain: NftChain, rule: NftRule): RuleMessage {
   return {
     ...headerOf(chain.family),
@@ -106,6 +110,7 @@ export function ruleToWire(chain: NftChain, rule: NftRule): RuleMessage {
   };
 }
 
+/** The rule of a message. */
 export function ruleFromWire({ attributes }: RuleMessage): NftRule {
   return {
     expressions: (attributes.expressions ?? []).map(expressionFromWire),

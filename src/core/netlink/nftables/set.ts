@@ -53,6 +53,7 @@ export interface SetLayout {
   readonly keyBytes: number;
 }
 
+/** How a set’s keys lie in its elements. */
 export function layoutOf(set: NftSet): SetLayout {
   const ranges = !set.interval ? 'single' : set.keyType.length > 1 ? 'pair' : 'boundaries';
   return { set, ranges, keyBytes: typesBytes(set.keyType) };
@@ -63,16 +64,19 @@ export function encodeKey({ set }: SetLayout, values: readonly NftValue[]): Uint
   return joinValues(set, set.keyType, values, set.interval === true);
 }
 
+/** The values of a key’s bytes. */
 export function decodeKey({ set }: SetLayout, bytes: Uint8Array): NftValue[] {
   return splitValues(set.keyType, bytes, set.interval === true);
 }
 
+/** The bytes of a map’s values; throws a RangeError for sets that are no map of values. */
 export function encodeData({ set }: SetLayout, values: readonly NftValue[]): Uint8Array {
   if (set.dataType === undefined || set.dataType === 'verdict')
     throw new RangeError(`set ${set.table} ${set.name} is no map of values`);
   return joinValues(set, set.dataType, values, false);
 }
 
+/** The values of a map’s data. */
 export function decodeData({ set }: SetLayout, bytes: Uint8Array): NftValue[] {
   const types = set.dataType;
   return splitValues(types === undefined || types === 'verdict' ? ['integer'] : types, bytes, false);

@@ -19,6 +19,7 @@ export const SET_KEY_BYTE_ORDER = 0;
 export const SET_DATA_BYTE_ORDER = 1;
 export const SET_COMMENT = 7;
 
+/** The bytes of the items, in their order. */
 export function encodeUserData(items: readonly UserDatum[]): Uint8Array {
   const writer = new Writer(64);
   for (const { type, bytes } of items) {

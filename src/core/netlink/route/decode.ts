@@ -52,6 +52,7 @@ export interface LinkReferences {
   readonly lower: number;
 }
 
+/** The indexes of the links that a link refers to; 0 for none, and for links of other namespaces. */
 export function referencesOf({ attributes }: LinkMessage): LinkReferences {
   // With IFLA_LINK_NETNSID the number in IFLA_LINK belongs to another namespace.
   const parent = attributes.linkNetnsId === undefined ? (attributes.link ?? 0) : 0;
@@ -62,6 +63,7 @@ export function referencesOf({ attributes }: LinkMessage): LinkReferences {
   };
 }
 
+/** The link of a message; links it refers to are named by `nameOf`. */
 export function linkOf(message: LinkMessage, nameOf: NameOf): Link {
   const { attributes, flags } = message;
   const { master, lower } = referencesOf(message);

@@ -6,6 +6,7 @@ import { addressMessage, IFA_F, RTM_ADDRESS } from './address.ts';
 import { type LinkIndex, requireIndex } from './link-index.ts';
 import { AF } from './scope.ts';
 
+/** Adds an address to a link. Throws MissingLinkError. */
 export function encodeAddAddress(entry: Address, links: LinkIndex): Uint8Array[] {
   const add = encodeAddress(RTM_ADDRESS.NEW, NLM_F.CREATE | NLM_F.EXCL, entry, links);
   if (entry.noDad !== true || familyOf(entry.address) === 4) return [add];
@@ -14,6 +15,7 @@ export function encodeAddAddress(entry: Address, links: LinkIndex): Uint8Array[]
   return [add, encodeAddress(RTM_ADDRESS.NEW, NLM_F.REPLACE, entry, links)];
 }
 
+/** Takes an address off a link. Throws MissingLinkError. */
 export function encodeRemoveAddress(entry: Address, links: LinkIndex): Uint8Array[] {
   return [encodeAddress(RTM_ADDRESS.DEL, 0, entry, links)];
 }

@@ -37,6 +37,7 @@ function linkOp(draft: Draft): Uint8Array {
   });
 }
 
+/** Makes a link; what cannot be said at creation follows in messages of its own. Throws MissingLinkError. */
 export function encodeAddLink(link: Link, links: LinkIndex): Uint8Array[] {
   const { name } = link;
   const { kind, lower } = creationOf(link, links);
@@ -65,6 +66,7 @@ export function encodeAddLink(link: Link, links: LinkIndex): Uint8Array[] {
   return messages;
 }
 
+/** Deletes a link by its index. Throws MissingLinkError. */
 export function encodeRemoveLink(link: Link, links: LinkIndex): Uint8Array[] {
   return [linkOp({ type: RTM_LINK.DEL, index: requireIndex(links, link.name) })];
 }

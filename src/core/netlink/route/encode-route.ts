@@ -11,6 +11,7 @@ const FLAGS = { add: NLM_F.CREATE | NLM_F.EXCL, replace: NLM_F.CREATE | NLM_F.RE
 /** What the eight bits of rtm_table say when the number needs RTA_TABLE. */
 const RT_TABLE_COMPAT = 252;
 
+/** Adds, replaces or removes a route. Throws MissingLinkError. */
 export function encodeRoute(verb: KernelOp['verb'], route: Route, links: LinkIndex): Uint8Array {
   const family = familyOf(route.dst);
   const table = route.table ?? MAIN_TABLE;

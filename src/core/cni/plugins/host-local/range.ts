@@ -60,14 +60,17 @@ export function completeRange(spec: RangeSpec): AddressRange | string {
   return { subnet, start, end, gateway };
 }
 
+/** `10.1.0.2-10.1.0.254`. */
 export function rangeText(range: AddressRange): string {
   return `${range.start}-${range.end}`;
 }
 
+/** The ranges, separated by commas. */
 export function rangeSetText(set: RangeSet): string {
   return set.map(rangeText).join(',');
 }
 
+/** The family of a set, which all its ranges have. */
 export function rangeSetFamily(set: RangeSet): IpFamily {
   return familyOf(set[0]?.subnet ?? '');
 }

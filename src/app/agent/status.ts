@@ -1,7 +1,6 @@
 /** What the agent says of itself, as JSON over HTTP on a root-only unix socket: `GET /status`. */
-import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
-import { dirname } from 'node:path';
+import { SocketFile } from '#io/files/index.ts';
 import type { KernelLoopStatus } from './kernel-loop.ts';
 
 export interface AgentStatus {
@@ -21,16 +20,14 @@ export interface AgentStatus {
 
 export class StatusServer implements AsyncDisposable {
   private readonly server: Server;
-  private readonly path: string;
+  private readonly file: SocketFile;
 
-  private constructor(server: Server, path: string) {
+  private constructor(server: Server, file: SocketFile) {
     this.server = server;
-    this.path = path;
+    this.file = file;
   }
 
   static async listen(path: string, status: () => AgentStatus): Promise<StatusServer> {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    rmSync(path, { force: true });
     const server = createServer((incoming, response) => {
       const found = incoming.method === 'GET' && incoming.url === '/status';
       response.writeHead(found ? 200 : 404, { 'content-type': 'application/json', connection: 'close' });
@@ -40,19 +37,13 @@ export class StatusServer implements AsyncDisposable {
         ),
       );
     });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      const mask = process.umask(0o177);
-      server.listen(path, resolve);
-      process.umask(mask);
-    });
-    return new StatusServer(server, path);
+    return new StatusServer(server, await SocketFile.listen(server, path));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.file.remove();
     this.server.closeAllConnections();
     await new Promise<void>((resolve) => this.server.close(() => resolve()));
-    rmSync(this.path, { force: true });
   }
 }
 

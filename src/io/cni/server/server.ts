@@ -2,10 +2,9 @@
  * The agent's door for plugins: a unix socket that only root (or the agent's own user) may use, checked by file mode and by peer
  * credentials. One request, one answer, then the connection ends.
  */
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
 import { DecodeError } from '#core/codec/index.ts';
+import { SocketFile } from '#io/files/index.ts';
 import { nativeAddon } from '#io/native/index.ts';
 import {
   decodeRequest,
@@ -30,32 +29,22 @@ export interface CniServerOptions {
 
 export class CniServer implements AsyncDisposable {
   private readonly server: Server;
-  private readonly path: string;
+  private readonly file: SocketFile;
 
-  private constructor(server: Server, path: string) {
+  private constructor(server: Server, file: SocketFile) {
     this.server = server;
-    this.path = path;
+    this.file = file;
   }
 
   /** Listens; a socket file left by a dead agent is replaced. Rejects with the system's error. */
   static async listen(options: CniServerOptions): Promise<CniServer> {
-    mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
-    rmSync(options.path, { force: true });
     const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, options));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      // Nobody but us may connect between bind and chmod: the file is made with the mode the mask leaves.
-      const mask = process.umask(0o177);
-      server.listen(options.path, resolve);
-      process.umask(mask);
-    });
-    chmodSync(options.path, 0o600);
-    return new CniServer(server, options.path);
+    return new CniServer(server, await SocketFile.listen(server, options.path));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.file.remove();
     await new Promise<void>((resolve) => this.server.close(() => resolve()));
-    rmSync(this.path, { force: true });
   }
 }
 

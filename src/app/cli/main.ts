@@ -1,5 +1,6 @@
 /** The command line: `poplin COMMAND`. Errors people can act on are one line; others show where they came from. */
 import { Command, CommanderError } from 'commander';
+import { keepHeapSmall } from '#io/memory/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 
 /** Errors whose message says all: what is wrong with what the user gave, or what the machine lacks. */
@@ -13,7 +14,10 @@ const TOLD_IN_ONE_LINE = new Set([
 
 /** Only the code of the command that was asked for is loaded: an agent lives long, and must be small. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  agent: async () => (await import('#app/agent/index.ts')).agentCommand(),
+  agent: async () => {
+    keepHeapSmall();
+    return (await import('#app/agent/index.ts')).agentCommand();
+  },
   status: async () => (await import('#app/agent/index.ts')).statusCommand(),
   apiserver: async () => (await import('#app/apiserver/index.ts')).apiServerCommand(),
   lab: async () => (await import('#app/lab/index.ts')).labCommand(),

@@ -1,0 +1,36 @@
+/** The heap of this very process: what is garbage goes back to the system, what is held stays. */
+import { getHeapStatistics } from 'node:v8';
+import { expect, test, vi } from 'vitest';
+import { keepHeapSmall, releaseHeap } from './heap.ts';
+
+const heapBytes = () => getHeapStatistics().total_physical_size;
+const MEGABYTES = 2 ** 20;
+
+/** Objects of about 100 bytes each: they lie in the heap, not beside it. */
+function fill(count: number): object[] {
+  return Array.from({ length: count }, (_, n) => ({ n, name: `object ${n}`, list: [n, n + 1] }));
+}
+
+test('released memory leaves the process', () => {
+  let held: object[] | undefined = fill(300_000);
+  const full = heapBytes();
+  expect(held).toHaveLength(300_000);
+  held = undefined;
+  releaseHeap();
+  expect(full - heapBytes()).toBeGreaterThan(20 * MEGABYTES);
+});
+
+test('what is held survives a release', () => {
+  const held = fill(1000);
+  releaseHeap();
+  expect(held[999]).toEqual({ n: 999, name: 'object 999', list: [999, 1000] });
+});
+
+test('a quiet process gives a burst back by itself', async () => {
+  releaseHeap();
+  using _keeper = keepHeapSmall(20);
+  const before = heapBytes();
+  expect(fill(300_000)).toHaveLength(300_000);
+  expect(heapBytes() - before).toBeGreaterThan(20 * MEGABYTES);
+  await vi.waitFor(() => expect(heapBytes() - before).toBeLessThan(10 * MEGABYTES), { timeout: 20_000 });
+});

@@ -1,0 +1,54 @@
+/**
+ * Keeps a long-lived process as small as what it holds. V8 keeps the memory that a burst once needed (the first list of thousands of
+ * leases, say) until the next one; an agent is idle nearly always and shares its machine, so it gives such memory back when it is quiet.
+ */
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** How often is looked. */
+const PERIOD_MS = 2000;
+/** Less than this is not worth the pause, of about 3 ms for each MB that is held. */
+const WORTH_BYTES = 8 * 2 ** 20;
+/** The part of a period a quiet process is busy at most. */
+const QUIET_UTILIZATION = 0.2;
+
+type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
+
+let collect: Collect | undefined;
+
+/**
+ * From now on the heap grows no further than it must, and is given back when the process is quiet. For the process as a whole:
+ * disposing ends the looking, not the limit on growth. Does not keep the process alive.
+ */
+export function keepHeapSmall(periodMs = PERIOD_MS): Disposable {
+  // The space for new objects would grow to 32 MB in the first burst, and stay.
+  setFlagsFromString('--semi-space-growth-factor=1');
+  let settledBytes = heapBytes();
+  let before: EventLoopUtilization = performance.eventLoopUtilization();
+  const timer = setInterval(() => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    if (utilization > QUIET_UTILIZATION || heapBytes() - settledBytes < WORTH_BYTES) return;
+    releaseHeap();
+    settledBytes = heapBytes();
+  }, periodMs);
+  timer.unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Frees what is not reachable and returns the pages to the system; blocks for some tens of milliseconds. */
+export function releaseHeap(): void {
+  if (collect === undefined) {
+    // The function exists in contexts made after the flag was set.
+    setFlagsFromString('--expose-gc');
+    collect = runInNewContext('gc') as Collect;
+  }
+  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+}
+
+/** What V8 has taken from the system for its heap. */
+function heapBytes(): number {
+  return getHeapStatistics().total_physical_size;
+}

@@ -1,0 +1,1 @@
+export { keepHeapSmall, releaseHeap } from './heap.ts';

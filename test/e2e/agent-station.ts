@@ -1,12 +1,15 @@
 /**
- * A namespace with an API server and agents as plain processes, for tests that start and stop them one by one. Everything of it is
- * gone after `await using`.
+ * Hosts on one Ethernet with an API server, and their agents as plain processes, for tests that start and stop them one by one.
+ * Everything of it is gone after `await using`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -14,6 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { generate } from 'selfsigned';
 import { type AgentPaths, type AgentStatus, agentPaths, fetchStatus } from '#app/agent/index.ts';
 import { PLUGIN_TYPES } from '#core/cni/index.ts';
 import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
@@ -38,42 +42,41 @@ export interface PluginRun {
   readonly stdin: string;
 }
 
+const API = 'https://192.168.60.1:6443';
+/** Run in a process of its own: only there is the API server's address known. */
 const HTTP = `
-const [method, url, body] = process.argv.slice(1);
-const response = await fetch(url, { method, ...(body && { body, headers: { 'content-type': 'application/json' } }) });
+const [method, url, token, body] = process.argv.slice(1);
+const headers = { authorization: 'Bearer ' + token, 'content-type': 'application/json' };
+const response = await fetch(url, { method, headers, ...(body && { body }) });
 process.stdout.write(await response.text());
 process.exitCode = response.ok ? 0 : 1;`;
 
 export class Station implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'poplin-station-'));
-  readonly netns: string;
-  private readonly pods = new Set<string>();
+  private readonly namespaces = new Set<string>();
   private readonly processes = new Map<string, ChildProcess>();
+  private readonly token = randomBytes(16).toString('hex');
 
-  private constructor() {
-    this.netns = join(this.folder, 'host');
-  }
-
-  /** A host in 192.168.60.0/24 and fd60::/64, reached by 192.168.60.11 and up, with a store that holds nothing. */
+  /** An Ethernet with 192.168.60.0/24 and fd60::/64, and a store that holds nothing. */
   static async open(netConf: string): Promise<Station> {
     const station = new Station();
     try {
-      createNamespace(station.netns).close();
-      station.sh(`
-        ip link set lo up
-        ip link add eth0 type bridge
-        ip link set eth0 up
-        for n in 11 12 13 14; do
-          ip address add 192.168.60.$n/24 dev eth0
-          ip address add fd60::$n/64 dev eth0 nodad
-        done
-        ip route add default via 192.168.60.1`);
+      const ethernet = station.addNamespace('ethernet');
+      inNetns(ethernet, 'ip', 'link', 'add', 'lan', 'type', 'bridge');
+      inNetns(ethernet, 'ip', 'address', 'add', '192.168.60.1/24', 'dev', 'lan');
+      inNetns(ethernet, 'ip', 'link', 'set', 'lan', 'up');
+      inNetns(ethernet, 'ip', 'link', 'set', 'lo', 'up');
       writeFileSync(station.file('net-conf.json'), netConf);
-      station.start('apiserver', [
-        ...['apiserver', '--listen', '127.0.0.1:6443', '--db', station.file('store.sqlite')],
-        ...['--write-kubeconfig', station.file('kubeconfig')],
-      ]);
-      await until('API server', () => existsSync(station.file('kubeconfig')));
+      const { cert, private: key } = await generate([{ name: 'commonName', value: 'station' }], {
+        keyType: 'ec',
+        extensions: [
+          { name: 'basicConstraints', cA: true },
+          { name: 'subjectAltName', altNames: [{ type: 7, ip: '192.168.60.1' }] },
+        ],
+      });
+      for (const [name, text] of Object.entries({ cert, key, token: station.token }))
+        writeFileSync(station.file(`${name}.pem`), text);
+      await station.startStore();
       mkdirSync(station.file('bin'));
       for (const type of PLUGIN_TYPES)
         symlinkSync(join(dirname(PROGRAM), 'poplin-cni'), join(station.file('bin'), type));
@@ -86,8 +89,7 @@ export class Station implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.processes.keys()].map((name) => this.stop(name, 'SIGKILL')));
-    for (const pod of this.pods) removeNamespace(pod);
-    removeNamespace(this.netns);
+    for (const path of this.namespaces) removeNamespace(path);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -95,33 +97,41 @@ export class Station implements AsyncDisposable {
     return join(this.folder, name);
   }
 
-  sh(commandLine: string): string {
-    return inNetns(this.netns, 'sh', '-ec', commandLine);
+  /** Runs a shell command line on a host. */
+  sh(node: string, commandLine: string): string {
+    return inNetns(this.file(`host-${node}`), 'sh', '-ec', commandLine);
   }
 
   /** A fresh namespace for a pod. */
   pod(name: string): string {
-    const path = this.file(`pod-${name}`);
-    createNamespace(path).close();
-    this.pods.add(path);
-    return path;
+    return this.addNamespace(`pod-${name}`);
   }
 
   removePod(path: string): void {
     removeNamespace(path);
-    this.pods.delete(path);
+    this.namespaces.delete(path);
   }
 
   paths(node: string): AgentPaths {
     return agentPaths(this.file(node));
   }
 
-  /** Starts the agent of a node that is reached by 192.168.60.`host`. */
-  startAgent(node: string, host: number): void {
-    this.start(node, [
+  /** Starts the API server, with what it held before; `stop('apiserver')` ends it. */
+  async startStore(): Promise<void> {
+    this.start('apiserver', this.file('ethernet'), [
+      ...['apiserver', '--listen', '192.168.60.1:6443', '--db', this.file('store.sqlite')],
+      ...['--tls-cert', this.file('cert.pem'), '--tls-key', this.file('key.pem')],
+      ...['--token-file', this.file('token.pem'), '--write-kubeconfig', this.file('kubeconfig')],
+    ]);
+    await until('API server', () => existsSync(this.file('kubeconfig')));
+  }
+
+  /** Starts the agent of a host that is reached by 192.168.60.`number` and fd60::`number`; makes the host the first time. */
+  startAgent(node: string, number: number): void {
+    if (!existsSync(this.file(`host-${node}`))) this.addHost(node, number);
+    this.start(node, this.file(`host-${node}`), [
       ...['agent', '--node-name', node, '--register-node', '--root-dir', this.file(node)],
       ...['--kubeconfig', this.file('kubeconfig'), '--net-conf', this.file('net-conf.json')],
-      ...['--public-ip', `192.168.60.${host}`, '--public-ipv6', `fd60::${host}`],
     ]);
   }
 
@@ -163,27 +173,32 @@ export class Station implements AsyncDisposable {
 
   /** Asks the API server; throws with its answer if that is an error. */
   api(method: string, path: string, body?: object): unknown {
-    const url = `http://127.0.0.1:6443${path}`;
-    const args = [method, url, ...(body === undefined ? [] : [JSON.stringify(body)])];
-    return JSON.parse(inNetns(this.netns, process.execPath, '--input-type=module', '-e', HTTP, ...args));
+    const args = [method, API + path, this.token, ...(body === undefined ? [] : [JSON.stringify(body)])];
+    const env = `NODE_EXTRA_CA_CERTS=${this.file('cert.pem')}`;
+    const node = [process.execPath, '--input-type=module', '-e', HTTP];
+    return JSON.parse(inNetns(this.file('ethernet'), 'env', env, ...node, ...args));
   }
 
   /** Runs a plugin on disk as a runtime does, against a node's agent. */
   plugin(node: string, run: PluginRun): Promise<PluginOutcome> {
     const { cniSocket, cniPending } = this.paths(node);
-    const child = spawn('nsenter', [`--net=${this.netns}`, join(this.file('bin'), run.plugin)], {
-      env: {
-        PATH: '/usr/bin',
-        POPLIN_CNI_SOCKET: cniSocket,
-        POPLIN_CNI_PENDING_DIR: cniPending,
-        CNI_COMMAND: run.command,
-        CNI_CONTAINERID: run.containerId,
-        CNI_NETNS: run.netns,
-        CNI_IFNAME: run.ifName ?? 'eth0',
-        CNI_PATH: this.file('bin'),
-        ...(run.args !== undefined && { CNI_ARGS: run.args }),
+    const child = spawn(
+      'nsenter',
+      [`--net=${this.file(`host-${node}`)}`, join(this.file('bin'), run.plugin)],
+      {
+        env: {
+          PATH: '/usr/bin',
+          POPLIN_CNI_SOCKET: cniSocket,
+          POPLIN_CNI_PENDING_DIR: cniPending,
+          CNI_COMMAND: run.command,
+          CNI_CONTAINERID: run.containerId,
+          CNI_NETNS: run.netns,
+          CNI_IFNAME: run.ifName ?? 'eth0',
+          CNI_PATH: this.file('bin'),
+          ...(run.args !== undefined && { CNI_ARGS: run.args }),
+        },
       },
-    });
+    );
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (chunk: string) => {
@@ -200,15 +215,46 @@ export class Station implements AsyncDisposable {
     });
   }
 
-  private start(name: string, args: readonly string[]): void {
-    const { NODE_EXTRA_CA_CERTS: _slow, ...env } = process.env;
-    const log = this.file(`${name}.log`);
-    const script = `exec "$@" >/dev/null 2>>'${log}'`;
-    const child = spawn(
-      'nsenter',
-      [`--net=${this.netns}`, 'sh', '-c', script, 'sh', process.execPath, PROGRAM, ...args],
-      { env, stdio: 'ignore' },
+  private addNamespace(name: string): string {
+    const path = this.file(name);
+    createNamespace(path).close();
+    this.namespaces.add(path);
+    return path;
+  }
+
+  private addHost(node: string, number: number): void {
+    const host = this.addNamespace(`host-${node}`);
+    inNetns(
+      this.file('ethernet'),
+      'ip',
+      'link',
+      'add',
+      node,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'eth0',
+      'netns',
+      host,
     );
+    inNetns(this.file('ethernet'), 'ip', 'link', 'set', node, 'master', 'lan', 'up');
+    this.sh(
+      node,
+      `ip link set lo up; ip link set eth0 up
+      ip address add 192.168.60.${number}/24 dev eth0; ip address add fd60::${number}/64 dev eth0 nodad
+      ip route add default via 192.168.60.1`,
+    );
+  }
+
+  private start(name: string, netns: string, args: readonly string[]): void {
+    const { NODE_EXTRA_CA_CERTS: _slow, ...env } = process.env;
+    const log = openSync(this.file(`${name}.log`), 'a');
+    const child = spawn('nsenter', [`--net=${netns}`, process.execPath, PROGRAM, ...args], {
+      env,
+      stdio: ['ignore', 'ignore', log],
+    });
+    closeSync(log);
     this.processes.set(name, child);
   }
 }

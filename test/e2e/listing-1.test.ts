@@ -90,8 +90,8 @@ test('the agents say that the backend is not carried, once, and stay up but not 
 });
 
 test('nothing is made in the kernel, and no pod is attached to what carries nothing', async () => {
-  expect(station.sh('ip -o link').match(/^\d+: \w+/gm)).toEqual(['1: lo', '2: eth0']);
-  expect(station.sh('ip route show table all proto 112; ip rule; nft list ruleset')).not.toMatch(
+  expect(station.sh('n1', 'ip -o link').match(/^\d+: \w+/gm)).toEqual(['1: lo', '2: eth0']);
+  expect(station.sh('n1', 'ip route show table all proto 112; ip rule; nft list ruleset')).not.toMatch(
     /112|poplin/,
   );
   const outcome = await station.plugin('n1', {
@@ -102,7 +102,7 @@ test('nothing is made in the kernel, and no pod is attached to what carries noth
     stdin: '{"cniVersion": "1.0.0", "name": "pods", "type": "poplin"}',
   });
   expect(outcome.json).toMatchObject({ code: 11, msg: expect.stringMatching(FATAL) });
-  expect(station.sh('ip -o link')).not.toContain('veth');
+  expect(station.sh('n1', 'ip -o link')).not.toContain('veth');
 });
 
 test('an agent that stops and starts has its subnet again, and another takes none of it', async () => {

@@ -35,7 +35,7 @@ function files(): string[] {
 
 /** The ports of cni0. */
 function ports(): string[] {
-  return [...station.sh('ip -o link show master cni0').matchAll(/^\d+: (\w+)@/gm)].map(
+  return [...station.sh('n1', 'ip -o link show master cni0').matchAll(/^\d+: (\w+)@/gm)].map(
     ([, name]) => name as string,
   );
 }
@@ -64,11 +64,11 @@ test('ADD answers as specification 0.3.1 prescribes, and makes bridge, veth and 
     dns: { nameservers: ['10.1.0.1'] },
   });
   const [bridge, veth, eth0] = (json ?? {})['interfaces'] as { name: string; mac: string }[];
-  expect(station.sh('ip -d -o link show cni0')).toMatch(
+  expect(station.sh('n1', 'ip -d -o link show cni0')).toMatch(
     new RegExp(`<[^>]*UP[^>]*>.*link/ether ${bridge?.mac} .* bridge `),
   );
-  expect(station.sh('ip -o address show cni0 scope global')).toBe('');
-  expect(station.sh(`ip -o link show ${veth?.name}`)).toMatch(
+  expect(station.sh('n1', 'ip -o address show cni0 scope global')).toBe('');
+  expect(station.sh('n1', `ip -o link show ${veth?.name}`)).toMatch(
     new RegExp(`UP.* master cni0 .*link/ether ${veth?.mac} `),
   );
   expect(inNetns(netns, 'ip', '-o', 'link', 'show', 'eth0')).toMatch(
@@ -114,7 +114,7 @@ test('DEL removes veth and reservation, a second one and one without a namespace
   }
   expect(ports()).toHaveLength(1);
   expect(inNetns(station.file('pod-b'), 'ip', '-o', 'link')).not.toContain('eth0');
-  expect(station.sh('ip -o link show cni0')).toContain('cni0');
+  expect(station.sh('n1', 'ip -o link show cni0')).toContain('cni0');
 });
 
 test('without an agent ADD is error 11, and DEL is recorded and done when the agent is back', async () => {
@@ -137,11 +137,11 @@ test('a DEL recorded while an agent runs is done too', async () => {
   await run('ADD', 'container-c', station.pod('c'));
   expect(files()).toContain('10.1.0.4');
   const { cniPending, cniSocket } = station.paths('n1');
-  station.sh(`mv ${cniSocket} ${cniSocket}.away`);
+  station.sh('n1', `mv ${cniSocket} ${cniSocket}.away`);
   expect((await run('DEL', 'container-c', station.file('pod-c'))).exitCode).toBe(0);
   await until('the recorded DEL', () => readdirSync(cniPending).length === 0);
   expect(files()).toEqual(['last_reserved_ip.0', 'lock']);
-  station.sh(`mv ${cniSocket}.away ${cniSocket}`);
+  station.sh('n1', `mv ${cniSocket}.away ${cniSocket}`);
 });
 
 test('a pod that vanishes without DEL while no agent runs has its address given back', async () => {

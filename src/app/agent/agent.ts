@@ -27,7 +27,7 @@ import {
 import { isAlreadyExists, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
-import { CniServer, type PluginCall } from '#io/cni/server/index.ts';
+import { CniServer } from '#io/cni/server/index.ts';
 import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
@@ -45,7 +45,7 @@ import { lockNode } from './node-lock.ts';
 import { findNode, publishNode } from './node-object.ts';
 import { OverlayMember } from './overlay-member.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
-import { PendingDels } from './pending-dels.ts';
+import { PendingDels, readRecordedDels } from './pending-dels.ts';
 import { untilReachable } from './retry.ts';
 import { type AgentStatus, StatusServer } from './status.ts';
 
@@ -191,7 +191,7 @@ class Agent implements AsyncDisposable {
       addresses: locals.map((local) => local.localIp ?? local.publicIp),
       defaultRanges: locals.map((local) => local.subnet),
       overlayMtuBytes: mtuBytes,
-      ipv6: this.kernel.state().has('address ::1/128 dev lo') || families.includes(6),
+      ipv6: families.includes(6) || this.readSysctl('net/ipv6/conf/all/forwarding') !== undefined,
     };
   }
 
@@ -247,20 +247,25 @@ class Agent implements AsyncDisposable {
           readResolvConf: (path) => readFile(path, 'utf8'),
         },
         facts: () => this.facts ?? this.fatal ?? 'this node holds no subnet lease yet',
+        recordedDels: () => readRecordedDels(this.paths.cniPending),
         logger,
       }),
     );
     await service.restore();
-    const handle = (call: PluginCall) => service.handle(call);
     this.resources.use(
       await CniServer.listen({
         path: this.paths.cniSocket,
-        handle,
+        handle: (call) => service.handle(call),
         onRefused: (reason) => logger.warn({ reason }, 'cni connection refused'),
       }),
     );
     this.resources.use(
-      new PendingDels({ folder: this.paths.cniPending, handle, clock: systemClock, logger }),
+      new PendingDels({
+        folder: this.paths.cniPending,
+        handle: (call, isDue) => service.handle(call, isDue),
+        clock: systemClock,
+        logger,
+      }),
     );
   }
 

@@ -1,25 +1,28 @@
 /**
- * What this node attached, on disk: the host's objects of each pod and those that pods share, so that an agent that comes back wants
- * what it wanted and removes nothing that runs; and whose addresses are to be given back when a pod is gone without DEL.
+ * What this node attached, on disk: the host's objects of each pod, those it shares with others included, so that an agent that comes
+ * back wants what it wanted; and whose addresses are to be given back when a pod is gone without DEL. A record that cannot be read
+ * is no reason to stop, nor to take anything from a pod: a damaged one is set aside, one the disk refuses stays.
  */
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestHex } from '#base/hash.ts';
 import type { Attachment } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
+import { parseStoredPart } from './stored-part.ts';
 
 export interface StoredPart {
-  /** The part's name in the desired state. */
+  /** The part's name in the desired state: the alias of the attachment's links. */
   readonly part: string;
   /** Empty while its ADD is under way. */
   readonly objects: readonly KernelObject[];
-  /** The attachment whose part this is; absent for what attachments of a network share. */
-  readonly attachment?: Attachment;
+  readonly attachment: Attachment;
   /** The folder host-local keeps the attachment's addresses in; absent where the addresses are not ours. */
   readonly dataDir?: string;
 }
 
 const SUFFIX = '.json';
+const ASIDE = '.damaged';
+const UNFINISHED = '.new';
 
 export class AttachmentFiles {
   private readonly folder: string;
@@ -29,35 +32,73 @@ export class AttachmentFiles {
     this.folder = folder;
   }
 
-  /** All parts; files that cannot be read are removed and named in `damaged`. */
-  load(): { parts: StoredPart[]; damaged: string[] } {
+  /** All parts that can be read, and what is wrong with the others. Damaged files get `.damaged` behind their name. Never throws. */
+  load(): { parts: StoredPart[]; problems: string[] } {
     const parts: StoredPart[] = [];
-    const damaged: string[] = [];
-    for (const name of readdirSync(this.folder)) {
+    const problems: string[] = [];
+    for (const name of this.names(problems)) {
       const path = join(this.folder, name);
-      try {
-        if (!name.endsWith(SUFFIX)) throw new Error('left by a write that did not end');
-        parts.push(JSON.parse(readFileSync(path, 'utf8')) as StoredPart);
-      } catch (error) {
-        damaged.push(`${path}: ${(error as Error).message}`);
-        rmSync(path, { force: true });
-      }
+      if (name.endsWith(UNFINISHED)) attempt(() => rmSync(path, { force: true, recursive: true }), problems);
+      if (!name.endsWith(SUFFIX)) continue;
+      const text = readText(path, problems);
+      if (text === undefined) continue;
+      const found = parseStoredPart(text);
+      if (typeof found !== 'string') parts.push(found);
+      else setAside(path, found, problems);
     }
-    return { parts, damaged };
+    return { parts, problems };
   }
 
   /** Writes a part, whole or not at all. No fsync: what a crash of the machine takes with it belongs to pods that it took too. */
   save(stored: StoredPart): void {
     const path = this.pathOf(stored.part);
-    writeFileSync(`${path}.new`, JSON.stringify(stored), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    writeFileSync(path + UNFINISHED, JSON.stringify(stored), { mode: 0o600 });
+    renameSync(path + UNFINISHED, path);
   }
 
   remove(part: string): void {
     rmSync(this.pathOf(part), { force: true });
   }
 
+  private names(problems: string[]): string[] {
+    try {
+      return readdirSync(this.folder);
+    } catch (error) {
+      problems.push(messageOf(error));
+      return [];
+    }
+  }
+
   private pathOf(part: string): string {
     return join(this.folder, digestHex(part, 16) + SUFFIX);
   }
+}
+
+/** A record's text; undefined, and a problem, if there is none. */
+function readText(path: string, problems: string[]): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EISDIR') setAside(path, 'a directory', problems);
+    else if (code !== 'ENOENT') problems.push(messageOf(error));
+    return undefined;
+  }
+}
+
+function setAside(path: string, reason: string, problems: string[]): void {
+  problems.push(`${path}: ${reason}; set aside as ${path}${ASIDE}`);
+  attempt(() => renameSync(path, path + ASIDE), problems);
+}
+
+function attempt(work: () => void, problems: string[]): void {
+  try {
+    work();
+  } catch (error) {
+    problems.push(messageOf(error));
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,12 +1,21 @@
 /**
- * The host's side of all attachments: what each wants of the kernel loop, its record on disk, and its end. A pod's link that
- * vanishes took its pod with it: nothing of the attachment is wanted any more, and its addresses are given back, whether or not a
- * DEL follows. The same goes for what a crash, or a boot, left behind.
+ * The host's side of all attachments: what each wants of the kernel loop, its record on disk, and its end. What attachments share (a
+ * bridge, its addresses, forwarding) is wanted by each of them, and so for as long as one is there. A pod's link that vanishes took
+ * its pod with it: nothing of the attachment is wanted any more, and its addresses are given back, whether or not a DEL follows.
+ * The same goes for what a crash, or a boot, left behind. A link that got another name is followed.
  */
 import type { Logger } from 'pino';
-import type { AddressStore, Attachment } from '#core/cni/index.ts';
-import { type Kernel, type KernelObject, keyOf } from '#core/kernel/index.ts';
+import type { AddressStore } from '#core/cni/index.ts';
+import {
+  CNI,
+  isAttachmentLink,
+  type Kernel,
+  type KernelObject,
+  keyOf,
+  type Link,
+} from '#core/kernel/index.ts';
 import type { AttachmentFiles, StoredPart } from './attachments.ts';
+import { withLinkRenamed } from './link-rename.ts';
 import { Turns } from './turns.ts';
 
 /** The part of the agent's kernel loop that attaching needs. */
@@ -27,13 +36,7 @@ export interface HostSideOptions {
 }
 
 /** What is known of an attachment before its objects are. */
-export interface AttachmentRecord {
-  /** The part's name: the alias of the attachment's links. */
-  readonly part: string;
-  readonly attachment: Attachment;
-  /** host-local's folder, where the addresses come from there. */
-  readonly dataDir?: string;
-}
+export type AttachmentRecord = Omit<StoredPart, 'objects'>;
 
 export class HostSide implements Disposable {
   /** One call at a time for each attachment; by part. */
@@ -44,8 +47,8 @@ export class HostSide implements Disposable {
   private readonly links = new Map<string, string>();
   /** Parts whose ADD is under way. */
   private readonly attaching = new Set<string>();
-  /** What is recorded of what pods share, by part. */
-  private readonly shared = new Map<string, string>();
+  /** Bridges that nobody uses are being removed until this resolves. */
+  private tidied: Promise<void> = Promise.resolve();
   private readonly subscription: Disposable;
 
   constructor(options: HostSideOptions) {
@@ -62,24 +65,18 @@ export class HostSide implements Disposable {
 
   /** Wants again what was attached before a restart, as far as it is still there, and gives back the addresses of the rest. */
   async restore(): Promise<void> {
-    const { files, loop, logger } = this.options;
-    const { parts, damaged } = files.load();
-    for (const reason of damaged) logger.warn({ reason }, 'attachment record dropped');
-    const alive = new Set<string>();
-    for (const stored of parts.filter((each) => !isShared(each))) {
-      this.records.set(stored.part, stored);
-      if (!this.isThere(stored)) await this.vanished(stored.part);
-      else {
-        this.remember(stored);
-        loop.want(stored.part, stored.objects);
-        if (stored.attachment !== undefined) alive.add(sharedPart(stored.attachment.network));
-      }
-    }
-    for (const stored of parts.filter(isShared)) {
-      // After a boot the first ADD of the network makes it anew, as the configuration then has it.
-      if (alive.has(stored.part) || this.hasLinkOf(stored)) loop.want(stored.part, stored.objects);
-      else files.remove(stored.part);
-    }
+    const { files, logger } = this.options;
+    const { parts, problems } = files.load();
+    for (const problem of problems)
+      logger.warn({ problem }, 'attachment record not read: its pod is left alone');
+    // All before any: a bridge is removed with the last attachment that is known.
+    for (const stored of parts) this.records.set(stored.part, stored);
+    for (const stored of parts) await this.settle(stored);
+  }
+
+  /** True if an earlier ADD of the attachment is known. */
+  has(part: string): boolean {
+    return this.records.has(part);
   }
 
   /** Puts down that an ADD begins, so that its addresses are not lost to a crash. Disposing ends the ADD, whatever came of it. */
@@ -92,31 +89,41 @@ export class HostSide implements Disposable {
       [Symbol.dispose]: () => {
         this.attaching.delete(part);
         // Refused before anything was made: an attachment of that name stays as it was.
-        if (before === undefined && this.records.get(part)?.objects.length === 0) this.drop(part);
+        if (before === undefined && this.records.get(part)?.objects.length === 0) this.forget(part);
       },
     };
   }
 
-  /** Makes what attachments of a network share; returns what failed. */
-  async share(network: string, objects: readonly KernelObject[]): Promise<readonly { message: string }[]> {
-    const part = sharedPart(network);
-    const failures = await this.options.loop.ensure(part, objects);
-    const text = JSON.stringify(objects);
-    if (failures.length === 0 && this.shared.get(part) !== text) {
-      this.options.files.save({ part, objects });
-      this.shared.set(part, text);
+  /** No attachment wants these any more: they are about to be removed. */
+  withdraw(objects: readonly KernelObject[]): void {
+    const gone = new Set(objects.map(keyOf));
+    for (const stored of [...this.records.values()]) {
+      const left = stored.objects.filter((object) => !gone.has(keyOf(object)));
+      if (left.length < stored.objects.length) this.change({ ...stored, objects: left });
     }
-    return failures;
   }
 
-  /** Makes an attachment's own objects; returns what failed. */
+  /**
+   * Makes an attachment's objects, `shared` ones among them; returns what failed. The links are up last: what a pod sends before
+   * the sysctls are set could change the host.
+   */
   async attach(
     record: AttachmentRecord,
-    objects: readonly KernelObject[],
+    shared: readonly KernelObject[],
+    own: readonly KernelObject[],
   ): Promise<readonly { message: string }[]> {
-    const stored = { ...record, objects };
+    const { loop } = this.options;
+    const stored = { ...record, objects: [...shared, ...own] };
     this.keep(stored);
-    const failures = await this.options.loop.ensure(record.part, objects);
+    await this.tidied;
+    const links = own.filter(isVeth);
+    if (links.length > 0) {
+      const sysctls = own.filter((object) => object.kind === 'sysctl');
+      const down = links.map((link): Link => ({ ...link, up: false }));
+      const failures = await loop.ensure(record.part, [...shared, ...down, ...sysctls]);
+      if (failures.length > 0) return failures;
+    }
+    const failures = await loop.ensure(record.part, stored.objects);
     if (failures.length === 0) this.remember(stored);
     return failures;
   }
@@ -127,10 +134,14 @@ export class HostSide implements Disposable {
     this.options.loop.want(part, []);
   }
 
-  /** Forgets an attachment of which nothing is left. */
-  drop(part: string): void {
-    this.records.delete(part);
-    this.options.files.remove(part);
+  /** Forgets an attachment of which nothing is left, and removes its bridge if it was the last on it. */
+  async drop(part: string): Promise<void> {
+    const objects = this.records.get(part)?.objects ?? [];
+    this.forget(part);
+    const bridges = objects.filter(isOwnBridge);
+    if (bridges.length === 0) return;
+    this.tidied = this.tidied.then(() => this.removeUnused(bridges));
+    await this.tidied;
   }
 
   [Symbol.dispose](): void {
@@ -142,6 +153,22 @@ export class HostSide implements Disposable {
     this.options.files.save(stored);
   }
 
+  private forget(part: string): void {
+    this.records.delete(part);
+    this.options.files.remove(part);
+  }
+
+  /** Another wish for an attachment that is there: nothing fails because the disk does. */
+  private change(stored: StoredPart): void {
+    const { loop, logger } = this.options;
+    loop.want(stored.part, stored.objects);
+    try {
+      this.keep(stored);
+    } catch (error) {
+      logger.error({ part: stored.part, err: error }, 'attachment record not written');
+    }
+  }
+
   private remember({ part, objects }: StoredPart): void {
     const link = objects.find(isVeth);
     if (link !== undefined) this.links.set(keyOf(link), part);
@@ -150,10 +177,29 @@ export class HostSide implements Disposable {
   private lookAt(key: string): void {
     const part = this.links.get(key);
     const stored = part === undefined ? undefined : this.records.get(part);
-    if (stored === undefined || this.isThere(stored) || this.attaching.has(stored.part)) return;
+    if (stored === undefined || this.attaching.has(stored.part)) return;
+    const link = this.linkOf(stored);
+    if (link !== undefined && keyOf(link) === key) return;
     void this.turns.take(stored.part, async () => {
-      if (this.records.get(stored.part) === stored && !this.isThere(stored)) await this.vanished(stored.part);
+      if (this.records.get(stored.part) === stored) await this.settle(stored);
     });
+  }
+
+  /** Wants what an attachment is made of, on the link as it is called now; without a link the pod is gone. */
+  private async settle(stored: StoredPart): Promise<void> {
+    const { part, objects } = stored;
+    const link = this.linkOf(stored);
+    const name = objects.find(isVeth)?.name;
+    if (link === undefined) return this.vanished(part);
+    if (name === undefined || name === link.name) {
+      this.options.loop.want(part, objects);
+      return this.remember(stored);
+    }
+    this.options.logger.warn({ part, from: name, to: link.name }, 'link of a pod renamed: followed');
+    const followed = { ...stored, objects: withLinkRenamed(objects, name, link.name) };
+    this.links.delete(`link ${name}`);
+    this.change(followed);
+    this.remember(followed);
   }
 
   private async vanished(part: string): Promise<void> {
@@ -166,37 +212,44 @@ export class HostSide implements Disposable {
         const freed = await addresses.withNetwork(place, (reserved) => reserved.release(attachment));
         logger.info({ part, freed }, 'pod vanished');
       }
-      this.drop(part);
+      await this.drop(part);
     } catch (error) {
       logger.error({ part, err: error }, 'addresses of a pod that vanished not given back');
     }
   }
 
-  /** True if the attachment's link is there, be it under another name. */
-  private isThere({ part, objects }: StoredPart): boolean {
+  /** The attachment's link, be it under another name. */
+  private linkOf({ part, objects }: StoredPart): Link | undefined {
     const state = this.options.kernel.state();
-    const link = objects.find(isVeth);
-    if (link !== undefined && state.has(keyOf(link))) return true;
-    for (const object of state.values()) if (object.kind === 'link' && object.alias === part) return true;
-    return false;
+    const wanted = objects.find(isVeth);
+    const named = wanted && state.get(keyOf(wanted));
+    if (named?.kind === 'link' && named.alias === part) return named;
+    for (const object of state.values()) if (object.kind === 'link' && object.alias === part) return object;
+    // Somebody took its alias away: not ours to change any more, but the pod is there.
+    return named?.kind === 'link' && !isAttachmentLink(named) ? named : undefined;
   }
 
-  private hasLinkOf({ objects }: StoredPart): boolean {
-    const state = this.options.kernel.state();
-    return objects.some((object) => object.kind === 'link' && state.has(keyOf(object)));
+  /** Removes bridges of ours that no attachment wants and that have no port. */
+  private async removeUnused(bridges: readonly Link[]): Promise<void> {
+    const { kernel, logger } = this.options;
+    const state = kernel.state();
+    const inUse = new Set<string>();
+    for (const { objects } of this.records.values()) for (const object of objects) inUse.add(keyOf(object));
+    for (const object of state.values()) if (object.kind === 'link') inUse.add(`link ${object.master}`);
+    const unused = bridges.filter((bridge) => {
+      const found = state.get(keyOf(bridge));
+      return found !== undefined && isOwnBridge(found) && !inUse.has(keyOf(bridge));
+    });
+    if (unused.length === 0) return;
+    const { failures } = await kernel.apply(unused.map((object) => ({ verb: 'remove', object })));
+    for (const { message } of failures) logger.warn({ message }, 'bridge without ports not removed');
   }
 }
 
-const SHARED = ':shared ';
-
-function sharedPart(network: string): string {
-  return `poplin:cni${SHARED}${network}`;
-}
-
-function isShared({ part }: StoredPart): boolean {
-  return part.startsWith(sharedPart(''));
-}
-
-function isVeth(object: KernelObject): boolean {
+function isVeth(object: KernelObject): object is Link {
   return object.kind === 'link' && object.detail.type === 'veth';
+}
+
+function isOwnBridge(object: KernelObject): object is Link {
+  return object.kind === 'link' && object.detail.type === 'bridge' && object.alias === CNI.alias;
 }

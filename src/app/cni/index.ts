@@ -1,3 +1,9 @@
 export { AttachmentFiles, type StoredPart } from './attachments.ts';
 export type { HostLoop } from './host-side.ts';
-export { CniService, type CniServiceOptions, type LeaseFacts, rootedAddresses } from './service.ts';
+export {
+  CniService,
+  type CniServiceOptions,
+  type LeaseFacts,
+  type RecordedDel,
+  rootedAddresses,
+} from './service.ts';

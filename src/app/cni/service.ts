@@ -11,13 +11,16 @@ import {
   CNI_ERROR,
   type CniEnvironment,
   CniError,
+  type CniResult,
   encodeError,
   encodeResult,
   HOST_LOCAL_DATA_DIR,
   INTERFACE_PLUGINS,
   type InterfacePlugin,
+  type Ipam,
   type IpamChoice,
   type IpamPorts,
+  type JsonObject,
   type NetworkConfig,
   type NodeFacts,
   openIpam,
@@ -46,7 +49,16 @@ export interface CniServiceOptions {
   readonly ipam: IpamPorts;
   /** What is so on this node now, or why no pod can be attached yet. */
   readonly facts: () => LeaseFacts | string;
+  /** DELs that were recorded while no agent answered: an ADD of the same attachment comes after them. */
+  readonly recordedDels?: () => readonly RecordedDel[];
   readonly logger: Logger;
+}
+
+/** A DEL on disk. */
+export interface RecordedDel {
+  readonly call: WireCall;
+  /** It need not be carried out any more. */
+  forget(): void;
 }
 
 /** What planners want to know, but for what lies in the namespaces. */
@@ -74,14 +86,14 @@ export class CniService implements Disposable {
     await this.host.restore();
   }
 
-  /** Answers one call; never rejects. */
-  async handle(call: WireCall): Promise<PluginAnswer> {
+  /** Answers one call; never rejects. Where `isDue` says no when the call's turn has come, nothing is done. */
+  async handle(call: WireCall, isDue: () => boolean = () => true): Promise<PluginAnswer> {
     const started = performance.now();
     let version = '1.1.0';
     try {
       const json = parseJsonObject(call.stdin === '' ? '{}' : call.stdin, 'network config');
       version = statedVersion(json) || version;
-      const stdout = await this.dispatch(call, json);
+      const stdout = await this.dispatch(call, json, isDue);
       const { CNI_COMMAND: command, CNI_CONTAINERID: container } = call.environment;
       const ms = Math.round((performance.now() - started) * 100) / 100;
       this.options.logger.info({ plugin: call.plugin, command, container, ms }, 'cni call');
@@ -101,17 +113,48 @@ export class CniService implements Disposable {
 
   private dispatch(
     { plugin: name, environment: variables }: WireCall,
-    json: ReturnType<typeof parseJsonObject>,
+    json: JsonObject,
+    isDue: () => boolean,
   ): Promise<string> {
     const environment = parseCniEnvironment(variables);
     if (environment.command === 'VERSION')
       return Promise.resolve(`${JSON.stringify(versionReply(statedVersion(json)))}\n`);
-    const network = parseNetworkConfig(json);
+    const network = environment.command === 'DEL' ? parseNetworkToLeave(json) : parseNetworkConfig(json);
     requireCommand(environment.command, network.cniVersion);
     const call: Call = { network, environment };
+    return this.host.turns.take(attachmentPart(call), async () => {
+      if (!isDue()) return '';
+      if (environment.command === 'ADD')
+        return this.afterRecordedDels(attachmentPart(call), () => this.carryOut(name, call));
+      return this.carryOut(name, call);
+    });
+  }
+
+  private carryOut(name: string, call: Call): Promise<string> {
     const plugin = INTERFACE_PLUGINS.get(name);
-    const work = plugin === undefined ? () => this.ipamCall(name, call) : () => this.pluginCall(plugin, call);
-    return this.host.turns.take(attachmentPart(call), work);
+    return plugin === undefined ? this.ipamCall(name, call) : this.pluginCall(plugin, call);
+  }
+
+  /** Carries out what was recorded of an attachment before it is made anew: later, it would take the new one. */
+  private async afterRecordedDels(part: string, add: () => Promise<string>): Promise<string> {
+    const failed: RecordedDel[] = [];
+    for (const recorded of this.options.recordedDels?.() ?? []) {
+      try {
+        const environment = parseCniEnvironment(recorded.call.environment);
+        const network = parseNetworkToLeave(parseJsonObject(recorded.call.stdin, 'network config'));
+        const call: Call = { network, environment };
+        if (environment.command !== 'DEL' || attachmentPart(call) !== part) continue;
+        failed.push(recorded);
+        await this.carryOut(recorded.call.plugin, call);
+        recorded.forget();
+        failed.pop();
+      } catch (error) {
+        this.options.logger.warn({ part, err: error }, 'recorded DEL before ADD');
+      }
+    }
+    const answer = await add();
+    for (const recorded of failed) recorded.forget();
+    return answer;
   }
 
   private async pluginCall(plugin: InterfacePlugin, call: Call): Promise<string> {
@@ -130,9 +173,9 @@ export class CniService implements Disposable {
   private async ipamCall(name: string, { network, environment }: Call): Promise<string> {
     if (name !== 'host-local')
       throw new CniError(CNI_ERROR.invalidEnvironment, `this agent has no plugin "${name}"`);
-    const choice = { kind: 'host-local', config: parseHostLocalConfig(network, environment.args) } as const;
     const { ipam } = this.options;
     if (environment.command === 'ADD') {
+      const choice = { kind: 'host-local', config: parseHostLocalConfig(network, environment.args) } as const;
       const result = await openIpam(choice, network, environment, ipam).add();
       return `${JSON.stringify(encodeResult(result, network.cniVersion))}\n`;
     }
@@ -152,9 +195,10 @@ export class CniService implements Disposable {
     using pod = this.openPod(call.environment.netns);
     const prepared = plugin.prepareAdd({ ...call, facts: this.withKernel(facts, call, pod) });
     const record = attachmentRecord(call, prepared.ipam);
+    const isKnown = this.host.has(record.part);
     using _attaching = this.host.begin(record);
     const ipam = openIpam(prepared.ipam, call.network, call.environment, this.options.ipam);
-    const addresses = prepared.ipam.kind === 'none' ? undefined : await ipam.add();
+    const addresses = await this.addressesFor(prepared.ipam, ipam, isKnown);
     try {
       const made = prepared.plan(addresses);
       await this.attach(record, made, pod);
@@ -164,27 +208,52 @@ export class CniService implements Disposable {
       await this.detach(plugin, call, pod).catch((cause: unknown) =>
         this.options.logger.warn({ err: cause }, 'rollback of ADD'),
       );
-      await ipam.del();
-      this.host.drop(record.part);
+      await ipam
+        .del()
+        .then(() => this.host.drop(record.part))
+        .catch((cause: unknown) => this.options.logger.warn({ err: cause }, 'rollback of ADD'));
+      throw error;
+    }
+  }
+
+  /** What a store that failed half-way has given is given back, unless it may be an earlier ADD's. */
+  private async addressesFor(
+    { kind }: IpamChoice,
+    ipam: Ipam,
+    isKnown: boolean,
+  ): Promise<CniResult | undefined> {
+    if (kind === 'none') return undefined;
+    try {
+      return await ipam.add();
+    } catch (error) {
+      const isEarliers =
+        isKnown || (error instanceof CniError && error.code === CNI_ERROR.duplicateAllocation);
+      if (kind === 'host-local' && !isEarliers) {
+        await ipam
+          .del()
+          .catch((cause: unknown) => this.options.logger.warn({ err: cause }, 'rollback of ADD'));
+      }
       throw error;
     }
   }
 
   private async attach(record: AttachmentRecord, made: AddPlan, pod: PodKernel): Promise<void> {
     const removals = made.hostRemovals.map((object): KernelOp => ({ verb: 'remove', object }));
-    if (removals.length > 0) await this.options.kernel.apply(removals);
-    if (made.sharedObjects.length > 0)
-      failOn(await this.host.share(record.attachment.network, made.sharedObjects));
-    if (made.hostObjects.length > 0) failOn(await this.host.attach(record, made.hostObjects));
+    if (removals.length > 0) {
+      this.host.withdraw(made.hostRemovals);
+      await this.options.kernel.apply(removals);
+    }
+    if (made.sharedObjects.length + made.hostObjects.length > 0)
+      failOn(await this.host.attach(record, made.sharedObjects, made.hostObjects));
     failOn(await pod.apply(podOps(made.podObjects, pod)));
   }
 
   private async del(plugin: InterfacePlugin, call: Call): Promise<void> {
     const { network, environment } = call;
-    using pod = environment.netns === '' ? undefined : tryOpenPod(environment.netns);
+    using pod = environment.netns === '' ? undefined : this.podToLeave(environment.netns);
     await this.detach(plugin, call, pod);
     await openIpamToGiveBack(ipamTypeOf(plugin, network), network, environment, this.options.ipam).del();
-    this.host.drop(attachmentPart(call));
+    await this.host.drop(attachmentPart(call));
   }
 
   private async detach(plugin: InterfacePlugin, call: Call, pod: PodKernel | undefined): Promise<void> {
@@ -213,6 +282,14 @@ export class CniService implements Disposable {
     return { ...facts, host: this.options.kernel.state(), pod: stateOf(links) };
   }
 
+  /** A pod's namespace, if it is there still: a path below /proc may have become the agent's own. */
+  private podToLeave(netns: string): PodKernel | undefined {
+    const pod = tryOpenPod(netns);
+    if (pod?.namespace.id !== this.options.namespace) return pod;
+    pod?.[Symbol.dispose]();
+    return undefined;
+  }
+
   private openPod(netns: string): PodKernel {
     const pod = tryOpenPod(netns);
     if (pod === undefined)
@@ -232,6 +309,15 @@ export function rootedAddresses(addresses: IpamPorts['addresses'], folder: strin
     withNetwork: ({ name, dataDir }, work) =>
       addresses.withNetwork({ name, dataDir: dataDir === HOST_LOCAL_DATA_DIR ? folder : dataDir }, work),
   };
+}
+
+/** What DEL needs, whatever has become of the rest: the name, and what `ipam` says if it can be read. Throws CniError 6, 7 or 1. */
+function parseNetworkToLeave(json: JsonObject): NetworkConfig {
+  const { prevResult: _unused, dns: _unneeded, ipam, ...rest } = json;
+  const isTyped =
+    typeof ipam === 'object' && ipam !== null && 'type' in ipam && typeof ipam.type === 'string';
+  const readable = { ...rest, ...(isTyped && { ipam }) };
+  return { ...parseNetworkConfig(readable), json };
 }
 
 function attachmentOf({ network, environment }: Call): Attachment {

@@ -11,6 +11,7 @@ const BRIDGE = {
   isDefaultGateway: true,
   ipam: { type: 'host-local', ranges: [[{ subnet: '10.71.0.0/24' }], [{ subnet: 'fd71::/64' }]] },
 };
+const TWO = { type: 'host-local', ranges: [[{ subnet: '10.75.0.0/24' }]] };
 const LOOPBACK = { cniVersion: '1.1.0', name: 'lo', type: 'loopback' };
 const HOST_LOCAL = { ...BRIDGE, name: 'addresses', type: 'somebody-elses' };
 
@@ -24,7 +25,10 @@ function addresses(json: Readonly<Record<string, unknown>> | undefined): string[
   return ((json ?? {})['ips'] as { address: string }[]).map(({ address }) => address.replace(/\/\d+$/, ''));
 }
 
-async function attach(config: { type: string }, pod: string): Promise<string[]> {
+async function attach(
+  config: { readonly type: string; readonly name: string },
+  pod: string,
+): Promise<string[]> {
   world.pod(pod);
   const { exitStatus, json } = await world.call(config.type, 'ADD', pod, config);
   expect(exitStatus, JSON.stringify(json)).toBe(0);
@@ -114,17 +118,49 @@ describe.for([
 });
 
 describe('bridge', () => {
-  test('the network of the host is what it was once the bridge is gone', async () => {
+  test('goes with the last attachment', async () => {
     const before = world.hostText();
     await attach(BRIDGE, 'a');
+    await attach(BRIDGE, 'b');
     await world.call('bridge', 'DEL', 'a', BRIDGE);
-    expect(world.sh('ip -o link show cni0')).toContain('cni0');
-    expect(world.recorded()).toEqual(['poplin:cni:shared bridged']);
-    await world.stop();
-    world.sh('ip link del cni0');
-    await world.start();
+    expect(pings(world.host, '10.71.0.3')).toBe(true);
+    await world.call('bridge', 'DEL', 'b', BRIDGE);
     expect(world.recorded()).toEqual([]);
     expect(world.hostText()).toBe(before);
+  });
+
+  test('stays, with its addresses, while somebody else has a port on it', async () => {
+    await attach(BRIDGE, 'a');
+    world.sh('ip link add foreign0 type veth peer name foreign1; ip link set foreign0 master cni0');
+    await world.call('bridge', 'DEL', 'a', BRIDGE);
+    await world.stop();
+    await world.start();
+    await world.loop.inPlace('nothing');
+    expect(world.sh('ip -o address show cni0')).toContain('10.71.0.1/24');
+    expect(world.recorded()).toEqual([]);
+  });
+});
+
+describe('what attachments of a network share', () => {
+  async function wholePass(): Promise<void> {
+    await world.stop();
+    await world.start();
+    await world.loop.inPlace('nothing');
+  }
+
+  test('is not taken from them by an attachment of the same network that shares something else', async () => {
+    const [ipv4 = ''] = await attach(BRIDGE, 'a');
+    const before = world.sh('ip -o address show cni0');
+    await attach({ ...POPLIN, name: BRIDGE.name }, 'b');
+    const edited = { ...BRIDGE, bridge: 'cni1', ipam: TWO };
+    await attach(edited, 'c');
+    await wholePass();
+    expect(world.sh('ip -o address show cni0')).toBe(before);
+    expect(world.sh('ip -o address show cni1')).toContain('10.75.0.1/24');
+    expect(pings(world.host, ipv4)).toBe(true);
+    await world.call('bridge', 'DEL', 'c', edited);
+    expect(world.sh('ip -o link')).not.toContain('cni1');
+    expect(pings(world.host, ipv4)).toBe(true);
   });
 });
 

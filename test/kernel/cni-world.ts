@@ -5,11 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { KernelLoop } from '#app/agent/index.ts';
-import { AttachmentFiles, CniService, type HostLoop, rootedAddresses } from '#app/cni/index.ts';
+import {
+  AttachmentFiles,
+  CniService,
+  type HostLoop,
+  type RecordedDel,
+  rootedAddresses,
+} from '#app/cni/index.ts';
 import { CNI, OVERLAY } from '#core/kernel/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
-import type { PluginAnswer } from '#io/cni/server/index.ts';
+import type { PluginAnswer, PluginCall } from '#io/cni/server/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { createNamespace, type Namespace, openNamespace, removeNamespace } from '#io/namespace/index.ts';
 
@@ -30,6 +36,8 @@ export class CniWorld implements AsyncDisposable {
   beforeEnsure: (part: string) => void = () => {};
   service!: CniService;
   loop!: KernelLoop;
+  /** DELs on disk that no agent has carried out. */
+  recordedDels: RecordedDel[] = [];
   private kernel!: RealKernel;
   private namespace!: Namespace;
   private readonly pods = new Set<string>();
@@ -89,6 +97,7 @@ export class CniWorld implements AsyncDisposable {
         overlayMtuBytes: 1430,
         ipv6: true,
       }),
+      recordedDels: () => this.recordedDels,
       logger,
     });
     await this.service.restore();
@@ -133,19 +142,19 @@ export class CniWorld implements AsyncDisposable {
     config: object,
     environment: Readonly<Record<string, string>> = {},
   ): Promise<Answer> {
-    const answer = await this.service.handle({
-      plugin,
-      environment: {
-        CNI_COMMAND: command,
-        CNI_CONTAINERID: `container-${pod}`,
-        CNI_NETNS: join(this.folder, `pod-${pod}`),
-        CNI_IFNAME: plugin === 'loopback' ? 'lo' : 'eth0',
-        CNI_PATH: '/nowhere',
-        ...environment,
+    return decode(await this.service.handle(this.request(plugin, command, pod, config, environment)));
+  }
+
+  /** Records a DEL, as the plugin on disk does when no agent answers. */
+  record({ plugin, pod, config }: { plugin: string; pod: string; config: object }): void {
+    const call = this.request(plugin, 'DEL', pod, config, {});
+    const recorded: RecordedDel = {
+      call,
+      forget: () => {
+        this.recordedDels = this.recordedDels.filter((each) => each !== recorded);
       },
-      stdin: JSON.stringify(config),
-    });
-    return decode(answer);
+    };
+    this.recordedDels = [...this.recordedDels, recorded];
   }
 
   /** Runs a shell command line in the host. */
@@ -173,6 +182,35 @@ export class CniWorld implements AsyncDisposable {
     return readdirSync(folder)
       .map((name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { part: string }).part)
       .sort();
+  }
+
+  /** The objects that are recorded on disk. */
+  objectsRecorded(): unknown[] {
+    const folder = join(this.folder, 'attachments');
+    return readdirSync(folder).flatMap(
+      (name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { objects: unknown[] }).objects,
+    );
+  }
+
+  private request(
+    plugin: string,
+    command: string,
+    pod: string,
+    config: object,
+    environment: Readonly<Record<string, string>>,
+  ): PluginCall {
+    return {
+      plugin,
+      environment: {
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: `container-${pod}`,
+        CNI_NETNS: join(this.folder, `pod-${pod}`),
+        CNI_IFNAME: plugin === 'loopback' ? 'lo' : 'eth0',
+        CNI_PATH: '/nowhere',
+        ...environment,
+      },
+      stdin: JSON.stringify(config),
+    };
   }
 
   /** Keeps a copy of what is on disk now; disposing brings it back, as if nothing had been written since. */

@@ -13,6 +13,7 @@ import {
   type KernelObject,
   keyOf,
   type Link,
+  sysctlLink,
 } from '#core/kernel/index.ts';
 import type { AttachmentFiles, StoredPart } from './attachments.ts';
 import { withLinkRenamed } from './link-rename.ts';
@@ -116,11 +117,8 @@ export class HostSide implements Disposable {
     const stored = { ...record, objects: [...shared, ...own] };
     this.keep(stored);
     await this.tidied;
-    const links = own.filter(isVeth);
-    if (links.length > 0) {
-      const sysctls = own.filter((object) => object.kind === 'sysctl');
-      const down = links.map((link): Link => ({ ...link, up: false }));
-      const failures = await loop.ensure(record.part, [...shared, ...down, ...sysctls]);
+    if (own.some(isVeth)) {
+      const failures = await loop.ensure(record.part, stored.objects.flatMap(beforeUp));
       if (failures.length > 0) return failures;
     }
     const failures = await loop.ensure(record.part, stored.objects);
@@ -244,6 +242,12 @@ export class HostSide implements Disposable {
     const { failures } = await kernel.apply(unused.map((object) => ({ verb: 'remove', object })));
     for (const { message } of failures) logger.warn({ message }, 'bridge without ports not removed');
   }
+}
+
+/** What must be there before the pod's link is up: links, that one being down, and what is set on them. */
+function beforeUp(object: KernelObject): KernelObject[] {
+  if (object.kind === 'link') return [isVeth(object) ? { ...object, up: false } : object];
+  return object.kind === 'sysctl' && sysctlLink(object.path) !== undefined ? [object] : [];
 }
 
 function isVeth(object: KernelObject): object is Link {

@@ -94,7 +94,7 @@ function planAdd(
       ...bridgeSysctls(config, ips, call.facts.ipv6),
       ...wanted,
     ],
-    hostObjects: [hostLink(call, config, names)],
+    hostObjects: [hostLink(call, config, names), ...portSysctls(call, names)],
     podObjects: podObjects(call, config, names, ips, routes),
     warnings: [],
   };
@@ -170,7 +170,16 @@ function hostLink(call: PluginCall, config: BridgeConfig, names: Names): Link {
     master: config.bridge,
     ...(config.hairpinMode && { hairpin: true }),
     alias: attachmentAlias(attachmentOf(call)),
+    ...(call.facts.ipv6 && { addressGeneration: 'none' }),
   };
+}
+
+/** The port of a bridge has no IPv6 of its own, not even while it is no port: a pod does not get to tell the host its routes. */
+function portSysctls({ facts }: PluginCall, { hostName }: Names): Sysctl[] {
+  if (!facts.ipv6) return [];
+  return ['accept_ra', 'autoconf'].map((key) => {
+    return { kind: 'sysctl', path: `net/ipv6/conf/${hostName}/${key}`, value: '0' };
+  });
 }
 
 function podObjects(

@@ -28,8 +28,21 @@ describe('ADD', () => {
     const plan = await planAddOn('poplin', config(), nodeFacts({ defaultRanges: [range] }));
     expect(plan.result.ips).toEqual([{ interface: 1, address, gateway }]);
     const objects = [...plan.sharedObjects, ...plan.hostObjects, ...plan.podObjects];
-    expect(objects.filter((object) => JSON.stringify(object).includes(`net/${other}`))).toEqual([]);
+    const ofOther = objects.filter((object) => JSON.stringify(object).includes(`net/${other}`));
+    const host = `net/ipv6/conf/${plan.result.interfaces[0]?.name}`;
+    // A router advertisement from the pod must not give the host a route (CVE-2020-10749).
+    const shut = ['accept_ra=0', 'autoconf=0', 'disable_ipv6=1'].map((text) => `${host}/${text}`);
+    expect(ofOther.map((object) => object.kind === 'sysctl' && `${object.path}=${object.value}`)).toEqual(
+      other === 'ipv6' ? shut : [],
+    );
+    expect(plan.hostObjects[0]).toMatchObject({ kind: 'link', addressGeneration: 'none' });
     expect(JSON.stringify(objects)).not.toContain(other === 'ipv6' ? 'fe80::' : '169.254.');
+  });
+
+  test('in IPv4 names no IPv6 setting where the kernel has no IPv6', async () => {
+    const facts = nodeFacts({ defaultRanges: ['10.244.1.0/24'], ipv6: false });
+    const plan = await planAddOn('poplin', config(), facts);
+    expect(JSON.stringify(plan.hostObjects)).not.toMatch(/ipv6|addressGeneration/);
   });
 
   test('takes the MTU of the configuration before that of the overlay', async () => {

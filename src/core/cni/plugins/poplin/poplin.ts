@@ -100,12 +100,14 @@ function forwarding(family: IpFamily): Sysctl {
 
 function hostObjects(pair: Pair, families: readonly IpFamily[]): KernelObject[] {
   const { call, hostName, addresses } = pair;
-  const objects: KernelObject[] = [hostLink(pair, families)];
-  for (const [path, value] of HOST_SYSCTLS) {
-    const family = path.startsWith('net/ipv4/') ? 4 : 6;
-    if (families.includes(family))
-      objects.push({ kind: 'sysctl', path: path.replace('LINK', hostName), value });
-  }
+  const objects: KernelObject[] = [hostLink(pair)];
+  const sysctls = [
+    ...(families.includes(4) ? IPV4_SYSCTLS : []),
+    ...(call.facts.ipv6 ? NO_AUTOCONFIGURATION : []),
+    ...(families.includes(6) ? IPV6_SYSCTLS : call.facts.ipv6 ? NO_IPV6 : []),
+  ];
+  for (const [path, value] of sysctls)
+    objects.push({ kind: 'sysctl', path: path.replace('LINK', hostName), value });
   if (families.includes(6)) {
     objects.push({ kind: 'address', link: hostName, address: `${GATEWAYS[6]}/64`, noDad: true });
   }
@@ -125,21 +127,32 @@ function hostObjects(pair: Pair, families: readonly IpFamily[]): KernelObject[] 
   return objects;
 }
 
-const HOST_SYSCTLS: readonly (readonly [string, string])[] = [
+type SysctlValue = readonly [path: string, value: string];
+
+const IPV4_SYSCTLS: readonly SysctlValue[] = [
   // The host answers for the gateway address, at once: the kernel's default is to wait up to 0.8 s.
   ['net/ipv4/conf/LINK/proxy_arp', '1'],
   ['net/ipv4/neigh/LINK/proxy_delay', '0'],
   ['net/ipv4/conf/LINK/forwarding', '1'],
   // A pod can send from its own address only.
   ['net/ipv4/conf/LINK/rp_filter', '1'],
-  ['net/ipv6/conf/LINK/disable_ipv6', '0'],
-  ['net/ipv6/conf/LINK/forwarding', '1'],
+];
+
+/** Whatever families the pod has, it does not get to tell the host its routes and addresses (CVE-2020-10749). */
+const NO_AUTOCONFIGURATION: readonly SysctlValue[] = [
   ['net/ipv6/conf/LINK/accept_ra', '0'],
   ['net/ipv6/conf/LINK/autoconf', '0'],
+];
+
+const IPV6_SYSCTLS: readonly SysctlValue[] = [
+  ['net/ipv6/conf/LINK/disable_ipv6', '0'],
+  ['net/ipv6/conf/LINK/forwarding', '1'],
   ['net/ipv6/conf/LINK/accept_dad', '0'],
 ];
 
-function hostLink({ call, hostName, podName, podMac, config }: Pair, families: readonly IpFamily[]): Link {
+const NO_IPV6: readonly SysctlValue[] = [['net/ipv6/conf/LINK/disable_ipv6', '1']];
+
+function hostLink({ call, hostName, podName, podMac, config }: Pair): Link {
   const mtu = config.mtuBytes === undefined ? {} : { mtuBytes: config.mtuBytes };
   return {
     kind: 'link',
@@ -153,7 +166,7 @@ function hostLink({ call, hostName, podName, podMac, config }: Pair, families: r
     ...mtu,
     alias: attachmentAlias(attachmentOf(call)),
     // fe80::1 is the only link-local address wanted here.
-    ...(families.includes(6) && { addressGeneration: 'none' }),
+    ...(call.facts.ipv6 && { addressGeneration: 'none' }),
   };
 }
 

@@ -4,23 +4,33 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const ROOT = join(import.meta.dirname, '../..');
-export const POPLIN = [process.execPath, join(ROOT, 'dist/poplin.mjs')] as const;
-export const TOPOLOGIES = join(ROOT, 'lab/topologies');
+/** Where the host finds the checkout, which may lie where the host's own /tmp is, or in a folder that only root may enter. */
+const TREE = '/run/tree';
+const TREE_FOLDERS = ['dist', 'lab', 'node_modules'] as const;
+const inTree = (path: string) => (path.startsWith(ROOT) ? join(TREE, relative(ROOT, path)) : path);
+export const POPLIN = [inTree(realpathSync(process.execPath)), join(TREE, 'dist/poplin.mjs')] as const;
+/** On the host; the machine has them in lab/topologies. */
+export const TOPOLOGIES = join(TREE, 'lab/topologies');
+export const TOPOLOGY_FILES = readdirSync(join(ROOT, 'lab/topologies')).toSorted();
 const NOBODY = 65534;
 const PREPARE = [
   // The machine's own namespaces are not this host's, nor those that other tests hold.
   "grep ' - nsfs ' /proc/self/mountinfo | cut -d' ' -f5 | xargs -r umount -l 2>/dev/null",
   'umount -l /run/netns 2>/dev/null',
-  'mount -t tmpfs -o mode=755 tmpfs /run && mount -t tmpfs -o mode=1777 tmpfs /tmp && ip link set lo up && echo ready && exec cat',
+  'mount -t tmpfs -o mode=755 tmpfs /run',
+  ...TREE_FOLDERS.map(
+    (folder) => `mkdir -p ${TREE}/${folder} && mount --bind "$ROOT/${folder}" ${TREE}/${folder}`,
+  ),
+  'mount -t tmpfs -o mode=1777 tmpfs /tmp && ip link set lo up && echo ready && exec cat',
 ].join('\n');
 const LISTING = [
-  'find /run /tmp /var/lib/poplin /var/lib/cni /etc/cni /opt/cni 2>/dev/null | sort',
+  'find /run /tmp -xdev 2>/dev/null | sort; find /var/lib/poplin /var/lib/cni /etc/cni /opt/cni 2>/dev/null | sort',
   'cut -d" " -f4-6 /proc/self/mountinfo | sort',
   'ip -o link; ip -o address; ip route show table all; ip -6 route show table all; ip rule; ip -6 rule; nft list ruleset',
 ].join('\n');
@@ -60,7 +70,10 @@ export class PrivateHost implements AsyncDisposable {
       '-c',
       PREPARE,
     ];
-    const holder = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const holder = spawn('unshare', args, {
+      env: { ...process.env, ROOT },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     const lines = createInterface({ input: holder.stdout as NodeJS.ReadableStream });
     const [line] = (await Promise.race([once(lines, 'line'), once(holder, 'exit')])) as [unknown];
     if (line !== 'ready') throw new Error(`no private host: unshare ended with ${String(line)}`);

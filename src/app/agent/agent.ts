@@ -96,7 +96,11 @@ class Agent implements AsyncDisposable {
     }
     mkdirSync(dirname(this.paths.subnetEnv), { recursive: true });
     this.namespace = this.resources.use(currentNamespace());
-    this.kernel = this.resources.use(RealKernel.open(this.namespace));
+    this.kernel = this.resources.use(
+      RealKernel.open(this.namespace, {
+        onError: (error) => options.logger.warn({ err: error }, 'kernel state read again'),
+      }),
+    );
     this.loop = this.resources.use(
       new KernelLoop({ ...CLOCK, kernel: this.kernel, owners: [OVERLAY, CNI], logger: options.logger }),
     );

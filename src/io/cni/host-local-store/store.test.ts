@@ -211,3 +211,13 @@ describe('errors', () => {
     await expect(net.run(() => {})).rejects.toThrow(/flock .*lock: still locked after 4 ms/);
   });
 });
+
+test('an address whose turn cannot be noted is given all the same, and belongs to its owner', async () => {
+  const { path, run, list } = open();
+  await run(() => undefined);
+  mkdirSync(join(path, 'last_reserved_ip.0'));
+  expect(await run((addresses) => addresses.reserve('10.1.0.2', A, 0))).toBe(true);
+  expect(await run((addresses) => addresses.lastReserved(0))).toBe('10.1.0.2');
+  expect(list()).toEqual(['10.1.0.2', 'last_reserved_ip.0', 'lock']);
+  expect(await run((addresses) => addresses.release(A))).toEqual(['10.1.0.2']);
+});

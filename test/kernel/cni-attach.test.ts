@@ -148,6 +148,17 @@ describe('what attachments of a network share', () => {
     await world.loop.inPlace('nothing');
   }
 
+  test('stays off the bridge when an ADD forces it off, and what is not in the way stays on', async () => {
+    const FORCED = { ...BRIDGE, name: 'forced', forceAddress: true, ipam: TWO };
+    await attach(BRIDGE, 'a');
+    await attach(FORCED, 'b');
+    await wholePass();
+    const text = world.sh('ip -o -4 address show cni0');
+    expect(text).toContain('10.75.0.1/24');
+    expect(text).not.toContain('10.71.0.1/24');
+    expect(world.sh('ip -o -6 address show cni0')).toContain('fd71::1/64');
+  });
+
   test('is not taken from them by an attachment of the same network that shares something else', async () => {
     const [ipv4 = ''] = await attach(BRIDGE, 'a');
     const before = world.sh('ip -o address show cni0');

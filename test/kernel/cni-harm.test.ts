@@ -1,5 +1,5 @@
 /** What must not harm a running pod, nor the host: lost records, renamed links, late DELs, router advertisements. */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { delay } from '#base/clock.ts';
@@ -155,6 +155,24 @@ test('the advertisement of these tests is one that a host believes', async () =>
     return world.sh('ip -6 route show default').includes('fe80::aa');
   });
 });
+
+test.for(CONFIGS)(
+  'an ADD of %s that cannot be recorded makes nothing, and the next one works',
+  async ([plugin, config]) => {
+    const before = world.hostText();
+    const folder = join(world.folder, 'attachments');
+    rmSync(folder, { recursive: true });
+    world.pod('a');
+    expect((await world.call(plugin, 'ADD', 'a', config)).exitStatus).toBe(1);
+    expect(world.hostText()).toBe(before);
+    expect(world.reserved(config.name)).toEqual([]);
+    mkdirSync(folder);
+    const [ipv4 = ''] = await attach(config, 'a');
+    world.removePod('a');
+    await until('it is seen to be gone', () => world.recorded().length === 0);
+    expect(pings(world.host, ipv4)).toBe(false);
+  },
+);
 
 describe('DEL needs a name, a container and an interface', () => {
   test.for(['poplin', 'bridge', 'host-local'])(

@@ -84,8 +84,8 @@ export class HostSide implements Disposable {
   begin(record: AttachmentRecord): Disposable {
     const { part } = record;
     const before = this.records.get(part);
-    this.attaching.add(part);
     if (before === undefined && record.dataDir !== undefined) this.keep({ ...record, objects: [] });
+    this.attaching.add(part);
     return {
       [Symbol.dispose]: () => {
         this.attaching.delete(part);
@@ -147,8 +147,8 @@ export class HostSide implements Disposable {
   }
 
   private keep(stored: StoredPart): void {
-    this.records.set(stored.part, stored);
     this.options.files.save(stored);
+    this.records.set(stored.part, stored);
   }
 
   private forget(part: string): void {
@@ -158,10 +158,11 @@ export class HostSide implements Disposable {
 
   /** Another wish for an attachment that is there: nothing fails because the disk does. */
   private change(stored: StoredPart): void {
-    const { loop, logger } = this.options;
+    const { loop, files, logger } = this.options;
     loop.want(stored.part, stored.objects);
+    this.records.set(stored.part, stored);
     try {
-      this.keep(stored);
+      files.save(stored);
     } catch (error) {
       logger.error({ part: stored.part, err: error }, 'attachment record not written');
     }

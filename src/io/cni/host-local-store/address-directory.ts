@@ -130,8 +130,18 @@ export class AddressDirectory implements ReservedAddresses {
     }
     closeSync(fd);
     this.remember(address, { file: address, content });
-    this.writeLastReserved(rangeSetIndex, address);
-    if (this.options.durability === 'power') this.syncDirectory();
+    this.lastByRangeSet.set(rangeSetIndex, address);
+    try {
+      this.writeLastReserved(rangeSetIndex, address);
+    } catch {
+      // A hint only: the address is reserved, and a later process begins its search elsewhere.
+    }
+    try {
+      if (this.options.durability === 'power') this.syncDirectory();
+    } catch (error) {
+      this.releaseAddress(address);
+      throw error;
+    }
     return true;
   }
 
@@ -241,7 +251,6 @@ export class AddressDirectory implements ReservedAddresses {
     } finally {
       closeSync(fd);
     }
-    this.lastByRangeSet.set(rangeSetIndex, address);
   }
 
   private syncDirectory(): void {

@@ -13,7 +13,8 @@ const ROOT = join(import.meta.dirname, '../..');
 /** Where the host finds the checkout, which may lie where the host's own /tmp is, or in a folder that only root may enter. */
 const TREE = '/run/tree';
 const TREE_FOLDERS = ['dist', 'lab', 'node_modules'] as const;
-const inTree = (path: string) => (path.startsWith(ROOT) ? join(TREE, relative(ROOT, path)) : path);
+/** The path by which the host finds a file of the checkout. */
+export const inTree = (path: string) => (path.startsWith(ROOT) ? join(TREE, relative(ROOT, path)) : path);
 export const POPLIN = [inTree(realpathSync(process.execPath)), join(TREE, 'dist/poplin.mjs')] as const;
 /** On the host; the machine has them in lab/topologies. */
 export const TOPOLOGIES = join(TREE, 'lab/topologies');

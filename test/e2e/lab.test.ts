@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { MatrixReport, StatusReport } from '#app/lab/index.ts';
 import { kubectlPath } from '../interop/kubectl.ts';
-import { type Outcome, POPLIN, PrivateHost, TOPOLOGIES } from './lab-host.ts';
+import { inTree, type Outcome, POPLIN, PrivateHost, TOPOLOGIES } from './lab-host.ts';
 
 const LAB = [...POPLIN, 'lab'];
 const SMALL = 'nodes: 2\npods: 1\n';
@@ -93,7 +93,7 @@ describe('a lab that is up', () => {
   });
 
   test('serves kubectl, in the fabric and in nodes', async () => {
-    const kubectl = kubectlPath();
+    const kubectl = inTree(kubectlPath());
     const nodes = await exec('fabric', kubectl, 'get', 'nodes', '-o', 'name');
     expect(nodes).toMatchObject({ code: 0, stdout: 'node/node1\nnode/node2\nnode/node3\n' });
     const { kubeconfig } = statusIn(await host.poplin('lab', 'status', '--json'));
@@ -317,9 +317,9 @@ describe('coming and going', () => {
     expect(await run('matrix')).toMatchObject({ code: 0 });
     expect((await run('exec', 'bridged1', '--', 'ip', '-br', 'link')).stdout).toContain('eth0');
     expect((await run('exec', 'node2', '--', 'ip', '-br', 'link')).stdout).toContain('cni0');
-    expect((await run('exec', 'fabric', '--', kubectlPath(), 'get', 'nodes', '-o', 'name')).stdout).toContain(
-      'node/node3',
-    );
+    expect(
+      (await run('exec', 'fabric', '--', inTree(kubectlPath()), 'get', 'nodes', '-o', 'name')).stdout,
+    ).toContain('node/node3');
     expect(await run('exec', 'nobody', '--', 'true')).toMatchObject({ code: 1 });
     // To root it is another user's.
     expect(await host.poplin('lab', 'status')).toMatchObject({ code: 1 });

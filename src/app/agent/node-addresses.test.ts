@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type KernelObject, stateOf } from '#core/kernel/index.ts';
+import { type Link, stateOf } from '#core/kernel/index.ts';
 import { describeDrift, findNodeAddresses } from './node-addresses.ts';
 
-const LINK: KernelObject = { kind: 'link', name: 'eth1', detail: { type: 'veth' }, up: true, mtuBytes: 1500 };
+const LINK: Link = { kind: 'link', name: 'eth1', detail: { type: 'veth' }, up: true, mtuBytes: 1500 };
 const STATE = stateOf([
   LINK,
   { kind: 'address', link: 'eth1', address: '10.0.0.5/24', scope: 'global' },
@@ -38,7 +38,7 @@ describe('the addresses of a node', () => {
       'link eth2 has no IPv4 address and the network has IPv4: name another with --iface, or give --public-ip',
     ],
   ])('are refused with a reason: %j', async (wishes, message) => {
-    const state = new Map(STATE).set('link eth2', { ...LINK, name: 'eth2' } as KernelObject);
+    const state = new Map(STATE).set('link eth2', { ...LINK, name: 'eth2' });
     await expect(findNodeAddresses(state, [4], wishes)).rejects.toThrow(message);
   });
 
@@ -46,7 +46,7 @@ describe('the addresses of a node', () => {
     const found = await findNodeAddresses(STATE, [4, 6], { iface: 'eth1' });
     expect(describeDrift(STATE, found)).toEqual([]);
     const moved = stateOf([
-      { ...LINK, mtuBytes: 1400 } as KernelObject,
+      { ...LINK, mtuBytes: 1400 },
       { kind: 'address', link: 'eth1', address: '10.0.0.9/24', scope: 'global' },
       { kind: 'address', link: 'eth1', address: 'fd00::5/64', scope: 'global' },
     ]);

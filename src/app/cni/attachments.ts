@@ -6,19 +6,7 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestHex } from '#base/hash.ts';
-import type { Attachment } from '#core/cni/index.ts';
-import type { KernelObject } from '#core/kernel/index.ts';
-import { parseStoredPart } from './stored-part.ts';
-
-export interface StoredPart {
-  /** The part's name in the desired state: the alias of the attachment's links. */
-  readonly part: string;
-  /** Empty while its ADD is under way. */
-  readonly objects: readonly KernelObject[];
-  readonly attachment: Attachment;
-  /** The folder host-local keeps the attachment's addresses in; absent where the addresses are not ours. */
-  readonly dataDir?: string;
-}
+import { parseStoredPart, type StoredPart } from './stored-part.ts';
 
 const SUFFIX = '.json';
 const ASIDE = '.damaged';

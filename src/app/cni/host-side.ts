@@ -15,8 +15,9 @@ import {
   type Link,
   sysctlLink,
 } from '#core/kernel/index.ts';
-import type { AttachmentFiles, StoredPart } from './attachments.ts';
+import type { AttachmentFiles } from './attachments.ts';
 import { withLinkRenamed } from './link-rename.ts';
+import type { StoredPart } from './stored-part.ts';
 import { Turns } from './turns.ts';
 
 /** The part of the agent's kernel loop that attaching needs. */

@@ -1,4 +1,4 @@
-export { AttachmentFiles, type StoredPart } from './attachments.ts';
+export { AttachmentFiles } from './attachments.ts';
 export type { HostLoop } from './host-side.ts';
 export {
   CniService,
@@ -7,3 +7,4 @@ export {
   type RecordedDel,
   rootedAddresses,
 } from './service.ts';
+export type { StoredPart } from './stored-part.ts';

@@ -1,8 +1,18 @@
 /** The text of an attachment's record, checked: what comes out can be planned and sent, whatever has become of the file. */
 import { z } from 'zod';
 import { canonicalIp, parseMac, parsePrefix } from '#base/ip/index.ts';
+import type { Attachment } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
-import type { StoredPart } from './attachments.ts';
+
+export interface StoredPart {
+  /** The part's name in the desired state: the alias of the attachment's links. */
+  readonly part: string;
+  /** Empty while its ADD is under way. */
+  readonly objects: readonly KernelObject[];
+  readonly attachment: Attachment;
+  /** The folder host-local keeps the attachment's addresses in; absent where the addresses are not ours. */
+  readonly dataDir?: string;
+}
 
 const ip = z.string().refine((text) => canonicalIp(text) === text);
 const prefix = z.string().refine((text) => parsePrefix(text) !== undefined);

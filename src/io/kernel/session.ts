@@ -102,7 +102,10 @@ export class KernelSession implements Disposable {
       const { messages, sources } = batch;
       batch = new Batch();
       const note = (found: readonly MessageFailure[]) => {
-        for (const failure of found) failures.push(describeFailure(sources, failure));
+        for (const failure of found) {
+          const op = sources[failure.index] ?? sources[0];
+          if (op !== undefined) failures.push(describeFailure(op, failure));
+        }
       };
       const isSlow = stage === 'link' && sources.some((op) => op.verb === 'remove');
       if (isSlow || messages.length > SYNC_MESSAGES) {
@@ -148,7 +151,7 @@ export class KernelSession implements Disposable {
     const reasons = new Map(outcome.failures.map((failure) => [opIndex[failure.index] ?? -1, failure]));
     const [first] = outcome.failures;
     for (const [at, op] of ops.entries()) {
-      failures.push(describeFailure([op], { ...(reasons.get(at) ?? (first as MessageFailure)), index: 0 }));
+      failures.push(describeFailure(op, reasons.get(at) ?? (first as MessageFailure)));
     }
   }
 }
@@ -200,8 +203,7 @@ function stageOf(op: KernelOp): Stage {
   return kind.startsWith('nft-') ? 'nft' : 'route';
 }
 
-function describeFailure(sources: readonly KernelOp[], failure: MessageFailure): OpFailure {
-  const op = sources[failure.index] ?? (sources[0] as KernelOp);
+function describeFailure(op: KernelOp, failure: MessageFailure): OpFailure {
   const text =
     failure.message === undefined
       ? errnoText(failure.code)

@@ -1,0 +1,177 @@
+/**
+ * The resident memory of a real agent that knows N remote nodes: the released program in a namespace of its own, against the embedded
+ * API server in another, reached over a veth pair with TLS and a token.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { agentPaths, fetchStatus } from '#app/agent/index.ts';
+import { startApiServer } from '#app/apiserver/index.ts';
+import { LEASE_NAMESPACE, leaseToObject } from '#core/lease/index.ts';
+import { RESOURCES } from '#core/store/index.ts';
+import { systemClock, systemRandom } from '#io/clock/index.ts';
+import { createKubeStore } from '#io/kube/index.ts';
+import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
+import { remoteSubnets, UNDERLAY_ADDRESS } from './content.ts';
+
+const SERVER_ADDRESS = '172.31.255.254';
+const SETTLE_MS = 8000;
+const READY_MS = 60_000;
+
+export interface AgentMemory {
+  /** VmRSS some seconds after it was ready, MiB. */
+  readonly rssMb: number;
+  /** VmHWM: the most it ever had. */
+  readonly peakMb: number;
+  readonly readyMs: number;
+}
+
+export async function measureMemory(nodes: number, program: string, folder: string): Promise<AgentMemory> {
+  const place = join(folder, `memory-${nodes}`);
+  mkdirSync(place);
+  await fillStore(nodes, join(place, 'store'));
+  const [far, near] = [join(place, 'server-ns'), join(place, 'agent-ns')];
+  for (const path of [far, near]) createNamespace(path).close();
+  const processes: ChildProcess[] = [];
+  try {
+    connect(far, near);
+    const server = startServer(far, place, program);
+    processes.push(server);
+    await waitForLine(server);
+    return await runAgent(near, place, program, nodes, processes);
+  } finally {
+    for (const child of processes) await end(child);
+    for (const path of [far, near]) removeNamespace(path);
+  }
+}
+
+async function fillStore(nodes: number, databasePath: string): Promise<void> {
+  const server = await startApiServer({ host: '127.0.0.1', port: 0, databasePath });
+  const store = createKubeStore(
+    { server: server.url, source: 'bench' },
+    { clock: systemClock, random: systemRandom },
+  );
+  const metadata = { name: LEASE_NAMESPACE };
+  await store.create(RESOURCES.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata });
+  const now = Date.now();
+  const leases = remoteSubnets(nodes).map(({ vtepMac, ...subnet }) =>
+    leaseToObject({
+      ...subnet,
+      ownerUid: crypto.randomUUID(),
+      backendType: 'vxlan',
+      backendData: { VNI: 1, VtepMAC: vtepMac },
+      acquiredAtMs: now,
+      renewedAtMs: now,
+      durationSec: 86_400,
+      reserved: false,
+    }),
+  );
+  const create = async () => {
+    for (let lease = leases.pop(); lease !== undefined; lease = leases.pop()) {
+      await store.create(RESOURCES.leases, lease, { namespace: LEASE_NAMESPACE });
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, create));
+  store.close();
+  await server.close();
+}
+
+function connect(far: string, near: string): void {
+  const ip = (netns: string, ...args: string[]) => execFileSync('nsenter', [`--net=${netns}`, 'ip', ...args]);
+  ip(far, 'link', 'add', 'to-agent', 'type', 'veth', 'peer', 'name', 'eth0');
+  execFileSync('sh', [
+    '-c',
+    `nsenter --net=${near} sleep 5 & nsenter --net=${far} ip link set eth0 netns $!; kill $!`,
+  ]);
+  for (const [netns, link, address] of [
+    [far, 'to-agent', SERVER_ADDRESS],
+    [near, 'eth0', UNDERLAY_ADDRESS],
+  ] as const) {
+    ip(netns, 'link', 'set', 'lo', 'up');
+    ip(netns, 'address', 'add', `${address}/12`, 'dev', link);
+    ip(netns, 'link', 'set', link, 'up');
+  }
+  ip(near, 'route', 'add', 'default', 'via', SERVER_ADDRESS);
+}
+
+function startServer(netns: string, place: string, program: string): ChildProcess {
+  const file = (name: string) => join(place, name);
+  const subject = ['-subj', '/CN=bench', '-addext', `subjectAltName=IP:${SERVER_ADDRESS}`];
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', file('key.pem')];
+  execFileSync('openssl', ['req', '-x509', ...key, '-out', file('cert.pem'), '-days', '2', ...subject], {
+    stdio: 'ignore',
+  });
+  writeFileSync(file('token'), crypto.randomUUID());
+  const args = [
+    'apiserver',
+    '--listen',
+    `${SERVER_ADDRESS}:6443`,
+    '--db',
+    file('store'),
+    '--log-level',
+    'warn',
+  ];
+  const tls = ['--tls-cert', file('cert.pem'), '--tls-key', file('key.pem'), '--token-file', file('token')];
+  const command = [process.execPath, program, ...args, ...tls, '--write-kubeconfig', file('kubeconfig')];
+  return spawn('nsenter', [`--net=${netns}`, ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+async function runAgent(
+  netns: string,
+  place: string,
+  program: string,
+  nodes: number,
+  processes: ChildProcess[],
+): Promise<AgentMemory> {
+  const root = join(place, 'root');
+  const netConf = join(place, 'net-conf.json');
+  writeFileSync(
+    netConf,
+    JSON.stringify({ Network: '10.0.0.0/8', SubnetLen: 24, Backend: { Type: 'vxlan' } }),
+  );
+  const flags = ['--node-name', 'bench', '--register-node', '--root-dir', root, '--net-conf', netConf];
+  const command = [process.execPath, program, 'agent', ...flags, '--kubeconfig', join(place, 'kubeconfig')];
+  const started = performance.now();
+  // nsenter becomes the agent: its pid is the agent's
+  const agent = spawn('nsenter', [`--net=${netns}`, ...command], { stdio: ['ignore', 'ignore', 'ignore'] });
+  processes.push(agent);
+  await untilReady(agentPaths(root).statusSocket, agent);
+  const readyMs = Math.round(performance.now() - started);
+  const routes = execFileSync(
+    'nsenter',
+    [`--net=${netns}`, 'ip', '-4', 'route', 'show', 'dev', 'flannel.1'],
+    { encoding: 'utf8' },
+  );
+  const found = routes.trim().split('\n').length;
+  if (found !== nodes) throw new Error(`the agent has routes to ${found} nodes, not ${nodes}`);
+  await sleep(SETTLE_MS);
+  const status = readFileSync(`/proc/${agent.pid}/status`, 'utf8');
+  const mib = (field: string) =>
+    Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 102.4) / 10;
+  return { rssMb: mib('VmRSS'), peakMb: mib('VmHWM'), readyMs };
+}
+
+async function untilReady(socket: string, agent: ChildProcess): Promise<void> {
+  const deadline = Date.now() + READY_MS;
+  for (;;) {
+    const status = await fetchStatus(socket).catch(() => undefined);
+    if (status?.ready) return;
+    if (agent.exitCode !== null || Date.now() > deadline) throw new Error('the agent did not become ready');
+    await sleep(20);
+  }
+}
+
+async function waitForLine(child: ChildProcess): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.once('data', () => resolve());
+    child.once('exit', (code) => reject(new Error(`the API server ended with status ${code}`)));
+  });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await gone;
+}

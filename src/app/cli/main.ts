@@ -1,6 +1,6 @@
 /** The command line: `poplin COMMAND`. Errors people can act on are one line; others show where they came from. */
 import { Command, CommanderError } from 'commander';
-import { keepHeapSmall } from '#io/memory/index.ts';
+import { keepHeapSmall, restartSmall } from '#io/memory/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 
 /** Errors whose message says all: what is wrong with what the user gave, or what the machine lacks. */
@@ -15,6 +15,7 @@ const TOLD_IN_ONE_LINE = new Set([
 /** Only the code of the command that was asked for is loaded: an agent lives long, and must be small. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   agent: async () => {
+    restartSmall();
     keepHeapSmall();
     return (await import('#app/agent/index.ts')).agentCommand();
   },

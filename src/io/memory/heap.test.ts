@@ -1,4 +1,8 @@
 /** The heap of this very process: what is garbage goes back to the system, what is held stays. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { expect, test, vi } from 'vitest';
 import { keepHeapSmall, releaseHeap } from './heap.ts';
@@ -33,4 +37,19 @@ test('a quiet process gives a burst back by itself', async () => {
   expect(fill(300_000)).toHaveLength(300_000);
   expect(heapBytes() - before).toBeGreaterThan(20 * MEGABYTES);
   await vi.waitFor(() => expect(heapBytes() - before).toBeLessThan(10 * MEGABYTES), { timeout: 20_000 });
+});
+
+test('a process starts itself anew once, with its own arguments', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'poplin-restart-'));
+  const file = join(folder, 'main.mjs');
+  const heap = JSON.stringify(new URL('./heap.ts', import.meta.url).href);
+  const report = '({ flags: process.execArgv, args: process.argv.slice(2), pid: process.pid })';
+  writeFileSync(file, `(await import(${heap})).restartSmall(); console.log(JSON.stringify(${report}));`);
+  const { stdout, pid } = spawnSync(process.execPath, [file, 'agent', '--help'], { encoding: 'utf8' });
+  rmSync(folder, { recursive: true });
+  expect(JSON.parse(stdout)).toEqual({
+    flags: ['--no-concurrent-recompilation'],
+    args: ['agent', '--help'],
+    pid,
+  });
 });

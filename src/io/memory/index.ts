@@ -1,1 +1,1 @@
-export { keepHeapSmall, releaseHeap } from './heap.ts';
+export { keepHeapSmall, releaseHeap, restartSmall } from './heap.ts';

@@ -25,9 +25,9 @@ const START_FLAG = '--no-concurrent-recompilation';
  * anything else is done. Costs 20 ms once. Where Node has no execve, the process stays as it is.
  */
 export function restartSmall(): void {
-  const { argv, env, execArgv, execPath, execve } = process;
-  if (execve === undefined || execArgv.includes(START_FLAG)) return;
-  execve.call(process, execPath, [execPath, ...execArgv, START_FLAG, ...argv.slice(1)], env);
+  const { argv, env, execArgv, execPath } = process;
+  if (execArgv.includes(START_FLAG)) return;
+  process.execve?.(execPath, [execPath, ...execArgv, START_FLAG, ...argv.slice(1)], env);
 }
 
 /**

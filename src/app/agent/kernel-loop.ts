@@ -74,6 +74,7 @@ export class KernelLoop implements AsyncDisposable {
   private readonly conflicts = new Map<string, string>();
   private readonly retries: Backoff;
   private retry: Disposable | undefined;
+  private resync: Disposable | undefined;
   private waiters: readonly Waiter[] = [];
   private firstPassOps: number | undefined;
   private passes = 0;
@@ -101,7 +102,6 @@ export class KernelLoop implements AsyncDisposable {
     this.runner ??= createReconciler({
       clock,
       random,
-      maxIntervalMs: RESYNC_MS,
       backoff: BACKOFF,
       run: (signal, reasons) => this.pass(signal, reasons),
       onError: (error, failures, retryInMs) => {
@@ -155,9 +155,11 @@ export class KernelLoop implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.subscription[Symbol.dispose]();
     this.retry?.[Symbol.dispose]();
+    this.resync?.[Symbol.dispose]();
     await this.runner?.stop();
     await this.queue;
     this.retry?.[Symbol.dispose]();
+    this.resync?.[Symbol.dispose]();
   }
 
   private async pass(signal: AbortSignal, reasons: ReadonlySet<string>): Promise<void> {
@@ -165,7 +167,7 @@ export class KernelLoop implements AsyncDisposable {
     const nowMs = this.options.clock.now();
     const whole = this.wholePass || nowMs - this.comparedAtMs >= RESYNC_MS;
     this.wholePass = false;
-    if (whole) this.comparedAtMs = nowMs;
+    if (whole) this.compareAgainAfter(nowMs);
     const only = this.desired.takeDirty();
     for (const key of this.dirty) only.add(key);
     this.dirty.clear();
@@ -180,6 +182,13 @@ export class KernelLoop implements AsyncDisposable {
       throw error;
     }
     this.wakeWaiters();
+  }
+
+  /** The next whole comparison is due a minute after this one, whatever passes there are between. */
+  private compareAgainAfter(nowMs: number): void {
+    this.comparedAtMs = nowMs;
+    this.resync?.[Symbol.dispose]();
+    this.resync = this.options.clock.setTimeout(RESYNC_MS, () => this.runner?.trigger('resync'));
   }
 
   /** Plans and applies; between the two nobody else may. */

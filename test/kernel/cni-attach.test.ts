@@ -236,14 +236,4 @@ describe('every plugin', () => {
     }
     expect(world.reserved(config.name)).toEqual([]);
   });
-
-  test.for(['CHECK', 'STATUS', 'GC'])('%s is refused, not pretended', async (command) => {
-    world.pod('a');
-    const { exitStatus, json } = await world.call('poplin', command, 'a', {
-      ...POPLIN,
-      prevResult: { cniVersion: '1.1.0' },
-    });
-    expect(exitStatus).toBe(1);
-    expect(json).toMatchObject({ msg: expect.stringMatching(new RegExp(`${command}.*not served`)) });
-  });
 });

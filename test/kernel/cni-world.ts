@@ -106,7 +106,7 @@ export class CniWorld implements AsyncDisposable {
 
   /** What a crash leaves: all of it. */
   async stop(): Promise<void> {
-    this.service[Symbol.dispose]();
+    await this.service[Symbol.asyncDispose]();
     await this.loop[Symbol.asyncDispose]();
     this.kernel[Symbol.dispose]();
     this.namespace.close();
@@ -134,8 +134,21 @@ export class CniWorld implements AsyncDisposable {
     this.pods.delete(path);
   }
 
-  /** Calls a plugin for a pod, as the server does. */
+  /** Calls a plugin for a pod, as the server does. What a DEL leaves for later is done when this returns. */
   async call(
+    plugin: string,
+    command: string,
+    pod: string,
+    config: object,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
+    const answer = await this.answer(plugin, command, pod, config, environment);
+    await this.service.settled();
+    return answer;
+  }
+
+  /** The same, no later than the runtime hears of it. */
+  async answer(
     plugin: string,
     command: string,
     pod: string,
@@ -174,6 +187,17 @@ export class CniWorld implements AsyncDisposable {
     } catch {
       return [];
     }
+  }
+
+  /** Takes away what host-local wrote down of a network. */
+  release(network: string): void {
+    for (const name of this.reserved(network)) rmSync(join(this.folder, 'networks', network, name));
+  }
+
+  /** Takes away what is written down of all attachments. */
+  loseRecords(): void {
+    for (const name of readdirSync(join(this.folder, 'attachments')))
+      rmSync(join(this.folder, 'attachments', name));
   }
 
   /** The parts that are recorded on disk. */

@@ -6,9 +6,9 @@ import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { AttachmentFiles, CniService, rootedAddresses } from '#app/cni/index.ts';
+import { AttachmentFiles, CniService, type LeaseFacts, rootedAddresses } from '#app/cni/index.ts';
 import type { IpFamily } from '#base/ip/index.ts';
-import { CNI_ERROR, CniError, type NodeFacts } from '#core/cni/index.ts';
+import { CNI_ERROR, CniError } from '#core/cni/index.ts';
 import { CNI, OVERLAY, ownerOf } from '#core/kernel/index.ts';
 import {
   enabledFamilies,
@@ -80,7 +80,7 @@ class Agent implements AsyncDisposable {
   private readonly kernel: RealKernel;
   private readonly loop: KernelLoop;
   private readonly offload: OffloadKeeper;
-  private facts: Omit<NodeFacts, 'host' | 'pod'> | undefined;
+  private facts: LeaseFacts | undefined;
   private member: OverlayMember | undefined;
   private ready = false;
   /** Why this node will not become ready until its configuration is another. */

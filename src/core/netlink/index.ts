@@ -59,8 +59,10 @@ export {
   ROUTE_GROUPS,
 } from './route/dump.ts';
 export { encodeOp } from './route/encode.ts';
+export { encodeGroupLink, encodeRemoveGroup } from './route/encode-group.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
 export { RouteMirror } from './route/mirror.ts';
+export { snapshotOf, snapshotRequests } from './route/snapshot.ts';
 
 /** Every codec of rtnetlink and generic netlink, by name. */
 export const NETLINK_CODECS: readonly RegisteredCodec[] = [

@@ -11,6 +11,7 @@ import {
   type KernelObject,
   type KernelOp,
   type KernelState,
+  type Link,
   type OpFailure,
 } from '#core/kernel/index.ts';
 import {
@@ -24,8 +25,9 @@ import {
 import { NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { isNotFound, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkMonitor } from '#io/netlink/index.ts';
+import { LinkRemover } from './link-remover.ts';
 import { Recovery } from './recovery.ts';
-import { KernelSession } from './session.ts';
+import { describeFailure, KernelSession } from './session.ts';
 import { readFollowed } from './sysctl.ts';
 
 export interface RealKernelOptions {
@@ -44,6 +46,7 @@ export class RealKernel implements Kernel {
   private readonly nftMonitor: NetlinkMonitor;
   private readonly listeners = new Set<KernelListener>();
   private readonly sysctls = new Set<string>();
+  private remover: LinkRemover | undefined;
   private changed = new Set<string>();
   private readonly onError: (error: unknown) => void;
   private readonly recovery = new Recovery(() => this.reporting(() => this.drain()));
@@ -123,6 +126,23 @@ export class RealKernel implements Kernel {
     return run;
   }
 
+  async removeAside(links: readonly Link[]): Promise<readonly OpFailure[]> {
+    const present = links.flatMap((object) => {
+      const index = this.routes.indexOf(object.name);
+      return index === undefined ? [] : [{ object, index }];
+    });
+    if (present.length === 0) return [];
+    this.remover ??= new LinkRemover(this.session.namespace);
+    const failures = await this.remover.remove(present.map(({ index }) => index));
+    this.reporting(() => this.drain());
+    return failures
+      .filter(({ code }) => code !== 'ENODEV')
+      .flatMap((failure) => {
+        const found = failure.index < 0 ? present : present.slice(failure.index, failure.index + 1);
+        return found.map(({ object }) => describeFailure({ verb: 'remove', object }, failure));
+      });
+  }
+
   watch(listener: KernelListener): Disposable {
     this.listeners.add(listener);
     return { [Symbol.dispose]: () => this.listeners.delete(listener) };
@@ -138,6 +158,7 @@ export class RealKernel implements Kernel {
     this.recovery[Symbol.dispose]();
     this.routeMonitor.close();
     this.nftMonitor.close();
+    this.remover?.[Symbol.dispose]();
     this.session[Symbol.dispose]();
   }
 

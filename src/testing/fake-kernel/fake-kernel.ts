@@ -11,6 +11,7 @@ import {
   type KernelOp,
   type KernelState,
   keyOf,
+  type Link,
   type OpFailure,
   ownerOf,
 } from '#core/kernel/index.ts';
@@ -53,6 +54,11 @@ export class FakeKernel implements Kernel {
     for (const op of ops) this.journal.push(describeOp(op));
     this.refresh();
     return Promise.resolve({ applied: ops.length - failures.length, failures });
+  }
+
+  async removeAside(links: readonly Link[]): Promise<readonly OpFailure[]> {
+    const present = links.filter((link) => this.all.has(keyOf(link)));
+    return (await this.apply(present.map((object) => ({ verb: 'remove', object })))).failures;
   }
 
   watch(listener: KernelListener): Disposable {

@@ -6,9 +6,8 @@ import type { JsonObject } from '../spec/json.ts';
 import { parseNetworkConfig } from '../spec/network-config.ts';
 import type { CniResult } from '../spec/result.ts';
 import { CNI_VERSIONS, type CniVersion, isAtLeast, versionReply } from '../spec/version.ts';
-import { parseHostLocalConfig } from './host-local/index.ts';
 import { attachmentAlias } from './identity.ts';
-import { openIpam, openIpamToGiveBack } from './ipam.ts';
+import { chooseOwnIpam, isOwnIpam, openIpam, openIpamToGiveBack } from './ipam.ts';
 import { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';
 
 const dualStack = {
@@ -56,6 +55,23 @@ const ROWS: Readonly<Record<string, Row>> = {
     ip6: { interface: 0, address: '::1/128' },
     removed: [],
   },
+  static: {
+    config: {
+      ipam: {
+        type: 'static',
+        addresses: [
+          { address: '10.1.0.2/24', gateway: '10.1.0.1' },
+          { address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+        ],
+        routes: [{ dst: '0.0.0.0/0' }],
+      },
+    },
+    interfaces: [],
+    ip4: { address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    ip6: { address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+    routes: [{ dst: '0.0.0.0/0' }],
+    removed: [],
+  },
   poplin: {
     config: {},
     interfaces: [/^pop[0-9a-f]{11}$/, /^eth0$/],
@@ -68,14 +84,30 @@ const ROWS: Readonly<Record<string, Row>> = {
 
 const exercised = new Set<string>();
 
+/** What the bridge before a chained plugin reports. */
+const PREVIOUS: CniResult = {
+  interfaces: [
+    { name: 'cni0', mac: '02:00:00:00:00:01' },
+    { name: 'veth1', mac: '02:00:00:00:00:02' },
+    { name: 'eth0', mac: '02:00:00:00:00:03', sandbox: '/run/netns/pod1' },
+  ],
+  ips: [
+    { interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+  ],
+  routes: [],
+};
+
 function configOf(type: string, cniVersion: CniVersion): JsonObject {
-  return { ...ROWS[type]?.config, cniVersion, name: 'net', type };
+  const isChained = INTERFACE_PLUGINS.get(type)?.chained === true;
+  const prevResult = isChained && { prevResult: encodeResult(PREVIOUS, cniVersion) };
+  return { ...ROWS[type]?.config, ...prevResult, cniVersion, name: 'net', type };
 }
 
 async function resultOf(type: string, config: JsonObject): Promise<CniResult> {
-  if (INTERFACE_PLUGINS.has(type)) return (await planAddOn(type, config, nodeFacts())).result;
+  if (!isOwnIpam(type)) return (await planAddOn(type, config, nodeFacts())).result;
   const network = parseNetworkConfig(config);
-  const choice = { kind: 'host-local', config: parseHostLocalConfig(network) } as const;
+  const choice = chooseOwnIpam(type, network, '');
   return openIpam(choice, network, cniEnvironment(), memoryIpam()).add();
 }
 
@@ -116,7 +148,7 @@ describe.each(PLUGIN_TYPES)('%s', (type) => {
 
   test.each(CNI_VERSIONS)('DEL in %s removes what ADD made, and does so twice', async (version) => {
     const config = configOf(type, version);
-    if (INTERFACE_PLUGINS.has(type)) {
+    if (!isOwnIpam(type)) {
       const { hostObjects } = await planAddOn(type, config, nodeFacts());
       const { hostRemovals } = planDelOn(type, config, nodeFacts({}, hostObjects));
       expect(hostRemovals.map((object) => object.kind)).toEqual(row.removed);
@@ -124,7 +156,7 @@ describe.each(PLUGIN_TYPES)('%s', (type) => {
     } else {
       const ports = memoryIpam();
       const network = parseNetworkConfig(config);
-      const choice = { kind: 'host-local', config: parseHostLocalConfig(network) } as const;
+      const choice = chooseOwnIpam(type, network, '');
       const ipam = openIpam(choice, network, cniEnvironment(), ports);
       const first = await ipam.add();
       const back = openIpamToGiveBack(type, network, cniEnvironment({ command: 'DEL' }), ports);

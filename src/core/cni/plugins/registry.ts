@@ -1,16 +1,14 @@
-/** The plugins by the name they are installed under. host-local makes no interface: its operations are in host-local/. */
+/** The plugins by the name they are installed under. IPAM plugins make no interface: see ipam.ts. */
 import { CNI_VERSIONS, CURRENT_VERSION } from '../spec/version.ts';
 import { bridgePlugin } from './bridge/index.ts';
 import type { InterfacePlugin } from './definition.ts';
+import { IPAM_PLUGINS } from './ipam.ts';
 import { loopbackPlugin } from './loopback/index.ts';
 import { poplinPlugin } from './poplin/index.ts';
 
 export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
   [bridgePlugin, loopbackPlugin, poplinPlugin].map((plugin) => [plugin.type, plugin]),
 );
-
-/** IPAM plugins served in this process. */
-export const IPAM_PLUGINS: readonly string[] = ['host-local'];
 
 /** Every name we answer to. */
 export const PLUGIN_TYPES: readonly string[] = [...INTERFACE_PLUGINS.keys(), ...IPAM_PLUGINS].sort();

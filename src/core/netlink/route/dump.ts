@@ -24,6 +24,11 @@ export function dumpRequests(kinds: readonly DumpKind[] = DUMP_KINDS): Uint8Arra
   return DUMP_KINDS.filter((kind) => kinds.includes(kind)).flatMap(requestsOf);
 }
 
+/** Dumps all routes of both families, whoever made them: for namespaces that have few. */
+export function everyRouteRequests(): Uint8Array[] {
+  return FAMILIES.map((family) => routeDump(family, 0));
+}
+
 function requestsOf(kind: DumpKind): Uint8Array[] {
   switch (kind) {
     case 'link':

@@ -10,9 +10,16 @@ const BRIDGE = {
   isGateway: true,
   ipam: { type: 'host-local', ranges: [[{ subnet: '10.71.0.0/24' }], [{ subnet: 'fd71::/64' }]] },
 };
+const PTP = {
+  ...BRIDGE,
+  name: 'pairs',
+  type: 'ptp',
+  ipam: { ...BRIDGE.ipam, routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }] },
+};
 const KINDS = [
   ['poplin', POPLIN],
   ['bridge', BRIDGE],
+  ['ptp', PTP],
 ] as const;
 
 let world: CniWorld;
@@ -79,7 +86,7 @@ describe.each(KINDS)('GC of %s', (plugin, config) => {
     await world.service.settled();
     expect(world.recorded()).toHaveLength(2);
     expect(world.reserved(config.name)).toHaveLength(2);
-    const gateway = plugin === 'bridge' ? ['10.71.0.1', 'fd71::1'] : ['192.168.70.1', 'fd70::1'];
+    const gateway = plugin !== 'poplin' ? ['10.71.0.1', 'fd71::1'] : ['192.168.70.1', 'fd70::1'];
     for (const address of gateway) expect(pings(world.pod('b'), address), address).toBe(true);
     expect((await world.call('bridge', 'CHECK', 'd', other)).exitStatus).toBe(0);
     // The pods that lost their network can be attached anew.
@@ -129,7 +136,7 @@ describe.each(KINDS)('DEL of %s is answered before the link is taken apart', (pl
     const request = await add(plugin, config, 'a');
     const reserved = world.reserved(config.name);
     expect(reserved).toHaveLength(2);
-    const target = plugin === 'bridge' ? '10.71.0.1' : '192.168.70.1';
+    const target = plugin !== 'poplin' ? '10.71.0.1' : '192.168.70.1';
     expect(pings(world.pod('a'), target)).toBe(true);
     expect((await world.answer(plugin, 'DEL', 'a', request)).exitStatus).toBe(0);
     const held = world.reserved(config.name);

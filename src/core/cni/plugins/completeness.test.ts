@@ -80,6 +80,14 @@ const ROWS: Readonly<Record<string, Row>> = {
     routes: gateways,
     removed: ['link'],
   },
+  ptp: {
+    config: { ipam: dualStack },
+    interfaces: [/^veth[0-9a-f]{8}$/, /^eth0$/],
+    ip4: { interface: 1, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    ip6: { interface: 1, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+    routes: [{ dst: '0.0.0.0/0' }],
+    removed: ['link'],
+  },
 };
 
 const exercised = new Set<string>();

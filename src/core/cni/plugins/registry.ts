@@ -5,9 +5,10 @@ import type { InterfacePlugin } from './definition.ts';
 import { IPAM_PLUGINS } from './ipam.ts';
 import { loopbackPlugin } from './loopback/index.ts';
 import { poplinPlugin } from './poplin/index.ts';
+import { ptpPlugin } from './ptp/index.ts';
 
 export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
-  [bridgePlugin, loopbackPlugin, poplinPlugin].map((plugin) => [plugin.type, plugin]),
+  [bridgePlugin, loopbackPlugin, poplinPlugin, ptpPlugin].map((plugin) => [plugin.type, plugin]),
 );
 
 /** Every name we answer to. */

@@ -6,6 +6,7 @@ import type { JsonObject } from '../spec/json.ts';
 import { parseNetworkConfig } from '../spec/network-config.ts';
 import type { CniResult } from '../spec/result.ts';
 import { CNI_VERSIONS, type CniVersion, isAtLeast, versionReply } from '../spec/version.ts';
+import type { NodeFacts } from './definition.ts';
 import { attachmentAlias } from './identity.ts';
 import { chooseOwnIpam, isOwnIpam, openIpam, openIpamToGiveBack } from './ipam.ts';
 import { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';
@@ -31,7 +32,7 @@ const gateways = [
   { dst: '0.0.0.0/0', gw: '169.254.1.1' },
   { dst: '::/0', gw: 'fe80::1' },
 ];
-const ROWS: Readonly<Record<string, Row>> = {
+const INTERFACE_ROWS: Readonly<Record<string, Row>> = {
   bridge: {
     config: { isGateway: true, ipam: dualStack },
     interfaces: [/^cni0$/, /^veth[0-9a-f]{8}$/, /^eth0$/],
@@ -90,6 +91,21 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
 };
 
+/** What a chained plugin gets from the one before it, and passes on. */
+const PASSED_ON: Omit<Row, 'config'> = {
+  interfaces: [/^cni0$/, /^veth1$/, /^eth0$/],
+  ip4: { interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+  ip6: { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+  removed: [],
+};
+
+const ROWS: Readonly<Record<string, Row>> = {
+  ...INTERFACE_ROWS,
+  sbr: { config: {}, ...PASSED_ON },
+  tuning: { config: { sysctl: { 'net.core.somaxconn': '500' }, mtu: 1400 }, ...PASSED_ON },
+  vrf: { config: { vrfname: 'red' }, ...PASSED_ON },
+};
+
 const exercised = new Set<string>();
 
 /** What the bridge before a chained plugin reports. */
@@ -112,8 +128,14 @@ function configOf(type: string, cniVersion: CniVersion): JsonObject {
   return { ...ROWS[type]?.config, ...prevResult, cniVersion, name: 'net', type };
 }
 
+/** A chained plugin finds the container's interface. */
+function factsFor(type: string): NodeFacts {
+  const isChained = INTERFACE_PLUGINS.get(type)?.chained === true;
+  return nodeFacts({}, [], isChained ? [{ kind: 'link', name: 'eth0', detail: { type: 'veth' } }] : []);
+}
+
 async function resultOf(type: string, config: JsonObject): Promise<CniResult> {
-  if (!isOwnIpam(type)) return (await planAddOn(type, config, nodeFacts())).result;
+  if (!isOwnIpam(type)) return (await planAddOn(type, config, factsFor(type))).result;
   const network = parseNetworkConfig(config);
   const choice = chooseOwnIpam(type, network, '');
   return openIpam(choice, network, cniEnvironment(), memoryIpam()).add();
@@ -157,7 +179,7 @@ describe.each(PLUGIN_TYPES)('%s', (type) => {
   test.each(CNI_VERSIONS)('DEL in %s removes what ADD made, and does so twice', async (version) => {
     const config = configOf(type, version);
     if (!isOwnIpam(type)) {
-      const { hostObjects } = await planAddOn(type, config, nodeFacts());
+      const { hostObjects } = await planAddOn(type, config, factsFor(type));
       const { hostRemovals } = planDelOn(type, config, nodeFacts({}, hostObjects));
       expect(hostRemovals.map((object) => object.kind)).toEqual(row.removed);
       expect(planDelOn(type, config, nodeFacts()).hostRemovals).toEqual([]);

@@ -2,18 +2,32 @@
 import { CNI_VERSIONS, CURRENT_VERSION } from '../spec/version.ts';
 import { bridgePlugin } from './bridge/index.ts';
 import type { InterfacePlugin } from './definition.ts';
+import { dummyPlugin } from './dummy/index.ts';
+import { hostDevicePlugin } from './host-device/index.ts';
 import { IPAM_PLUGINS } from './ipam.ts';
 import { loopbackPlugin } from './loopback/index.ts';
 import { poplinPlugin } from './poplin/index.ts';
 import { ptpPlugin } from './ptp/index.ts';
 import { sbrPlugin } from './sbr/index.ts';
+import { ipvlanPlugin, macvlanPlugin, vlanPlugin } from './stacked/index.ts';
 import { tuningPlugin } from './tuning/index.ts';
 import { vrfPlugin } from './vrf/index.ts';
 
 export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
-  [bridgePlugin, loopbackPlugin, poplinPlugin, ptpPlugin, sbrPlugin, tuningPlugin, vrfPlugin].map(
-    (plugin) => [plugin.type, plugin],
-  ),
+  [
+    bridgePlugin,
+    dummyPlugin,
+    hostDevicePlugin,
+    ipvlanPlugin,
+    loopbackPlugin,
+    macvlanPlugin,
+    poplinPlugin,
+    ptpPlugin,
+    sbrPlugin,
+    tuningPlugin,
+    vlanPlugin,
+    vrfPlugin,
+  ].map((plugin) => [plugin.type, plugin]),
 );
 
 /** Every name we answer to. */

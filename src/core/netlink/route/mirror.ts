@@ -99,6 +99,11 @@ export class RouteMirror {
     return this.links.named(name)?.index;
   }
 
+  /** The present name of a link by its ifindex. */
+  nameOf(index: number): string | undefined {
+    return this.links.nameOf(index);
+  }
+
   /** Keys of objects that appeared, changed or vanished since the last call. */
   takeChanged(): Set<string> {
     return this.store.takeChanged();

@@ -116,6 +116,10 @@ const ROWS: Readonly<Record<string, Row>> = {
   ipvlan: { config: { mode: 'l3', ipam: dualStack }, ...IN_POD_ALONE },
   macvlan: { config: { master: 'under0', ipam: dualStack }, ...IN_POD_ALONE },
   vlan: { config: { master: 'under0', vlanId: 7, ipam: dualStack }, ...IN_POD_ALONE },
+  portmap: {
+    config: { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } },
+    ...PASSED_ON,
+  },
   sbr: { config: {}, ...PASSED_ON },
   tuning: { config: { sysctl: { 'net.core.somaxconn': '500' }, mtu: 1400 }, ...PASSED_ON },
   vrf: { config: { vrfname: 'red' }, ...PASSED_ON },

@@ -7,6 +7,7 @@ import { hostDevicePlugin } from './host-device/index.ts';
 import { IPAM_PLUGINS } from './ipam.ts';
 import { loopbackPlugin } from './loopback/index.ts';
 import { poplinPlugin } from './poplin/index.ts';
+import { portmapPlugin } from './portmap/index.ts';
 import { ptpPlugin } from './ptp/index.ts';
 import { sbrPlugin } from './sbr/index.ts';
 import { ipvlanPlugin, macvlanPlugin, vlanPlugin } from './stacked/index.ts';
@@ -22,6 +23,7 @@ export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
     loopbackPlugin,
     macvlanPlugin,
     poplinPlugin,
+    portmapPlugin,
     ptpPlugin,
     sbrPlugin,
     tuningPlugin,

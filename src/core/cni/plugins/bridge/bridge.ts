@@ -20,6 +20,7 @@ import {
 import type { AddPlan, InterfacePlugin, PluginCall, PreparedAdd } from '../definition.ts';
 import { attachmentAlias, attachmentMac, hostLinkName } from '../identity.ts';
 import { chooseIpam } from '../ipam.ts';
+import { masquerade, NO_NAT } from '../nat/index.ts';
 import { podInterfaceObjects } from '../pod-interface.ts';
 import { type BridgeConfig, parseBridgeConfig } from './config.ts';
 import { conflictingAddresses, defaultGateway, gatewayAddresses } from './gateway.ts';
@@ -75,6 +76,7 @@ function planAdd(
   const routes = containerRoutes(config, ips, ipam?.routes ?? []);
   const wanted = config.isGateway ? gatewayAddresses(config.bridge, ips) : [];
   const dns = call.network.dns ?? ipam?.dns;
+  const nat = config.ipMasq ? masquerade(ips) : NO_NAT;
   const result: CniResult = {
     interfaces: [
       { name: config.bridge, mac: names.bridgeMac },
@@ -92,8 +94,9 @@ function planAdd(
       bridgeLink(config, existing, names),
       ...bridgeSysctls(config, ips, call.facts.ipv6),
       ...wanted,
+      ...nat.shared,
     ],
-    hostObjects: [hostLink(call, config, names), ...portSysctls(call, names)],
+    hostObjects: [hostLink(call, config, names), ...portSysctls(call, names), ...nat.own],
     podObjects: podObjects(call, config, names, ips, routes),
     warnings: [],
   };

@@ -31,16 +31,23 @@ import { defaultGateway } from '../bridge/gateway.ts';
 import type { AddPlan, InterfacePlugin, PluginCall, PreparedAdd } from '../definition.ts';
 import { attachmentAlias, attachmentMac, hostLinkName } from '../identity.ts';
 import { chooseIpam } from '../ipam.ts';
+import { masquerade, NO_NAT } from '../nat/index.ts';
 import { forwarding, routedLinkSysctls, routeToPod } from '../routed.ts';
 
 export const ptpPlugin: InterfacePlugin = { type: 'ptp', prepareAdd, planDel: planVethRemoval };
 
-const schema = z.looseObject({ mtu: z.int().min(0).max(65535).default(0) });
+const schema = z.looseObject({
+  mtu: z.int().min(0).max(65535).default(0),
+  ipMasq: z.boolean().default(false),
+  // Whichever is named, nf_tables does it.
+  ipMasqBackend: z.enum(['', 'iptables', 'nftables']).default(''),
+});
 
 interface Pair {
   readonly call: PluginCall;
   /** Empty leaves it to the kernel. */
   readonly mtu: Pick<Link, 'mtuBytes'>;
+  readonly ipMasq: boolean;
   readonly hostName: string;
   readonly podMac: string;
   readonly ends: readonly End[];
@@ -56,7 +63,7 @@ interface End {
 
 function prepareAdd(call: PluginCall): PreparedAdd {
   const { network, environment, facts } = call;
-  const { mtu } = decodeWith(schema, network.json, 'invalid network config');
+  const { mtu, ipMasq } = decodeWith(schema, network.json, 'invalid network config');
   const ipam = chooseIpam(network, environment.args);
   if (ipam.kind === 'none') {
     throw new CniError(
@@ -76,7 +83,7 @@ function prepareAdd(call: PluginCall): PreparedAdd {
         const { address } = prefixParts(own);
         return { own, address, gateway, family: familyOf(own) };
       });
-      const pair = { call, mtu: mtu > 0 ? { mtuBytes: mtu } : {}, hostName, podMac: mac, ends };
+      const pair = { call, mtu: mtu > 0 ? { mtuBytes: mtu } : {}, ipMasq, hostName, podMac: mac, ends };
       return planAdd(pair, ipamResult);
     },
   };
@@ -87,6 +94,7 @@ function planAdd(pair: Pair, ipam: CniResult): AddPlan {
   const { environment, network } = call;
   const families = ([4, 6] as const).filter((family) => ends.some((end) => end.family === family));
   const dns = network.dns ?? ipam.dns;
+  const nat = pair.ipMasq ? masquerade(ipam.ips) : NO_NAT;
   const result: CniResult = {
     interfaces: [
       { name: pair.hostName, mac: attachmentMac(attachmentOf(call), 'host') },
@@ -99,8 +107,8 @@ function planAdd(pair: Pair, ipam: CniResult): AddPlan {
   return {
     result: behind(network.prevResult, result),
     hostRemovals: [],
-    sharedObjects: families.map(forwarding),
-    hostObjects: hostObjects(pair, families),
+    sharedObjects: [...families.map(forwarding), ...nat.shared],
+    hostObjects: [...hostObjects(pair, families), ...nat.own],
     podObjects: podObjects(pair, result, families),
     warnings: [],
   };

@@ -17,6 +17,7 @@ export interface StoredPart {
 const ip = z.string().refine((text) => canonicalIp(text) === text);
 const prefix = z.string().refine((text) => parsePrefix(text) !== undefined);
 const mac = z.string().refine((text) => parseMac(text) !== undefined);
+const u32 = z.int().min(0).max(0xffffffff);
 const linkName = z.string().regex(/^[^\s/:]{1,15}$/);
 
 /** The kinds of objects that ADD makes. Loose: other fields are kept. */
@@ -24,7 +25,7 @@ const object = z.discriminatedUnion('kind', [
   z.looseObject({
     kind: z.literal('link'),
     name: linkName,
-    detail: z.looseObject({ type: z.enum(['veth', 'bridge']) }),
+    detail: z.looseObject({ type: z.enum(['veth', 'bridge', 'ifb']) }),
     up: z.boolean().optional(),
     mtuBytes: z.number().int().optional(),
     mac: mac.optional(),
@@ -46,6 +47,28 @@ const object = z.discriminatedUnion('kind', [
     address: ip,
     mac,
     protocol: z.number().int(),
+  }),
+  z.looseObject({
+    kind: z.literal('qdisc'),
+    link: linkName,
+    parent: z.enum(['root', 'ingress']),
+    handle: u32.max(0xffff).optional(),
+    detail: z.discriminatedUnion('type', [
+      z.object({
+        type: z.literal('tbf'),
+        rateBytesPerSec: z.int().positive(),
+        bucketTicks: u32,
+        limitBytes: u32,
+      }),
+      z.object({ type: z.literal('ingress') }),
+    ]),
+  }),
+  z.looseObject({
+    kind: z.literal('filter'),
+    link: linkName,
+    parent: z.literal('ingress'),
+    preference: u32.max(0xffff),
+    redirect: linkName,
   }),
   z.looseObject({
     kind: z.literal('sysctl'),

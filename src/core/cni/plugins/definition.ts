@@ -21,7 +21,7 @@ export interface NodeFacts {
   readonly overlayMtuBytes?: number;
   /** The kernel has IPv6. */
   readonly ipv6: boolean;
-  /** The host's namespace: links and addresses at least. */
+  /** The host's namespace: links and addresses, qdiscs and filters at least. */
   readonly host: KernelState;
   /** The container's namespace, likewise; empty if it is gone. */
   readonly pod: KernelState;
@@ -68,10 +68,17 @@ export interface PluginCall {
 export interface InterfacePlugin {
   /** The name it is installed under. */
   readonly type: string;
+  /** Works on what the plugins before it in the chain made: it demands their result, and its part is told apart by its name. */
+  readonly chained?: true;
   /** Checks everything that can be checked before addresses are reserved; throws CniError. */
   prepareAdd(call: PluginCall): PreparedAdd;
   /** What to take away. Never throws: whatever is gone already is not listed. */
   planDel(call: PluginCall): DelPlan;
+  /**
+   * Checks what the general CHECK does not: that compares the interfaces, addresses and routes of prevResult, and the host's objects
+   * that were recorded at ADD. `isRecorded` is false for attachments that another implementation made. Throws CniError 114.
+   */
+  check?(call: PluginCall, isRecorded: boolean): void;
 }
 
 export const NOTHING_TO_REMOVE: DelPlan = { hostRemovals: [], podRemovals: [], podObjects: [] };

@@ -1,12 +1,13 @@
 /** The plugins by the name they are installed under. host-local makes no interface: its operations are in host-local/. */
 import { CNI_VERSIONS, CURRENT_VERSION } from '../spec/version.ts';
+import { bandwidthPlugin } from './bandwidth/index.ts';
 import { bridgePlugin } from './bridge/index.ts';
 import type { InterfacePlugin } from './definition.ts';
 import { loopbackPlugin } from './loopback/index.ts';
 import { poplinPlugin } from './poplin/index.ts';
 
 export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
-  [bridgePlugin, loopbackPlugin, poplinPlugin].map((plugin) => [plugin.type, plugin]),
+  [bandwidthPlugin, bridgePlugin, loopbackPlugin, poplinPlugin].map((plugin) => [plugin.type, plugin]),
 );
 
 /** IPAM plugins served in this process. */

@@ -164,7 +164,11 @@ function planDel(call: PluginCall): DelPlan {
   const isOurs = ifb?.detail.type === 'ifb' && (ifb.alias === undefined || ifb.alias === alias);
   const hostLinks = new Set(hostLinksToLeave(call));
   const filters = [...facts.host.values()].filter((object) => object.kind === 'filter');
-  const redirects = isOurs ? filters.filter(({ redirect }) => redirect === ifb.name) : [];
+  // That of a container whose ifb is gone already has no target to be told by.
+  const redirects = filters.filter(
+    ({ link, redirect, preference }) =>
+      (isOurs && redirect === ifb.name) || (hostLinks.has(link) && preference === CNI.filterPreference),
+  );
   for (const { link } of redirects) hostLinks.add(link);
   const removals: KernelObject[] = [...redirects];
   for (const name of hostLinks) {

@@ -3,7 +3,6 @@ import type { ValueOf } from '#core/codec/index.ts';
 import type { Qdisc, QdiscDetail, TrafficFilter } from '#core/kernel/index.ts';
 import type { FilterMessage } from './filter.ts';
 import { INGRESS_FILTERS, INGRESS_HANDLE, majorOf, TC_H } from './header.ts';
-import type { filterActions } from './mirred.ts';
 import type { QdiscMessage } from './qdisc.ts';
 import type { tbfOptions } from './tbf.ts';
 
@@ -34,8 +33,6 @@ function detailOf({ attributes: { kind, options } }: QdiscMessage): QdiscDetail 
   };
 }
 
-type Actions = Parameters<ReturnType<(typeof filterActions)['codecFor']>['encode']>[1];
-
 /** A filter of a link's ingress or clsact qdisc, or undefined. `nameOf` gives the name of the link it redirects to; '' if that is gone. */
 export function filterOf(
   message: FilterMessage,
@@ -57,7 +54,7 @@ export function filterOf(
 export function redirectIndexOf({ attributes: { options } }: FilterMessage): number | undefined {
   if (options === undefined || options instanceof Uint8Array) return undefined;
   const { keys = [] } = options.selector ?? {};
-  const [action] = (options.actions ?? []) as Actions;
+  const [action] = options.actions ?? [];
   const given = action?.options;
   const parameters = given instanceof Uint8Array ? undefined : given?.parameters;
   if (parameters?.what !== 'egressRedirect' || keys.some(({ mask }) => mask !== 0)) return undefined;

@@ -1,5 +1,6 @@
 /** The plugins by the name they are installed under. IPAM plugins make no interface: see ipam.ts. */
 import { CNI_VERSIONS, CURRENT_VERSION } from '../spec/version.ts';
+import { bandwidthPlugin } from './bandwidth/index.ts';
 import { bridgePlugin } from './bridge/index.ts';
 import type { InterfacePlugin } from './definition.ts';
 import { IPAM_PLUGINS } from './ipam.ts';
@@ -8,7 +9,10 @@ import { poplinPlugin } from './poplin/index.ts';
 import { ptpPlugin } from './ptp/index.ts';
 
 export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
-  [bridgePlugin, loopbackPlugin, poplinPlugin, ptpPlugin].map((plugin) => [plugin.type, plugin]),
+  [bandwidthPlugin, bridgePlugin, loopbackPlugin, poplinPlugin, ptpPlugin].map((plugin) => [
+    plugin.type,
+    plugin,
+  ]),
 );
 
 /** Every name we answer to. */

@@ -122,6 +122,7 @@ function slaveDataOf(data: SlaveData | undefined): { hairpin?: number } | undefi
 
 const VETH: LinkDetail = { type: 'veth' };
 const DUMMY: LinkDetail = { type: 'dummy' };
+const IFB: LinkDetail = { type: 'ifb' };
 
 function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDetail {
   const kind = attributes.kind?.kind;
@@ -130,6 +131,8 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
       return VETH;
     case 'dummy':
       return DUMMY;
+    case 'ifb':
+      return IFB;
     case 'bridge': {
       const data = dataOf(attributes, kind);
       return {

@@ -9,6 +9,7 @@ import { linkHeaderFields } from './link-header.ts';
 import { bridgeDetail } from './link-kinds/bridge.ts';
 import { bridgePort } from './link-kinds/bridge-port.ts';
 import { dummyDetail } from './link-kinds/dummy.ts';
+import { ifbDetail } from './link-kinds/ifb.ts';
 import { macvlanDetail } from './link-kinds/macvlan.ts';
 import { tunDetail } from './link-kinds/tun.ts';
 import { vethDetail } from './link-kinds/veth.ts';
@@ -26,6 +27,7 @@ const linkDetails = {
   vxlan: vxlanDetail,
   macvlan: macvlanDetail,
   dummy: dummyDetail,
+  ifb: ifbDetail,
   tun: tunDetail,
 } as const;
 

@@ -39,7 +39,10 @@ const LINK_FIELDS = [
   'alias',
   'addressGeneration',
   'promiscuous',
+  'allMulticast',
+  'transmitQueueLength',
   'hairpin',
+  'isolated',
 ] as const;
 
 /** The fields of a link that differ from what is wanted and can be changed in place. */

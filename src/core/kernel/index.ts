@@ -2,7 +2,7 @@ export { changedLinkFields, compareObjects } from './compare.ts';
 export { describeObject, describeOp } from './describe.ts';
 export { DesiredState } from './desired.ts';
 export { keyOf, MAIN_TABLE, routeMetric } from './key.ts';
-export { compareAdditions, linksOf, sysctlLink } from './order.ts';
+export { compareAdditions, linksOf, lowerLink, sysctlLink } from './order.ts';
 export {
   CNI,
   isAttached,

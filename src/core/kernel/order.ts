@@ -46,7 +46,7 @@ export function linksOf(object: KernelObject): readonly string[] {
 
 /** The link that a link stands on, and with which it goes: a VXLAN device's underlay, a macvlan's parent. */
 export function lowerLink({ detail }: Link): string | undefined {
-  if (detail.type === 'macvlan') return detail.parent;
+  if (detail.type === 'macvlan' || detail.type === 'ipvlan' || detail.type === 'vlan') return detail.parent;
   return detail.type === 'vxlan' ? detail.underlay : undefined;
 }
 

@@ -33,7 +33,14 @@ export type LinkDetail =
       readonly type: 'macvlan';
       readonly parent: string;
       readonly mode: 'bridge' | 'private' | 'vepa' | 'passthru';
+      /** Broadcast and multicast frames that wait to be copied, at most. */
+      readonly broadcastQueueLength?: number;
     }
+  | { readonly type: 'ipvlan'; readonly parent: string; readonly mode: 'l2' | 'l3' | 'l3s' }
+  /** IEEE 802.1Q. */
+  | { readonly type: 'vlan'; readonly parent: string; readonly id: number }
+  /** Routes of the links under it are looked up in `table`. */
+  | { readonly type: 'vrf'; readonly table: number }
   | { readonly type: 'dummy' }
   /** Takes packets that a filter redirects to it through its own root qdisc, and gives them back where they were. */
   | { readonly type: 'ifb' }
@@ -62,8 +69,18 @@ export interface Link {
   /** IPv6 link-local generation; `none` keeps the kernel from adding fe80:: addresses of its own. */
   readonly addressGeneration?: 'eui64' | 'none';
   readonly promiscuous?: boolean;
+  readonly allMulticast?: boolean;
+  /** Packets that may wait to be sent (txqueuelen). */
+  readonly transmitQueueLength?: number;
   /** Bridge port option: frames may leave by the port they came in. */
   readonly hairpin?: boolean;
+  /** Bridge port option: no frames to and from other ports that are isolated too. */
+  readonly isolated?: boolean;
+  /**
+   * The path of another namespace. Added, the link is made there, on a parent that is here; replaced, it moves there and takes its
+   * name, but neither addresses nor routes. Nothing of it is in this namespace then.
+   */
+  readonly netns?: string;
 }
 
 export interface Address {

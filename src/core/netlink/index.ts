@@ -11,9 +11,12 @@ import { bridgeDetail } from './route/link-kinds/bridge.ts';
 import { bridgePort } from './route/link-kinds/bridge-port.ts';
 import { dummyDetail } from './route/link-kinds/dummy.ts';
 import { ifbDetail } from './route/link-kinds/ifb.ts';
+import { ipvlanDetail } from './route/link-kinds/ipvlan.ts';
 import { macvlanDetail } from './route/link-kinds/macvlan.ts';
 import { tunDetail } from './route/link-kinds/tun.ts';
 import { vethDetail } from './route/link-kinds/veth.ts';
+import { vlanDetail } from './route/link-kinds/vlan.ts';
+import { vrfDetail } from './route/link-kinds/vrf.ts';
 import { vxlanDetail } from './route/link-kinds/vxlan.ts';
 import { neighbourMessage } from './route/neighbour.ts';
 import { routeMessage } from './route/route.ts';
@@ -82,7 +85,10 @@ export const NETLINK_CODECS: readonly RegisteredCodec[] = [
     veth: vethDetail,
     bridge: bridgeDetail,
     vxlan: vxlanDetail,
+    ipvlan: ipvlanDetail,
     macvlan: macvlanDetail,
+    vlan: vlanDetail,
+    vrf: vrfDetail,
     dummy: dummyDetail,
     ifb: ifbDetail,
     tun: tunDetail,

@@ -1,6 +1,6 @@
 /** What a kernel allows and what follows from what: existence, dependencies and cascades of kernel objects. */
 import { familyOf, prefixContains } from '#base/ip/index.ts';
-import { type KernelObject, keyOf, type Link, linksOf, type Route } from '#core/kernel/index.ts';
+import { type KernelObject, keyOf, type Link, linksOf, lowerLink, type Route } from '#core/kernel/index.ts';
 import { FakeErrno, type FakeErrnoCode, type FakeState } from './errno.ts';
 
 /** Throws a FakeErrno if it is there already or lacks what it needs. */
@@ -8,6 +8,7 @@ export function addObject(state: FakeState, object: KernelObject): void {
   const key = keyOf(object);
   if (state.has(key) && object.kind !== 'sysctl') throw new FakeErrno('EEXIST');
   requireDependencies(state, object);
+  if (object.kind === 'link' && object.netns !== undefined) return;
   state.set(key, object.kind === 'link' ? storedLink(object) : object);
   if (object.kind === 'link') addPeer(state, object);
 }
@@ -60,10 +61,7 @@ function requireDependencies(state: FakeState, object: KernelObject): void {
 }
 
 function requireLowerLinks(state: FakeState, link: Link): void {
-  const { detail } = link;
-  const lower =
-    detail.type === 'macvlan' ? detail.parent : detail.type === 'vxlan' ? detail.underlay : undefined;
-  for (const name of [lower, link.master]) {
+  for (const name of [lowerLink(link), link.master]) {
     if (name && !state.has(`link ${name}`)) throw new FakeErrno('ENODEV');
   }
 }

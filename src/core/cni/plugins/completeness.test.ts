@@ -7,6 +7,7 @@ import type { JsonObject } from '../spec/json.ts';
 import { parseNetworkConfig } from '../spec/network-config.ts';
 import type { CniResult } from '../spec/result.ts';
 import { CNI_VERSIONS, type CniVersion, CURRENT_VERSION, isAtLeast, versionReply } from '../spec/version.ts';
+import type { NodeFacts } from './definition.ts';
 import { attachmentAlias } from './identity.ts';
 import { chooseOwnIpam, isOwnIpam, openIpam, openIpamToGiveBack } from './ipam.ts';
 import { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';
@@ -37,7 +38,7 @@ const gateways = [
   { dst: '0.0.0.0/0', gw: '169.254.1.1' },
   { dst: '::/0', gw: 'fe80::1' },
 ];
-const ROWS: Readonly<Record<string, Row>> = {
+const INTERFACE_ROWS: Readonly<Record<string, Row>> = {
   bandwidth: {
     config: {
       ingressRate: 8_000_000,
@@ -109,6 +110,21 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
 };
 
+/** What a chained plugin gets from the one before it, and passes on. */
+const PASSED_ON: Omit<Row, 'config'> = {
+  interfaces: [/^cni0$/, /^veth1$/, /^eth0$/],
+  ip4: { interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+  ip6: { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+  removed: [],
+};
+
+const ROWS: Readonly<Record<string, Row>> = {
+  ...INTERFACE_ROWS,
+  sbr: { config: {}, ...PASSED_ON },
+  tuning: { config: { sysctl: { 'net.core.somaxconn': '500' }, mtu: 1400 }, ...PASSED_ON },
+  vrf: { config: { vrfname: 'red' }, ...PASSED_ON },
+};
+
 const exercised = new Set<string>();
 
 /** What the bridge before a chained plugin reports. */
@@ -131,11 +147,15 @@ function configOf(type: string, cniVersion: CniVersion): JsonObject {
   return { ...ROWS[type]?.config, ...prevResult, cniVersion, name: 'net', type };
 }
 
-const factsOf = (type: string, made: readonly KernelObject[] = []) =>
-  nodeFacts({}, [...(ROWS[type]?.needs ?? []), ...made]);
+/** A chained plugin finds the container's interface, and what it needs on the host; `made` is there too. */
+function factsFor(type: string, made: readonly KernelObject[] = []): NodeFacts {
+  const isChained = INTERFACE_PLUGINS.get(type)?.chained === true;
+  const host = [...(ROWS[type]?.needs ?? []), ...made];
+  return nodeFacts({}, host, isChained ? [{ kind: 'link', name: 'eth0', detail: { type: 'veth' } }] : []);
+}
 
 async function resultOf(type: string, config: JsonObject): Promise<CniResult> {
-  if (!isOwnIpam(type)) return (await planAddOn(type, config, factsOf(type))).result;
+  if (!isOwnIpam(type)) return (await planAddOn(type, config, factsFor(type))).result;
   const network = parseNetworkConfig(config);
   const choice = chooseOwnIpam(type, network, '');
   return openIpam(choice, network, cniEnvironment(), memoryIpam()).add();
@@ -185,10 +205,10 @@ describe.each(PLUGIN_TYPES)('%s', (type) => {
     const config = configOf(type, version);
     if (!isOwnIpam(type)) {
       const added = configOf(type, isServed(row, version) ? version : CURRENT_VERSION);
-      const { hostObjects } = await planAddOn(type, added, factsOf(type));
-      const { hostRemovals } = planDelOn(type, config, factsOf(type, hostObjects));
+      const { hostObjects } = await planAddOn(type, added, factsFor(type));
+      const { hostRemovals } = planDelOn(type, config, factsFor(type, hostObjects));
       expect(hostRemovals.map((object) => object.kind)).toEqual(row.removed);
-      expect(planDelOn(type, config, factsOf(type)).hostRemovals).toEqual([]);
+      expect(planDelOn(type, config, factsFor(type)).hostRemovals).toEqual([]);
     } else {
       const ports = memoryIpam();
       const network = parseNetworkConfig(config);

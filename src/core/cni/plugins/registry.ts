@@ -7,12 +7,21 @@ import { IPAM_PLUGINS } from './ipam.ts';
 import { loopbackPlugin } from './loopback/index.ts';
 import { poplinPlugin } from './poplin/index.ts';
 import { ptpPlugin } from './ptp/index.ts';
+import { sbrPlugin } from './sbr/index.ts';
+import { tuningPlugin } from './tuning/index.ts';
+import { vrfPlugin } from './vrf/index.ts';
 
 export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
-  [bandwidthPlugin, bridgePlugin, loopbackPlugin, poplinPlugin, ptpPlugin].map((plugin) => [
-    plugin.type,
-    plugin,
-  ]),
+  [
+    bandwidthPlugin,
+    bridgePlugin,
+    loopbackPlugin,
+    poplinPlugin,
+    ptpPlugin,
+    sbrPlugin,
+    tuningPlugin,
+    vrfPlugin,
+  ].map((plugin) => [plugin.type, plugin]),
 );
 
 /** Every name we answer to. */

@@ -138,6 +138,7 @@ describe('links', () => {
       kind: 'link',
       name: 'veth1',
       detail: { type: 'other', linkKind: 'physical' },
+      allMulticast: false,
       up: true,
       promiscuous: false,
       mtuBytes: 1400,

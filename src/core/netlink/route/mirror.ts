@@ -181,9 +181,13 @@ export class RouteMirror {
     const { payload } = decodeMessage(bridgePortMessage, message);
     const name = this.links.nameOf(payload.index);
     const link = name === undefined ? undefined : this.linkObject(name);
-    const hairpin = payload.attributes.port?.hairpin;
+    const { hairpin, isolated } = payload.attributes.port ?? {};
     if (link === undefined || hairpin === undefined || !link.master) return;
-    this.store.place(keyOf(link), { ...link, hairpin: hairpin !== 0 });
+    this.store.place(keyOf(link), {
+      ...link,
+      hairpin: hairpin !== 0,
+      ...(isolated === undefined ? {} : { isolated: isolated !== 0 }),
+    });
   }
 
   private applyAddress(message: Uint8Array, isNew: boolean): void {

@@ -82,7 +82,8 @@ export class CniWorld implements AsyncDisposable {
     this.loop = loop;
     this.service = new CniService({
       kernel: this.kernel,
-      namespace: this.namespace.id,
+      namespace: this.namespace,
+      defaultLink: () => this.kernel.linkTo('192.0.2.1') ?? this.kernel.linkTo('2001:db8::1'),
       loop: hostLoop,
       files: new AttachmentFiles(join(this.folder, 'attachments')),
       ipam: {

@@ -40,6 +40,7 @@ import {
   findNodeAddresses,
   type NodeAddresses,
   type NodeAddressWishes,
+  SOMEWHERE,
 } from './node-addresses.ts';
 import { lockNode } from './node-lock.ts';
 import { findNode, publishNode } from './node-object.ts';
@@ -242,7 +243,8 @@ class Agent implements AsyncDisposable {
     const service = this.resources.use(
       new CniService({
         kernel: this.kernel,
-        namespace: this.namespace.id,
+        namespace: this.namespace,
+        defaultLink: () => this.kernel.linkTo(SOMEWHERE[4]) ?? this.kernel.linkTo(SOMEWHERE[6]),
         loop: this.loop,
         files: new AttachmentFiles(this.paths.attachments),
         ipam: {

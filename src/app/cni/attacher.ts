@@ -14,27 +14,30 @@ import {
   type IpamChoice,
   type IpamPorts,
   isCniError,
+  type LinkMove,
   type NodeFacts,
   openIpam,
   openIpamToGiveBack,
 } from '#core/cni/index.ts';
 import type { Kernel, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
 import type { PodKernel } from '#io/kernel/index.ts';
-import type { NamespaceId } from '#io/namespace/index.ts';
+import type { Namespace } from '#io/namespace/index.ts';
 import { attachmentPart, type Call, ipamTypeOf, partOf, recordOf } from './call.ts';
 import type { AttachmentRecord, HostSide } from './host-side.ts';
 import { isVeth } from './links.ts';
-import { changeFiles, openPod, podOps, podState, podToLeave, readFiles } from './pod.ts';
+import { changeFiles, openPod, podOps, podState, podToLeave, readFiles, readFolders } from './pod.ts';
 
 /** What planners want to know, but for what is read for each call. */
-export type LeaseFacts = Omit<NodeFacts, 'host' | 'pod' | 'files'>;
+export type LeaseFacts = Omit<NodeFacts, 'host' | 'pod' | 'files' | 'folders' | 'defaultLink'>;
 
 export interface AttacherOptions {
   readonly kernel: Kernel;
   /** The namespace of `kernel`: no pod's. */
-  readonly namespace: NamespaceId;
+  readonly namespace: Namespace;
   readonly host: HostSide;
   readonly ipam: IpamPorts;
+  /** The link by which the host reaches the world. */
+  readonly defaultLink: () => string | undefined;
   readonly logger: Logger;
 }
 
@@ -52,7 +55,7 @@ export class Attacher {
   async add(plugin: InterfacePlugin, call: Call, lease: LeaseFacts): Promise<CniResult> {
     const { host, namespace } = this.options;
     await host.departed(attachmentPart(call));
-    using pod = openPod(call.environment.netns, namespace);
+    using pod = openPod(call.environment.netns, namespace.id);
     const facts = this.factsOf(plugin, lease, call, pod);
     const prepared = plugin.prepareAdd({ ...call, facts });
     const record = recordOf(plugin, call, prepared.ipam);
@@ -75,7 +78,7 @@ export class Attacher {
   async del(plugin: InterfacePlugin, call: Call): Promise<void> {
     const { host, ipam: ports, namespace } = this.options;
     const part = partOf(plugin, call);
-    using pod = podToLeave(call.environment.netns, namespace);
+    using pod = podToLeave(call.environment.netns, namespace.id);
     if (plugin.chained === true) {
       await this.detach(plugin, call, pod);
       await host.dropNamed(part);
@@ -93,11 +96,15 @@ export class Attacher {
   /** What planners are told, with what the plugin wants to know beside. */
   factsOf(plugin: InterfacePlugin, lease: LeaseFacts, call: Call, pod: PodKernel | undefined): NodeFacts {
     const wanted = plugin.wants?.(call) ?? {};
+    const { kernel, defaultLink } = this.options;
+    const link = wanted.defaultLink === true ? defaultLink() : undefined;
     return {
       ...lease,
-      host: this.options.kernel.state(),
+      host: kernel.state(),
       pod: podState(pod, call.environment.ifName, wanted),
       files: readFiles(wanted.files),
+      folders: readFolders(wanted.folders),
+      ...(link !== undefined && { defaultLink: link }),
     };
   }
 
@@ -129,7 +136,8 @@ export class Attacher {
     }
     failOn(await host.attach(record, made.sharedObjects, made.hostObjects));
     const podLinks = (made.podLinks ?? []).map((object): KernelOp => ({ verb: 'add', object }));
-    if (podLinks.length > 0) failOn((await kernel.apply(podLinks)).failures);
+    const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
+    if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
     failOn(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod)));
     await changeFiles(made.files);
   }
@@ -162,14 +170,26 @@ export class Attacher {
   ): Promise<readonly Link[]> {
     const { host, kernel } = this.options;
     const facts = this.factsOf(plugin, NO_LEASE, call, pod);
-    const { hostRemovals, podRemovals, podObjects, files }: DelPlan = plugin.planDel({ ...call, facts });
+    const {
+      hostRemovals,
+      podRemovals,
+      podObjects,
+      movesOut = [],
+      files,
+    }: DelPlan = plugin.planDel({
+      ...call,
+      facts,
+    });
     const links = hostRemovals.filter(isVeth);
     const others = hostRemovals.filter((object) => !isVeth(object));
     const ops = [...links.map(quietenOp), ...removalsOf(others)];
     if (plugin.chained !== true && links.length > 0) failOn(unlessGone((await kernel.apply(ops)).failures));
     failOn(await host.release(partOf(plugin, call)));
     if (plugin.chained === true || links.length === 0) failOn(unlessGone((await kernel.apply(ops)).failures));
-    if (pod !== undefined) failOn(unlessGone(await pod.apply(podOps(podRemovals, podObjects, pod))));
+    if (pod !== undefined) {
+      const moves = movesOut.map((move) => moveOp(move, this.options.namespace.path));
+      failOn(unlessGone(await pod.apply([...podOps(podRemovals, podObjects, pod), ...moves])));
+    }
     await changeFiles(files);
     return links;
   }
@@ -177,6 +197,10 @@ export class Attacher {
   private noteRollback(cause: unknown): void {
     this.options.logger.warn({ err: cause }, 'rollback of ADD');
   }
+}
+
+function moveOp({ link, name }: LinkMove, netns: string): KernelOp {
+  return { verb: 'replace', object: { ...link, name, netns }, previous: link };
 }
 
 /** The pair carries nothing once its host's end is down and in no bridge. */

@@ -1,5 +1,5 @@
 /** A call's pod: its namespace opened with the right errors, what planners want to know of it, and plans carried out in it. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CNI_ERROR, CniError, type FactsWanted, type FileChange } from '#core/cni/index.ts';
 import {
@@ -88,6 +88,19 @@ export function readFiles(paths: readonly string[] = []): Map<string, string> {
     }
   }
   return files;
+}
+
+/** What the wanted folders that are there hold. */
+export function readFolders(paths: readonly string[] = []): Map<string, readonly string[]> {
+  const folders = new Map<string, readonly string[]>();
+  for (const path of paths) {
+    try {
+      folders.set(path, readdirSync(path));
+    } catch {
+      // Absent, or no folder: then nothing is in it.
+    }
+  }
+  return folders;
 }
 
 /** Writes or removes files, each whole or not at all. Throws CniError 5. */

@@ -30,7 +30,7 @@ import {
 } from '#core/cni/index.ts';
 import type { Kernel } from '#core/kernel/index.ts';
 import type { PluginAnswer, PluginCall as WireCall } from '#io/cni/server/index.ts';
-import type { NamespaceId } from '#io/namespace/index.ts';
+import type { Namespace } from '#io/namespace/index.ts';
 import { Attacher, type LeaseFacts } from './attacher.ts';
 import type { AttachmentFiles } from './attachments.ts';
 import { attachmentPart, type Call, parseNetworkToLeave } from './call.ts';
@@ -40,10 +40,12 @@ import { Upkeep, validOf } from './upkeep.ts';
 export interface CniServiceOptions {
   readonly kernel: Kernel;
   /** The namespace of `kernel`: no pod's. */
-  readonly namespace: NamespaceId;
+  readonly namespace: Namespace;
   readonly loop: HostLoop;
   readonly files: AttachmentFiles;
   readonly ipam: IpamPorts;
+  /** The link by which the host reaches the world. */
+  readonly defaultLink: () => string | undefined;
   /** What is so on this node now, or why no pod can be attached yet. */
   readonly facts: () => LeaseFacts | string;
   /** DELs that were recorded while no agent answered: an ADD of the same attachment comes after them. */

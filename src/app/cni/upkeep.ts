@@ -12,7 +12,7 @@ import {
   openIpamToGiveBack,
 } from '#core/cni/index.ts';
 import type { Kernel } from '#core/kernel/index.ts';
-import type { NamespaceId } from '#io/namespace/index.ts';
+import type { Namespace } from '#io/namespace/index.ts';
 import type { Attacher, LeaseFacts } from './attacher.ts';
 import { type Call, ipamTypeOf, partOf } from './call.ts';
 import type { HostSide } from './host-side.ts';
@@ -20,7 +20,7 @@ import { openPod } from './pod.ts';
 
 export interface UpkeepOptions {
   readonly kernel: Kernel;
-  readonly namespace: NamespaceId;
+  readonly namespace: Namespace;
   readonly host: HostSide;
   readonly attacher: Attacher;
   readonly ipam: IpamPorts;
@@ -36,7 +36,7 @@ export class Upkeep {
   /** Throws CniError 114 that lists all that is not as ADD left it. */
   async check(plugin: InterfacePlugin, call: Call, lease: LeaseFacts): Promise<void> {
     const { attacher, host, namespace } = this.options;
-    using pod = openPod(call.environment.netns, namespace);
+    using pod = openPod(call.environment.netns, namespace.id);
     const wholePod: InterfacePlugin = {
       ...plugin,
       wants: (wanting) => ({ ...plugin.wants?.(wanting), podState: true }),
@@ -52,8 +52,8 @@ export class Upkeep {
 
   /** Throws CniError 50 where ADD could not be served. */
   async status(plugin: InterfacePlugin, call: Call, lease: LeaseFacts): Promise<void> {
-    const facts = { ...lease, host: this.options.kernel.state(), pod: new Map(), files: new Map() };
-    plugin.status?.({ network: call.network, facts });
+    const { attacher } = this.options;
+    plugin.status?.({ network: call.network, facts: attacher.factsOf(plugin, lease, call, undefined) });
     if (plugin.chained === true) return;
     await openIpam(chooseIpam(call.network, ''), call.network, call.environment, this.options.ipam).status();
   }

@@ -67,6 +67,7 @@ export {
 export { encodeOp } from './route/encode.ts';
 export { encodeGroupLink, encodeRemoveGroup } from './route/encode-group.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
+export { lookedUpLink, routeLookup } from './route/lookup.ts';
 export { RouteMirror } from './route/mirror.ts';
 export { snapshotOf, snapshotRequests } from './route/snapshot.ts';
 

@@ -3,7 +3,7 @@
  * change the queued notifications are taken in at once, so state() never lags behind apply(). Lost notifications (ENOBUFS)
  * and cascades the kernel does not announce lead to a fresh dump; one that fails is tried again until the mirror is whole.
  */
-import { familyOf } from '#base/ip/index.ts';
+import { familyOf, type IpAddress } from '#base/ip/index.ts';
 import {
   type ApplyOutcome,
   type Kernel,
@@ -19,8 +19,10 @@ import {
   type DumpKind,
   dumpRequests,
   linkAddressesRequest,
+  lookedUpLink,
   ROUTE_GROUPS,
   RouteMirror,
+  routeLookup,
 } from '#core/netlink/index.ts';
 import { NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
@@ -141,6 +143,19 @@ export class RealKernel implements Kernel {
         const found = failure.index < 0 ? present : present.slice(failure.index, failure.index + 1);
         return found.map(({ object }) => describeFailure({ verb: 'remove', object }, failure));
       });
+  }
+
+  /** The link by which packets to an address leave; undefined if there is no way. */
+  linkTo(address: IpAddress): string | undefined {
+    this.drain();
+    try {
+      const [answer] = this.session.route.requestSync(routeLookup(address), `route get ${address}`);
+      const index = answer === undefined ? undefined : lookedUpLink(answer);
+      return index === undefined ? undefined : this.routes.nameOf(index);
+    } catch (error) {
+      if (isUnreachable(error)) return undefined;
+      throw error;
+    }
   }
 
   watch(listener: KernelListener): Disposable {
@@ -319,4 +334,9 @@ export class RealKernel implements Kernel {
       this.changed.add(key);
     }
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return code === 'ENETUNREACH' || code === 'EHOSTUNREACH' || code === 'ESRCH' || code === 'EACCES';
 }

@@ -28,6 +28,7 @@ export function nodeFacts(
     overlayMtuBytes: 1450,
     ipv6: true,
     files: new Map(),
+    folders: new Map(),
     ...over,
     host: stateOf(host),
     pod: stateOf(pod),

@@ -1,6 +1,6 @@
 /** Every plugin in every version of the specification: ADD, DEL and VERSION. A plugin without a row here fails. */
 import { afterAll, describe, expect, test } from 'vitest';
-import type { KernelObject } from '#core/kernel/index.ts';
+import type { KernelObject, Link } from '#core/kernel/index.ts';
 import { cniEnvironment, memoryIpam, nodeFacts, planAddOn, planDelOn } from '#testing/cni/index.ts';
 import { encodeResult } from '../spec/encode.ts';
 import type { JsonObject } from '../spec/json.ts';
@@ -118,8 +118,22 @@ const PASSED_ON: Omit<Row, 'config'> = {
   removed: [],
 };
 
+/** Plugins of which nothing is on the host: the interface, and what IPAM gave it. */
+const IN_POD_ALONE: Omit<Row, 'config'> = {
+  interfaces: [/^eth0$/],
+  ip4: { interface: 0, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+  ip6: { interface: 0, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+  routes: [{ dst: '0.0.0.0/0' }],
+  removed: [],
+};
+
 const ROWS: Readonly<Record<string, Row>> = {
   ...INTERFACE_ROWS,
+  dummy: { config: { ipam: dualStack }, ...IN_POD_ALONE },
+  'host-device': { config: { device: 'under0', ipam: dualStack }, ...IN_POD_ALONE },
+  ipvlan: { config: { mode: 'l3', ipam: dualStack }, ...IN_POD_ALONE },
+  macvlan: { config: { master: 'under0', ipam: dualStack }, ...IN_POD_ALONE },
+  vlan: { config: { master: 'under0', vlanId: 7, ipam: dualStack }, ...IN_POD_ALONE },
   sbr: { config: {}, ...PASSED_ON },
   tuning: { config: { sysctl: { 'net.core.somaxconn': '500' }, mtu: 1400 }, ...PASSED_ON },
   vrf: { config: { vrfname: 'red' }, ...PASSED_ON },
@@ -147,11 +161,23 @@ function configOf(type: string, cniVersion: CniVersion): JsonObject {
   return { ...ROWS[type]?.config, ...prevResult, cniVersion, name: 'net', type };
 }
 
-/** A chained plugin finds the container's interface, and what it needs on the host; `made` is there too. */
+const UNDERLAY: Link = {
+  kind: 'link',
+  name: 'under0',
+  detail: { type: 'other', linkKind: 'physical' },
+  up: true,
+  mac: '02:00:00:00:00:09',
+  mtuBytes: 1500,
+};
+
+/** A chained plugin finds the container's interface, one that needs a link of the host that of the default route; `made` is there too. */
 function factsFor(type: string, made: readonly KernelObject[] = []): NodeFacts {
   const isChained = INTERFACE_PLUGINS.get(type)?.chained === true;
-  const host = [...(ROWS[type]?.needs ?? []), ...made];
-  return nodeFacts({}, host, isChained ? [{ kind: 'link', name: 'eth0', detail: { type: 'veth' } }] : []);
+  return nodeFacts(
+    { defaultLink: UNDERLAY.name },
+    [UNDERLAY, ...(ROWS[type]?.needs ?? []), ...made],
+    isChained ? [{ kind: 'link', name: 'eth0', detail: { type: 'veth' } }] : [],
+  );
 }
 
 async function resultOf(type: string, config: JsonObject): Promise<CniResult> {

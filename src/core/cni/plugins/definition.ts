@@ -28,6 +28,10 @@ export interface NodeFacts {
   readonly pod: KernelState;
   /** The files asked for that are there, by path. */
   readonly files: ReadonlyMap<string, string>;
+  /** What the folders asked for hold, by path; those that are not there are absent. */
+  readonly folders: ReadonlyMap<string, readonly string[]>;
+  /** The link by which the host reaches the world, if it was asked for and there is one. */
+  readonly defaultLink?: string;
 }
 
 /** What a plugin wants to know beside what every plugin gets. */
@@ -36,8 +40,17 @@ export interface FactsWanted {
   readonly podState?: boolean;
   /** Paths below /proc/sys, read in the container's namespace; those that are there come as objects in `facts.pod`. */
   readonly podSysctls?: readonly string[];
-  /** Absolute paths of files of the host. */
+  /** Absolute paths of files and folders of the host. */
   readonly files?: readonly string[];
+  readonly folders?: readonly string[];
+  /** The link of the host's default route. */
+  readonly defaultLink?: boolean;
+}
+
+/** A link that goes from one namespace to the other, with the name it gets there. */
+export interface LinkMove {
+  readonly link: Link;
+  readonly name: string;
 }
 
 /** A file that becomes this text, or is removed if it is undefined. */
@@ -64,6 +77,8 @@ export interface AddPlan {
   readonly hostObjects: readonly KernelObject[];
   /** Links that are made from the host's namespace straight into the container's, whose path is their `netns`. */
   readonly podLinks?: readonly Link[];
+  /** Links of the host that move into the container's namespace. */
+  readonly movesIn?: readonly LinkMove[];
   /** What there is of it already (by name) is changed, the rest is added. */
   readonly podObjects: readonly KernelObject[];
   /** What goes from the container's namespace before `podObjects` come. */
@@ -83,6 +98,8 @@ export interface DelPlan {
   readonly hostRemovals: readonly KernelObject[];
   readonly podRemovals: readonly KernelObject[];
   readonly podObjects: readonly KernelObject[];
+  /** Links of the container that move to the host's namespace, after `podObjects`. */
+  readonly movesOut?: readonly LinkMove[];
   readonly files?: readonly FileChange[];
 }
 

@@ -6,6 +6,7 @@ export type {
   FileChange,
   InterfacePlugin,
   IpamChoice,
+  LinkMove,
   NodeFacts,
   PluginCall,
   PreparedAdd,

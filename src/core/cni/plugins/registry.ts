@@ -3,11 +3,14 @@ import { CNI_VERSIONS, CURRENT_VERSION } from '../spec/version.ts';
 import { bandwidthPlugin } from './bandwidth/index.ts';
 import { bridgePlugin } from './bridge/index.ts';
 import type { InterfacePlugin } from './definition.ts';
+import { dummyPlugin } from './dummy/index.ts';
+import { hostDevicePlugin } from './host-device/index.ts';
 import { IPAM_PLUGINS } from './ipam.ts';
 import { loopbackPlugin } from './loopback/index.ts';
 import { poplinPlugin } from './poplin/index.ts';
 import { ptpPlugin } from './ptp/index.ts';
 import { sbrPlugin } from './sbr/index.ts';
+import { ipvlanPlugin, macvlanPlugin, vlanPlugin } from './stacked/index.ts';
 import { tuningPlugin } from './tuning/index.ts';
 import { vrfPlugin } from './vrf/index.ts';
 
@@ -15,11 +18,16 @@ export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
   [
     bandwidthPlugin,
     bridgePlugin,
+    dummyPlugin,
+    hostDevicePlugin,
+    ipvlanPlugin,
     loopbackPlugin,
+    macvlanPlugin,
     poplinPlugin,
     ptpPlugin,
     sbrPlugin,
     tuningPlugin,
+    vlanPlugin,
     vrfPlugin,
   ].map((plugin) => [plugin.type, plugin]),
 );

@@ -112,6 +112,11 @@ export class RouteMirror {
     return filterRequests(this.parts);
   }
 
+  /** The present name of a link by its ifindex. */
+  nameOf(index: number): string | undefined {
+    return this.links.nameOf(index);
+  }
+
   /** Keys of objects that appeared, changed or vanished since the last call. */
   takeChanged(): Set<string> {
     return this.store.takeChanged();

@@ -234,10 +234,30 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
     expect(world.seen(link)).toBeUndefined();
   });
 
+  test('an ifb', () => {
+    const ifb: Link = {
+      kind: 'link',
+      name: 'ifb7',
+      detail: { type: 'ifb' },
+      up: true,
+      mtuBytes: 1450,
+      mac: '0a:00:00:00:00:fb',
+      alias: `${CNI}:pod-7+bandwidth`,
+      addressGeneration: 'none',
+    };
+    world.add(ifb);
+    expect(world.seen(ifb)).toMatchObject(ifb);
+    expect(ipLink('ifb7')).toMatchObject({ mtu: 1450, ifalias: ifb.alias, linkinfo: { info_kind: 'ifb' } });
+    world.remove(ifb);
+    expect(world.seen(ifb)).toBeUndefined();
+  });
+
   test('a link of a kind without words is seen by its kind', () => {
-    world.ip('link', 'add', 'ifb7', 'type', 'ifb');
+    world.ip('link', 'add', 'tap7', 'link', 'cni0', 'type', 'macvtap');
     world.drain();
-    expect(world.mirror.state.get('link ifb7')).toMatchObject({ detail: { type: 'other', linkKind: 'ifb' } });
+    expect(world.mirror.state.get('link tap7')).toMatchObject({
+      detail: { type: 'other', linkKind: 'macvtap' },
+    });
     expect(world.mirror.state.get('link lo')).toMatchObject({ detail: { linkKind: 'physical' } });
   });
 

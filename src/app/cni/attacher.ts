@@ -81,7 +81,7 @@ export class Attacher {
     using pod = podToLeave(call.environment.netns, namespace.id);
     if (plugin.chained === true) {
       await this.detach(plugin, call, pod);
-      await host.drop(part);
+      await host.dropNamed(part);
       return;
     }
     await host.departed(part);

@@ -8,11 +8,14 @@ import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { AddressStore } from '#core/cni/index.ts';
 import {
+  compareAdditions,
   compareObjects,
   describeObject,
+  isAttached,
   isAttachmentLink,
   type Kernel,
   type KernelObject,
+  type KernelState,
   keyOf,
   type Link,
   type OpFailure,
@@ -243,12 +246,15 @@ export class HostSide implements Disposable {
   async dropPart({ part, objects }: StoredPart): Promise<void> {
     const failures = await this.release(part);
     for (const { message } of failures) this.options.logger.warn({ part, message }, 'attachment not removed');
-    const links = objects.filter(
-      (object) => isAttachmentLink(object) && this.options.kernel.state().has(keyOf(object)),
-    );
-    if (links.length > 0)
-      await this.options.kernel.apply(links.map((object) => ({ verb: 'remove', object })));
+    const left = leftOf(objects, this.options.kernel.state());
+    if (left.length > 0) await this.options.kernel.apply(left.map((object) => ({ verb: 'remove', object })));
     if (failures.length === 0) await this.drop(part);
+  }
+
+  /** Ends a chained part, known or not, after its plugin's own DEL: that may not know where the container's links were. */
+  async dropNamed(part: string): Promise<void> {
+    const stored = this.records.get(part);
+    if (stored !== undefined) await this.dropPart(stored);
   }
 
   /** The attachment's pod is gone, or not valid any more: gives back what it had. */
@@ -360,4 +366,13 @@ export class HostSide implements Disposable {
     const { failures } = await kernel.apply(removable.map((object) => ({ verb: 'remove', object })));
     for (const { message } of failures) logger.warn({ message }, 'bridge without ports not removed');
   }
+}
+
+/** Of a part's objects what nothing but its end removes, as it is now: links, qdiscs and filters, each before what it needs. */
+function leftOf(objects: readonly KernelObject[], state: KernelState): KernelObject[] {
+  const found = objects.flatMap((object) => state.get(keyOf(object)) ?? []);
+  const isTraffic = ({ kind }: KernelObject) => kind === 'qdisc' || kind === 'filter';
+  return found
+    .filter((object) => isAttachmentLink(object) || (isTraffic(object) && isAttached(object, state)))
+    .sort((a, b) => compareAdditions(b, a));
 }

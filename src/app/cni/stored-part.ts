@@ -25,6 +25,7 @@ export interface StoredPart {
 const ip = z.string().refine((text) => canonicalIp(text) === text);
 const prefix = z.string().refine((text) => parsePrefix(text) !== undefined);
 const mac = z.string().refine((text) => parseMac(text) !== undefined);
+const u32 = z.int().min(0).max(0xffffffff);
 const linkName = z.string().regex(/^[^\s/:]{1,15}$/);
 
 const nft = { family: z.string(), table: z.string() };
@@ -56,6 +57,28 @@ const object = z.discriminatedUnion('kind', [
     address: ip,
     mac,
     protocol: z.number().int(),
+  }),
+  z.looseObject({
+    kind: z.literal('qdisc'),
+    link: linkName,
+    parent: z.enum(['root', 'ingress']),
+    handle: u32.max(0xffff).optional(),
+    detail: z.discriminatedUnion('type', [
+      z.object({
+        type: z.literal('tbf'),
+        rateBytesPerSec: z.int().positive(),
+        bucketTicks: u32,
+        limitBytes: u32,
+      }),
+      z.object({ type: z.literal('ingress') }),
+    ]),
+  }),
+  z.looseObject({
+    kind: z.literal('filter'),
+    link: linkName,
+    parent: z.literal('ingress'),
+    preference: u32.max(0xffff),
+    redirect: linkName,
   }),
   z.looseObject({
     kind: z.literal('sysctl'),

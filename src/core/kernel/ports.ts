@@ -26,7 +26,7 @@ export interface KernelListener {
 /** One network namespace of a real or a fake kernel. */
 export interface Kernel extends Disposable {
   /**
-   * What is there now: all links and their addresses; of the rest, what carries an owner's mark (owners.ts), and the
+   * What is there now: all links, their addresses, qdiscs and filters; of the rest, what carries an owner's mark (owners.ts), and the
    * sysctls asked for by `trackSysctls`. The map is live: read it at once, do not keep it across an await.
    */
   state(): KernelState;

@@ -10,6 +10,7 @@ import { linkMessage } from './route/link.ts';
 import { bridgeDetail } from './route/link-kinds/bridge.ts';
 import { bridgePort } from './route/link-kinds/bridge-port.ts';
 import { dummyDetail } from './route/link-kinds/dummy.ts';
+import { ifbDetail } from './route/link-kinds/ifb.ts';
 import { ipvlanDetail } from './route/link-kinds/ipvlan.ts';
 import { macvlanDetail } from './route/link-kinds/macvlan.ts';
 import { tunDetail } from './route/link-kinds/tun.ts';
@@ -20,6 +21,8 @@ import { vxlanDetail } from './route/link-kinds/vxlan.ts';
 import { neighbourMessage } from './route/neighbour.ts';
 import { routeMessage } from './route/route.ts';
 import { ruleMessage } from './route/rule.ts';
+import { filterMessage } from './traffic/filter.ts';
+import { qdiscMessage } from './traffic/qdisc.ts';
 
 export {
   type Attribute,
@@ -88,8 +91,10 @@ export const NETLINK_CODECS: readonly RegisteredCodec[] = [
     vlan: vlanDetail,
     vrf: vrfDetail,
     dummy: dummyDetail,
+    ifb: ifbDetail,
     tun: tunDetail,
     bridgePort,
   }),
+  ...registry('traffic', { qdisc: qdiscMessage, filter: filterMessage }),
   ...registry('generic', { control: controlMessage, ethtoolFeatures }),
 ];

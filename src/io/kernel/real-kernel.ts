@@ -202,6 +202,11 @@ export class RealKernel implements Kernel {
     for (const request of dumpRequests(kinds)) {
       for (const message of this.session.route.dump(request, 'dump')) this.routes.apply(message);
     }
+    if (kinds.includes('filter')) {
+      for (const request of this.routes.filterRequests()) {
+        for (const message of this.session.route.dump(request, 'dump filters')) this.routes.apply(message);
+      }
+    }
     this.routes.endResync();
   }
 

@@ -18,6 +18,8 @@ import {
 import { FakeErrno, type FakeState } from './errno.ts';
 import { addObject, removeObject, replaceObject, requireUnused } from './rules.ts';
 
+const ALWAYS_VISIBLE: ReadonlySet<string> = new Set(['link', 'address', 'qdisc', 'filter']);
+
 export class FakeKernel implements Kernel {
   private all: FakeState = new Map();
   private visible = new Map<string, KernelObject>();
@@ -127,7 +129,7 @@ export class FakeKernel implements Kernel {
   }
 
   private isVisible(object: KernelObject): boolean {
-    if (object.kind === 'link' || object.kind === 'address') return true;
+    if (ALWAYS_VISIBLE.has(object.kind)) return true;
     if (object.kind === 'sysctl') return this.tracked.has(object.path);
     return ownerOf(object, this.all) !== undefined;
   }

@@ -30,6 +30,8 @@ export function removeObject(state: FakeState, object: KernelObject): void {
   if (found === undefined) throw new FakeErrno(missingCode(object));
   state.delete(key);
   if (found.kind === 'link') dropLink(state, found);
+  if (found.kind === 'qdisc' && found.parent === 'ingress')
+    dropWhere(state, (each) => each.kind === 'filter' && each.link === found.link);
   if (found.kind === 'nft-table') dropTable(state, found.family, found.name);
   if (found.kind === 'nft-set') {
     dropWhere(
@@ -45,6 +47,8 @@ function requireDependencies(state: FakeState, object: KernelObject): void {
   }
   if (object.kind === 'link') requireLowerLinks(state, object);
   if (object.kind === 'route') requireReachable(state, object);
+  if (object.kind === 'filter' && !state.has(`qdisc dev ${object.link} ingress`))
+    throw new FakeErrno('EINVAL');
   if (object.kind === 'nft-chain' || object.kind === 'nft-set' || object.kind === 'nft-element') {
     if (!state.has(`nft table ${object.family} ${object.table}`)) throw new FakeErrno('ENOENT');
     if (
@@ -120,6 +124,10 @@ function dropLink(state: FakeState, link: Link): void {
       ((object.detail.type === 'macvlan' && object.detail.parent === link.name) ||
         (object.detail.type === 'vxlan' && object.detail.underlay === link.name));
     if (stacked && state.delete(keyOf(object))) dropLink(state, object);
+  }
+  for (const object of state.values()) {
+    if (object.kind === 'filter' && object.link !== link.name && object.redirect === link.name)
+      state.set(keyOf(object), { ...object, redirect: '' });
   }
   dropWhere(state, (object) => linksOf(object).includes(link.name));
 }

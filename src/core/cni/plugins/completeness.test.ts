@@ -1,12 +1,12 @@
 /** Every plugin in every version of the specification: ADD, DEL and VERSION. A plugin without a row here fails. */
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Link } from '#core/kernel/index.ts';
+import type { KernelObject, Link } from '#core/kernel/index.ts';
 import { cniEnvironment, memoryIpam, nodeFacts, planAddOn, planDelOn } from '#testing/cni/index.ts';
 import { encodeResult } from '../spec/encode.ts';
 import type { JsonObject } from '../spec/json.ts';
 import { parseNetworkConfig } from '../spec/network-config.ts';
 import type { CniResult } from '../spec/result.ts';
-import { CNI_VERSIONS, type CniVersion, isAtLeast, versionReply } from '../spec/version.ts';
+import { CNI_VERSIONS, type CniVersion, CURRENT_VERSION, isAtLeast, versionReply } from '../spec/version.ts';
 import type { NodeFacts } from './definition.ts';
 import { attachmentAlias } from './identity.ts';
 import { chooseOwnIpam, isOwnIpam, openIpam, openIpamToGiveBack } from './ipam.ts';
@@ -27,13 +27,31 @@ interface Row {
   readonly routes?: readonly JsonObject[];
   /** Kinds of what DEL removes from the host. */
   readonly removed: readonly string[];
+  /** What its part in a chain needs of the plugins before it, and finds on the host; without interfaces in results it is refused. */
+  readonly needs?: readonly KernelObject[];
 }
+
+/** Before 0.3.0 a result has no interfaces. */
+const isServed = ({ needs }: Row, version: CniVersion) => needs === undefined || isAtLeast(version, '0.3.0');
 
 const gateways = [
   { dst: '0.0.0.0/0', gw: '169.254.1.1' },
   { dst: '::/0', gw: 'fe80::1' },
 ];
 const INTERFACE_ROWS: Readonly<Record<string, Row>> = {
+  bandwidth: {
+    config: {
+      ingressRate: 8_000_000,
+      ingressBurst: 800_000,
+      egressRate: 8_000_000,
+      egressBurst: 800_000,
+    },
+    interfaces: [/^cni0$/, /^veth1$/, /^eth0$/, /^bwp[0-9a-f]{12}$/],
+    ip4: { interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    ip6: { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+    removed: ['filter', 'qdisc', 'qdisc', 'link'],
+    needs: [{ kind: 'link', name: 'veth1', detail: { type: 'veth' }, mtuBytes: 1500 }],
+  },
   bridge: {
     config: { isGateway: true, ipam: dualStack },
     interfaces: [/^cni0$/, /^veth[0-9a-f]{8}$/, /^eth0$/],
@@ -156,12 +174,12 @@ const UNDERLAY: Link = {
   mtuBytes: 1500,
 };
 
-/** A chained plugin finds the container's interface, one that needs a link of the host that of the default route. */
-function factsFor(type: string): NodeFacts {
+/** A chained plugin finds the container's interface, one that needs a link of the host that of the default route; `made` is there too. */
+function factsFor(type: string, made: readonly KernelObject[] = []): NodeFacts {
   const isChained = INTERFACE_PLUGINS.get(type)?.chained === true;
   return nodeFacts(
     { defaultLink: UNDERLAY.name },
-    [UNDERLAY],
+    [UNDERLAY, ...(ROWS[type]?.needs ?? []), ...made],
     isChained ? [{ kind: 'link', name: 'eth0', detail: { type: 'veth' } }] : [],
   );
 }
@@ -199,22 +217,28 @@ describe.each(PLUGIN_TYPES)('%s', (type) => {
   const row = ROWS[type] as Row;
 
   test.each(CNI_VERSIONS)('ADD in %s reports in the shape of that version', async (version) => {
-    const result = encodeResult(await resultOf(type, configOf(type, version)), version);
+    exercised.add(`${type} ${version} ADD`);
+    const answer = resultOf(type, configOf(type, version));
+    if (!isServed(row, version)) {
+      await expect(answer).rejects.toMatchObject({ code: 7 });
+      return;
+    }
+    const result = encodeResult(await answer, version);
     const { interfaces = [], ...rest } = result;
     expect(rest).toStrictEqual({ cniVersion: version, ...expectedShape(row, version) });
     const names = (interfaces as { name: string }[]).map((link) => link.name);
     expect(names).toHaveLength(isAtLeast(version, '0.3.0') ? row.interfaces.length : 0);
     for (const [index, name] of names.entries()) expect(name).toMatch(row.interfaces[index] as RegExp);
-    exercised.add(`${type} ${version} ADD`);
   });
 
   test.each(CNI_VERSIONS)('DEL in %s removes what ADD made, and does so twice', async (version) => {
     const config = configOf(type, version);
     if (!isOwnIpam(type)) {
-      const { hostObjects } = await planAddOn(type, config, factsFor(type));
-      const { hostRemovals } = planDelOn(type, config, nodeFacts({}, hostObjects));
+      const added = configOf(type, isServed(row, version) ? version : CURRENT_VERSION);
+      const { hostObjects } = await planAddOn(type, added, factsFor(type));
+      const { hostRemovals } = planDelOn(type, config, factsFor(type, hostObjects));
       expect(hostRemovals.map((object) => object.kind)).toEqual(row.removed);
-      expect(planDelOn(type, config, nodeFacts()).hostRemovals).toEqual([]);
+      expect(planDelOn(type, config, factsFor(type)).hostRemovals).toEqual([]);
     } else {
       const ports = memoryIpam();
       const network = parseNetworkConfig(config);

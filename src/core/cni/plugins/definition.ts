@@ -22,7 +22,7 @@ export interface NodeFacts {
   readonly overlayMtuBytes?: number;
   /** The kernel has IPv6. */
   readonly ipv6: boolean;
-  /** The host's namespace: links and addresses at least. */
+  /** The host's namespace: links and addresses, qdiscs and filters at least. */
   readonly host: KernelState;
   /** The container's namespace: the interface named in the call and `lo`, or all of it if asked for; empty if it is gone. */
   readonly pod: KernelState;

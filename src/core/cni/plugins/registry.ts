@@ -1,5 +1,6 @@
 /** The plugins by the name they are installed under. IPAM plugins make no interface: see ipam.ts. */
 import { CNI_VERSIONS, CURRENT_VERSION } from '../spec/version.ts';
+import { bandwidthPlugin } from './bandwidth/index.ts';
 import { bridgePlugin } from './bridge/index.ts';
 import type { InterfacePlugin } from './definition.ts';
 import { dummyPlugin } from './dummy/index.ts';
@@ -16,6 +17,7 @@ import { vrfPlugin } from './vrf/index.ts';
 
 export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
   [
+    bandwidthPlugin,
     bridgePlugin,
     dummyPlugin,
     hostDevicePlugin,

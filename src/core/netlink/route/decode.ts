@@ -133,6 +133,7 @@ function slaveDataOf(data: SlaveData | undefined): { hairpin?: number; isolated?
 
 const VETH: LinkDetail = { type: 'veth' };
 const DUMMY: LinkDetail = { type: 'dummy' };
+const IFB: LinkDetail = { type: 'ifb' };
 
 /** A link that stands on another; undefined for settings this vocabulary has no words for. */
 function stackedDetailOf(
@@ -165,6 +166,8 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
       return VETH;
     case 'dummy':
       return DUMMY;
+    case 'ifb':
+      return IFB;
     case 'bridge': {
       const data = dataOf(attributes, kind);
       return {

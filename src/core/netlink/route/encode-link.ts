@@ -210,6 +210,8 @@ function creationOf(link: Link, links: LinkIndex): { kind: LinkKind; lower?: num
       return { kind: { kind: 'vrf', data: { table: detail.table } } };
     case 'dummy':
       return { kind: { kind: 'dummy' } };
+    case 'ifb':
+      return { kind: { kind: 'ifb' } };
     case 'tun':
       throw new RangeError(`link ${link.name}: a ${detail.mode} link is made by ioctl, not by rtnetlink`);
     case 'other':

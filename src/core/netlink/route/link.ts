@@ -9,6 +9,7 @@ import { linkHeaderFields } from './link-header.ts';
 import { bridgeDetail } from './link-kinds/bridge.ts';
 import { bridgePort } from './link-kinds/bridge-port.ts';
 import { dummyDetail } from './link-kinds/dummy.ts';
+import { ifbDetail } from './link-kinds/ifb.ts';
 import { ipvlanDetail } from './link-kinds/ipvlan.ts';
 import { macvlanDetail } from './link-kinds/macvlan.ts';
 import { tunDetail } from './link-kinds/tun.ts';
@@ -32,6 +33,7 @@ const linkDetails = {
   vlan: vlanDetail,
   vrf: vrfDetail,
   dummy: dummyDetail,
+  ifb: ifbDetail,
   tun: tunDetail,
 } as const;
 

@@ -213,7 +213,7 @@ function removalsOf(objects: AddPlan['hostRemovals']): KernelOp[] {
 }
 
 function unlessGone(failures: readonly OpFailure[]): OpFailure[] {
-  return failures.filter(({ code }) => code !== 'ENODEV');
+  return failures.filter(({ code }) => code !== 'ENODEV' && code !== 'ENOENT');
 }
 
 function failOn(failures: readonly { message: string }[]): void {

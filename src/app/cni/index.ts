@@ -8,4 +8,4 @@ export {
   type RecordedDel,
   rootedAddresses,
 } from './service.ts';
-export type { StoredPart } from './stored-part.ts';
+export { parseStoredPart, type StoredPart } from './stored-part.ts';

@@ -36,6 +36,7 @@ export const PLAN: Plan = {
     'src/core/netlink/nftables',
     'src/io/cni/exec',
     'src/io/cni/host-local-store',
+    'src/io/cni/runtime-files',
     'src/io/cni/server',
   ],
   packages: { base: [], core: ['zod', 'yaml', 'jsonc-parser'] },

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     return (await import('#app/agent/index.ts')).agentCommand();
   },
   status: async () => (await import('#app/agent/index.ts')).statusCommand(),
+  cni: async () => (await import('#app/cni-runtime/index.ts')).cniCommand(),
   apiserver: async () => (await import('#app/apiserver/index.ts')).apiServerCommand(),
   lab: async () => (await import('#app/lab/index.ts')).labCommand(),
 };

@@ -35,6 +35,7 @@ import { Attacher, type LeaseFacts } from './attacher.ts';
 import type { AttachmentFiles } from './attachments.ts';
 import { attachmentPart, type Call, parseNetworkToLeave } from './call.ts';
 import { type HostLoop, HostSide } from './host-side.ts';
+import { turnOf } from './ipam-exec.ts';
 import { Upkeep, validOf } from './upkeep.ts';
 
 export interface CniServiceOptions {
@@ -128,10 +129,10 @@ export class CniService implements AsyncDisposable {
     requireCommand(command, network.cniVersion);
     const call: Call = { network, environment };
     if (command === 'GC' || command === 'STATUS') return this.carryOut(name, call);
-    return this.host.turns.take(attachmentPart(call), async () => {
+    return this.host.turns.take(turnOf(name, attachmentPart(call)), async () => {
       if (!isDue()) return '';
       if (command === 'ADD')
-        return this.afterRecordedDels(attachmentPart(call), () => this.carryOut(name, call));
+        return this.afterRecordedDels(name, attachmentPart(call), () => this.carryOut(name, call));
       return this.carryOut(name, call);
     });
   }
@@ -142,7 +143,7 @@ export class CniService implements AsyncDisposable {
   }
 
   /** Carries out what was recorded of an attachment before it is made anew: later, it would take the new one. */
-  private async afterRecordedDels(part: string, add: () => Promise<string>): Promise<string> {
+  private async afterRecordedDels(plugin: string, part: string, add: () => Promise<string>): Promise<string> {
     const failed: RecordedDel[] = [];
     for (const recorded of this.options.recordedDels?.() ?? []) {
       try {
@@ -150,6 +151,8 @@ export class CniService implements AsyncDisposable {
         const network = parseNetworkToLeave(parseJsonObject(recorded.call.stdin, 'network config'));
         const call: Call = { network, environment };
         if (environment.command !== 'DEL' || attachmentPart(call) !== part) continue;
+        // An IPAM call may be part of an interface plugin's, whose turn it is: that has seen to its own.
+        if (!INTERFACE_PLUGINS.has(plugin) && INTERFACE_PLUGINS.has(recorded.call.plugin)) continue;
         failed.push(recorded);
         await this.carryOut(recorded.call.plugin, call);
         recorded.forget();

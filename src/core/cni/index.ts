@@ -5,6 +5,8 @@
 export * from './plugins/index.ts';
 export type {
   AddressStore,
+  AttachmentCache,
+  ConfigFiles,
   ExecPlugin,
   PluginExecution,
   PluginOutput,
@@ -12,3 +14,4 @@ export type {
 } from './ports.ts';
 export * from './runtime/index.ts';
 export * from './spec/index.ts';
+export * from './validate/index.ts';

@@ -1,4 +1,7 @@
-/** What the CNI core needs from the world: a way to run other people's plugins, and a store of reserved addresses. */
+/**
+ * What the CNI core needs from the world: a way to run other people's plugins, a store of reserved addresses, and for a runtime
+ * its configuration folder and the records of what it attached.
+ */
 import type { IpAddress } from '#base/ip/index.ts';
 import type { AttachmentId } from './spec/network-config.ts';
 
@@ -49,4 +52,24 @@ export interface AddressStore {
     network: { readonly name: string; readonly dataDir: string },
     work: (addresses: ReservedAddresses) => T,
   ): Promise<T>;
+}
+
+/** Where network configurations lie. */
+export interface ConfigFiles {
+  /** The names of the files (not the folders) in a folder; none if it is not there. */
+  names(folder: string): Promise<readonly string[]>;
+  /** A file's text; rejects if it cannot be read. */
+  read(path: string): Promise<string>;
+}
+
+/** A runtime's records: texts below `results/`, each under the name that cachePath gives it. */
+export interface AttachmentCache {
+  /** The text of a record, undefined if there is none. */
+  load(path: string): Promise<string | undefined>;
+  /** Writes a record whole. */
+  save(path: string, text: string): Promise<void>;
+  /** No error if there is none. */
+  remove(path: string): Promise<void>;
+  /** Every record's text with its path, in the order of the paths. */
+  all(): Promise<readonly { readonly path: string; readonly text: string }[]>;
 }

@@ -4,9 +4,12 @@
  */
 import { z } from 'zod';
 import { base64, fromBase64, lenientUtf8, utf8 } from '#base/bytes.ts';
+import { decodeResult } from '../spec/decode.ts';
+import { encodeResult } from '../spec/encode.ts';
 import { CNI_ERROR } from '../spec/error.ts';
-import { decodeWith, type JsonObject, parseJson } from '../spec/json.ts';
+import { decodeWith, isJsonObject, type JsonObject, parseJson, parseJsonObject } from '../spec/json.ts';
 import type { AttachmentId } from '../spec/network-config.ts';
+import { isCniVersion } from '../spec/version.ts';
 
 export const CNI_CACHE_DIR = '/var/lib/cni';
 const KIND = 'cniCacheV1';
@@ -46,7 +49,7 @@ export function encodeCachedAttachment(record: CachedAttachment): string {
 const schema = z.looseObject({
   kind: z.literal(KIND),
   containerId: z.string(),
-  config: z.base64(),
+  config: z.base64().default(''),
   ifName: z.string(),
   networkName: z.string(),
   netns: z.string().default(''),
@@ -74,4 +77,16 @@ export function decodeCachedAttachment(text: string): CachedAttachment {
     capabilityArgs: record.capabilityArgs,
     result: record.result,
   };
+}
+
+/**
+ * The result that a record holds, in the version of the network's configuration now. Before 0.8 libcni kept the bare result: such
+ * a record is read too. Throws CniError 6 or 1 if there is none that can be read.
+ */
+export function decodeCachedResult(text: string, version: string): JsonObject {
+  const json = parseJsonObject(text, 'cached result');
+  const result = json['kind'] === KIND ? (json['result'] ?? {}) : json;
+  if (!isJsonObject(result) || result['cniVersion'] === version || !isCniVersion(version))
+    return decodeWith(z.looseObject({}), result, 'cannot decode cached result', CNI_ERROR.decodingFailure);
+  return encodeResult(decodeResult(result, undefined, 'cached result'), version);
 }

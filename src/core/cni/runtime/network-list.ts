@@ -27,6 +27,22 @@ export function parseNetworkList(text: string, what = 'network config list'): Ne
   return isSingle ? listOfOne(json, what) : readList(json, what);
 }
 
+/**
+ * The list as text that needs no other file: what a record keeps. Plugins from the network's folder are inlined, and nothing more
+ * is to be loaded behind them.
+ */
+export function encodeNetworkList(list: NetworkList): string {
+  const { name, cniVersion, disableCheck, disableGc, plugins } = list;
+  return JSON.stringify({
+    cniVersion,
+    name,
+    ...(disableCheck && { disableCheck }),
+    ...(disableGc && { disableGC: true }),
+    loadOnlyInlinedPlugins: true,
+    plugins,
+  });
+}
+
 /** Reads one plugin's configuration, such as those in the folder of a network's name; throws CniError 6 or 7. */
 export function parsePluginConf(text: string, what = 'plugin config'): JsonObject {
   return checkPlugin(parseJsonObject(text, what), what);

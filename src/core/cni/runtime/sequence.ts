@@ -9,7 +9,7 @@ import {
   checkContainerId,
   checkInterfaceName,
 } from '../spec/environment.ts';
-import { CniError } from '../spec/error.ts';
+import { CNI_ERROR, CniError } from '../spec/error.ts';
 import { isJsonObject, type JsonObject } from '../spec/json.ts';
 import type { AttachmentId } from '../spec/network-config.ts';
 import { isAtLeast } from '../spec/version.ts';
@@ -94,10 +94,20 @@ export async function addNetwork(
 ): Promise<JsonObject> {
   let result: JsonObject | undefined;
   for (const step of planNetworkAdd(list, parameters)) {
-    const output = await execute(step, result, exec, signal);
-    result = isJsonObject(output) ? output : result;
+    result = resultOf(step, await execute(step, result, exec, signal), list.cniVersion);
   }
   return result ?? {};
+}
+
+/** What a plugin printed as its result. Where it states no version it is the configuration's. */
+function resultOf({ type }: PluginStep, output: unknown, cniVersion: string): JsonObject {
+  if (isJsonObject(output)) return { cniVersion, ...output };
+  const found = output === undefined ? 'nothing' : JSON.stringify(output).slice(0, 60);
+  throw new CniError(
+    CNI_ERROR.decodingFailure,
+    `plugin ${type} failed (ADD): it printed no result`,
+    `it printed ${found} and ended with status 0`,
+  );
 }
 
 /** Runs the calls for DEL with the result of ADD, if there is one. */

@@ -1,0 +1,1 @@
+export { cniCommand } from './command.ts';

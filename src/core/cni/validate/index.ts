@@ -1,0 +1,1 @@
+export { type Findings, validateNetwork, validatePlugin } from './validate.ts';

@@ -1,0 +1,1 @@
+export { cacheFolder, configFiles } from './runtime-files.ts';

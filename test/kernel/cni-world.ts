@@ -5,19 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { KernelLoop } from '#app/agent/index.ts';
-import {
-  AttachmentFiles,
-  CniService,
-  type HostLoop,
-  type RecordedDel,
-  rootedAddresses,
-} from '#app/cni/index.ts';
+import { CniService, type HostLoop, type RecordedDel, rootedAddresses } from '#app/cni/index.ts';
 import { CNI, OVERLAY } from '#core/kernel/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import type { PluginAnswer, PluginCall } from '#io/cni/server/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { createNamespace, type Namespace, openNamespace, removeNamespace } from '#io/namespace/index.ts';
+import { type Step, SteppedFiles, SteppedKernel, steppedAddresses, steppedPods } from './faults.ts';
 
 /** The host's addresses, on a link that is not Poplin's. */
 export const HOST = { 4: '192.168.70.1', 6: 'fd70::1' } as const;
@@ -32,6 +27,8 @@ export interface Answer {
 export class CniWorld implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'poplin-cni-kernel-'));
   readonly host: string;
+  /** Called before each step of a call: see faults.ts. */
+  step: Step = () => undefined;
   /** Called before the host's objects of an attachment are made. */
   beforeEnsure: (part: string) => void = () => {};
   service!: CniService;
@@ -39,6 +36,7 @@ export class CniWorld implements AsyncDisposable {
   /** DELs on disk that no agent has carried out. */
   recordedDels: RecordedDel[] = [];
   private kernel!: RealKernel;
+  private podSteps!: Disposable;
   private namespace!: Namespace;
   private readonly pods = new Set<string>();
 
@@ -65,8 +63,11 @@ export class CniWorld implements AsyncDisposable {
     const logger = pino({ level: process.env['POPLIN_TEST_LOG'] ?? 'silent' }, pino.destination(2));
     this.namespace = openNamespace(this.host);
     this.kernel = RealKernel.open(this.namespace);
+    const step: Step = (name) => this.step(name);
+    const kernel = new SteppedKernel(this.kernel, step);
+    this.podSteps = steppedPods(step);
     const loop = new KernelLoop({
-      kernel: this.kernel,
+      kernel,
       owners: [OVERLAY, CNI],
       clock: systemClock,
       random: systemRandom,
@@ -81,13 +82,16 @@ export class CniWorld implements AsyncDisposable {
     };
     this.loop = loop;
     this.service = new CniService({
-      kernel: this.kernel,
+      kernel,
       namespace: this.namespace,
       defaultLink: () => this.kernel.linkTo('192.0.2.1') ?? this.kernel.linkTo('2001:db8::1'),
       loop: hostLoop,
-      files: new AttachmentFiles(join(this.folder, 'attachments')),
+      files: new SteppedFiles(join(this.folder, 'attachments'), step),
       ipam: {
-        addresses: rootedAddresses(new DiskAddressStore(), join(this.folder, 'networks')),
+        addresses: steppedAddresses(
+          rootedAddresses(new DiskAddressStore(), join(this.folder, 'networks')),
+          step,
+        ),
         exec: { run: () => Promise.reject(new Error('no plugin of others here')) },
         readResolvConf: () => Promise.reject(new Error('no resolv.conf here')),
       },
@@ -108,6 +112,7 @@ export class CniWorld implements AsyncDisposable {
   /** What a crash leaves: all of it. */
   async stop(): Promise<void> {
     await this.service[Symbol.asyncDispose]();
+    this.podSteps[Symbol.dispose]();
     await this.loop[Symbol.asyncDispose]();
     this.kernel[Symbol.dispose]();
     this.namespace.close();

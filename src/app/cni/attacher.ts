@@ -41,6 +41,9 @@ export interface AttacherOptions {
   readonly logger: Logger;
 }
 
+/** Somebody who renames a link at each attempt wants it to stay. */
+const RENAME_ATTEMPTS = 4;
+
 /** Enough to take away what is there. */
 const NO_LEASE: LeaseFacts = { node: '', addresses: [], defaultRanges: [], ipv6: true };
 
@@ -134,7 +137,9 @@ export class Attacher {
       host.withdraw(made.hostRemovals);
       await kernel.apply(removalsOf(made.hostRemovals));
     }
-    failOn(await host.attach(record, made.sharedObjects, made.hostObjects));
+    const files = (made.files ?? []).flatMap(({ path, text }) => (text === undefined ? [] : [path]));
+    const whole = files.length > 0 ? { ...record, files } : record;
+    failOn(await host.attach(whole, made.sharedObjects, made.hostObjects));
     const podLinks = (made.podLinks ?? []).map((object): KernelOp => ({ verb: 'add', object }));
     const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
     if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
@@ -169,29 +174,31 @@ export class Attacher {
     pod: PodKernel | undefined,
   ): Promise<readonly Link[]> {
     const { host, kernel } = this.options;
-    const facts = this.factsOf(plugin, NO_LEASE, call, pod);
-    const {
-      hostRemovals,
-      podRemovals,
-      podObjects,
-      movesOut = [],
-      files,
-    }: DelPlan = plugin.planDel({
-      ...call,
-      facts,
-    });
+    const plan = () => plugin.planDel({ ...call, facts: this.factsOf(plugin, NO_LEASE, call, pod) });
+    const planned = plugin.chained === true ? plan() : await this.quieten(plan);
+    const { hostRemovals, podRemovals, podObjects, movesOut = [], files } = planned;
     const links = hostRemovals.filter(isVeth);
-    const others = hostRemovals.filter((object) => !isVeth(object));
-    const ops = [...links.map(quietenOp), ...removalsOf(others)];
-    if (plugin.chained !== true && links.length > 0) failOn(unlessGone((await kernel.apply(ops)).failures));
     failOn(await host.release(partOf(plugin, call)));
-    if (plugin.chained === true || links.length === 0) failOn(unlessGone((await kernel.apply(ops)).failures));
+    const others = hostRemovals.filter((object) => !isVeth(object));
+    if (others.length > 0) failOn(unlessGone((await kernel.apply(removalsOf(others))).failures));
     if (pod !== undefined) {
       const moves = movesOut.map((move) => moveOp(move, this.options.namespace.path));
       failOn(unlessGone(await pod.apply([...podOps(podRemovals, podObjects, pod), ...moves])));
     }
     await changeFiles(files);
     return links;
+  }
+
+  /** Sets the host's ends of the plan down; one that got another name on the way is looked for under that. */
+  private async quieten(plan: () => DelPlan): Promise<DelPlan> {
+    for (let attempt = 1; ; attempt++) {
+      const planned = plan();
+      const links = planned.hostRemovals.filter(isVeth);
+      if (links.length === 0) return planned;
+      const { failures } = await this.options.kernel.apply(links.map(quietenOp));
+      failOn(unlessGone(failures));
+      if (failures.length === 0 || attempt === RENAME_ATTEMPTS) return planned;
+    }
   }
 
   private noteRollback(cause: unknown): void {

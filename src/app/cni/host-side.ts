@@ -22,11 +22,13 @@ import {
 } from '#core/kernel/index.ts';
 import type { AttachmentFiles } from './attachments.ts';
 import { withLinkRenamed } from './link-rename.ts';
-import { beforeUp, isOwnBridge, isVeth } from './links.ts';
+import { beforeUp, isVeth } from './links.ts';
+import { changeFiles } from './pod.ts';
 import { Reaper } from './reaper.ts';
 import { AttachmentRecords, baseOf, bridgesOf, vethOf } from './records.ts';
 import type { StoredPart } from './stored-part.ts';
 import { Turns } from './turns.ts';
+import { UnusedBridges } from './unused-bridges.ts';
 
 /** The part of the agent's kernel loop that attaching needs. */
 export interface HostLoop {
@@ -61,14 +63,14 @@ export class HostSide implements Disposable {
   private readonly links = new Map<string, string>();
   /** Parts whose ADD is under way. */
   private readonly attaching = new Set<string>();
-  /** Bridges that nobody uses are being removed until this resolves. */
-  private tidied: Promise<void> = Promise.resolve();
+  private readonly bridges: UnusedBridges;
   private readonly subscription: Disposable;
 
   constructor(options: HostSideOptions) {
     this.options = options;
     this.records = new AttachmentRecords(options.files);
     this.reaper = new Reaper(options.kernel);
+    this.bridges = new UnusedBridges(options.kernel, this.records, options.logger);
     this.subscription = options.kernel.watch({
       changed: (keys) => {
         for (const key of keys) this.lookAt(key);
@@ -85,6 +87,7 @@ export class HostSide implements Disposable {
     for (const problem of this.records.load())
       this.options.logger.warn({ problem }, 'attachment record not read: its pod is left alone');
     for (const stored of this.records.all()) await this.settle(stored);
+    await this.bridges.tidyAll();
   }
 
   /** Looks for attachments without a link on the host whose pod is gone, of which nobody tells, and for links that would not go. */
@@ -96,6 +99,7 @@ export class HostSide implements Disposable {
         if (this.records.get(stored.part) === stored) await this.settle(stored);
       });
     }
+    await this.bridges.tidy([]);
   }
 
   /** True if an earlier ADD of the attachment is known. */
@@ -178,7 +182,7 @@ export class HostSide implements Disposable {
     const stored = { ...record, objects: [...shared, ...own] };
     this.records.keep(stored);
     if (stored.objects.length === 0) return [];
-    await this.tidied;
+    await this.bridges.settled();
     if (own.some(isVeth)) {
       const failures = await loop.ensure(record.part, stored.objects.flatMap(beforeUp));
       if (failures.length > 0) return failures;
@@ -209,6 +213,11 @@ export class HostSide implements Disposable {
       try {
         // The addresses stay with a link that stays; it is tried again by sweep(), and at the next start.
         if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join('; '));
+        // One that got another name at the last moment is removed under that.
+        const renamed = [...this.options.kernel.state().values()].filter(
+          (object): object is Link => isVeth(object) && object.alias === part,
+        );
+        if (renamed.length > 0) return this.depart(part, renamed, giveBack);
         await giveBack();
         await this.drop(part);
       } catch (error) {
@@ -231,10 +240,12 @@ export class HostSide implements Disposable {
   async drop(part: string): Promise<void> {
     const objects = this.records.get(part)?.objects ?? [];
     this.records.forget(part);
-    const bridges = bridgesOf(objects);
-    if (bridges.length === 0) return;
-    this.tidied = this.tidied.then(() => this.removeUnused(bridges));
-    await this.tidied;
+    await this.bridges.tidy(bridgesOf(objects));
+  }
+
+  /** Removes bridges of ours that are of no use, whoever left them. */
+  async tidyBridges(): Promise<void> {
+    await this.bridges.tidyAll();
   }
 
   /** Ends what chained plugins did for an interface that is gone. */
@@ -243,11 +254,12 @@ export class HostSide implements Disposable {
   }
 
   /** Ends a part that has no link to wait for. */
-  async dropPart({ part, objects }: StoredPart): Promise<void> {
+  async dropPart({ part, objects, files = [] }: StoredPart): Promise<void> {
     const failures = await this.release(part);
     for (const { message } of failures) this.options.logger.warn({ part, message }, 'attachment not removed');
     const left = leftOf(objects, this.options.kernel.state());
     if (left.length > 0) await this.options.kernel.apply(left.map((object) => ({ verb: 'remove', object })));
+    await changeFiles(files.map((path) => ({ path, text: undefined })));
     if (failures.length === 0) await this.drop(part);
   }
 
@@ -348,23 +360,6 @@ export class HostSide implements Disposable {
     for (const object of state.values()) if (isVeth(object) && object.alias === part) return object;
     // Somebody took its alias away: not ours to change any more, but the pod is there.
     return named?.kind === 'link' && !isAttachmentLink(named) ? named : undefined;
-  }
-
-  /** Removes bridges of ours that no attachment wants and that have no port. */
-  private async removeUnused(bridges: readonly Link[]): Promise<void> {
-    const { kernel, logger } = this.options;
-    const unused = bridges.filter((bridge) => !this.records.isBridgeUsed(bridge));
-    if (unused.length === 0) return;
-    const state = kernel.state();
-    const masters = new Set<string | undefined>();
-    for (const object of state.values()) if (object.kind === 'link') masters.add(object.master);
-    const removable = unused.filter((bridge) => {
-      const found = state.get(keyOf(bridge));
-      return found !== undefined && isOwnBridge(found) && !masters.has(bridge.name);
-    });
-    if (removable.length === 0) return;
-    const { failures } = await kernel.apply(removable.map((object) => ({ verb: 'remove', object })));
-    for (const { message } of failures) logger.warn({ message }, 'bridge without ports not removed');
   }
 }
 

@@ -16,6 +16,8 @@ export interface StoredPart {
   readonly plugin?: string;
   /** The container's namespace, by which an attachment without a link on the host is known to be alive. */
   readonly netns?: string;
+  /** Files that its ADD wrote, and that go with it. */
+  readonly files?: readonly string[];
   /** DEL was answered: only what is left of the link and the addresses are still to go. */
   readonly leaving?: boolean;
   /** The folder host-local keeps the attachment's addresses in; absent where the addresses are not ours. */
@@ -97,6 +99,7 @@ const record = z.object({
   attachment: z.object({ network: z.string(), containerId: z.string(), ifName: z.string() }),
   plugin: z.string().optional(),
   netns: z.string().optional(),
+  files: z.array(z.string().startsWith('/')).optional(),
   pending: z.boolean().optional(),
   leaving: z.boolean().optional(),
   dataDir: z.string().optional(),

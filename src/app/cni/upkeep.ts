@@ -86,6 +86,7 @@ export class Upkeep {
     const links = linksToCollect(network, kernel.state());
     if (links.length > 0) await kernel.apply(links.map((object) => ({ verb: 'remove', object })));
     await openIpamToGiveBack(ipamTypeOf(plugin, network), network, environment, ipam).gc();
+    await host.tidyBridges();
   }
 }
 

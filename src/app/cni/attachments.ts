@@ -3,7 +3,7 @@
  * back wants what it wanted; and whose addresses are to be given back when a pod is gone without DEL. A record that cannot be read
  * is no reason to stop, nor to take anything from a pod: a damaged one is set aside, one the disk refuses stays.
  */
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestHex } from '#base/hash.ts';
 import { parseStoredPart, type StoredPart } from './stored-part.ts';
@@ -45,7 +45,11 @@ export class AttachmentFiles {
   }
 
   remove(part: string): void {
-    rmSync(this.pathOf(part), { force: true });
+    try {
+      unlinkSync(this.pathOf(part));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
 
   private names(problems: string[]): string[] {

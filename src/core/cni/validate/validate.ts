@@ -149,7 +149,9 @@ class Reading {
     if (this.problems.length > before) return;
     const { cniVersion } = list;
     const version = typeof cniVersion === 'string' && isCniVersion(cniVersion) ? cniVersion : '1.1.0';
-    const completed = { ...plugin, name: 'network', cniVersion: version };
+    const { ipam, ...rest } = plugin;
+    const used = known?.hasNoIpam || ipam === undefined ? {} : { ipam };
+    const completed = { ...rest, ...used, name: 'network', cniVersion: version };
     this.problems.push(...ownProblems(this.document, path, completed));
   }
 

@@ -1,7 +1,10 @@
 /** What the parsers of our own plugins say of a configuration, at its place in the text. */
 import { type KeyPath, type LocatedDocument, nodeAt, type Problem, problemAt } from '#core/config/index.ts';
+import { parseBandwidthConfig } from '../plugins/bandwidth/config.ts';
 import { parseBridgeConfig } from '../plugins/bridge/config.ts';
 import { parseHostLocalConfig } from '../plugins/host-local/index.ts';
+import { parsePortmapConfig } from '../plugins/portmap/config.ts';
+import { parseStaticConfig } from '../plugins/static/static.ts';
 import { CNI_ERROR, CniError } from '../spec/error.ts';
 import type { JsonObject } from '../spec/json.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../spec/network-config.ts';
@@ -9,7 +12,11 @@ import { type NetworkConfig, parseNetworkConfig } from '../spec/network-config.t
 type Check = (network: NetworkConfig) => unknown;
 
 /** By `type`: throws CniError for what the plugin refuses before it looks at the node. */
-const INTERFACE_CHECKS: Readonly<Record<string, Check>> = { bridge: parseBridgeConfig };
+const INTERFACE_CHECKS: Readonly<Record<string, Check>> = {
+  bandwidth: parseBandwidthConfig,
+  bridge: parseBridgeConfig,
+  portmap: parsePortmapConfig,
+};
 
 /** By `ipam.type`. */
 const IPAM_CHECKS: Readonly<Record<string, Check>> = {
@@ -17,6 +24,7 @@ const IPAM_CHECKS: Readonly<Record<string, Check>> = {
     // A poplin network without ranges gets the node's own.
     if (network.type !== 'poplin' || hasRanges(network.json)) parseHostLocalConfig(network);
   },
+  static: (network) => parseStaticConfig(network),
 };
 
 /** The problems of the plugin at `path` of the document; `plugin` is its value, completed with name and version. */

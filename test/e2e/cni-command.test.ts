@@ -125,13 +125,17 @@ describe('networks by hand', () => {
     for (const pod of ['a', 'b']) expect(await cni('add', 'net', host.pod(pod))).toMatchObject({ status: 0 });
     host.removePod('a');
     expect((await list()).map((row) => row['state']).sort()).toEqual(['gone', 'there']);
-    const collected = await cni('gc', 'net', '--json');
+    // Of this one the runtime has no record here: the agent's keeps it.
+    const elsewhere = join(host.folder, 'elsewhere');
+    await host.poplin(['cni', 'add', 'net', host.pod('c'), '--cache-dir', elsewhere]);
+    const collected = await cni('gc', 'net', '--json', '--root-dir', host.root);
     expect(collected).toMatchObject({ status: 0 });
-    expect(JSON.parse(collected.stdout)).toMatchObject({ valid: [{}], removed: [{ ifName: 'eth0' }] });
-    expect((await list()).map((row) => row['state'])).toEqual(['there']);
+    expect(JSON.parse(collected.stdout)).toMatchObject({ valid: [{}, {}], removed: [{ ifName: 'eth0' }] });
+    expect((await list()).map((row) => row['recordedBy'])).toContainEqual(['runtime', 'agent']);
+    host.inPod('c', 'ping -nqc1 -W1 10.82.0.1');
     host.inPod('b', 'ping -nqc1 -W1 10.82.0.1');
     expect(await cni('gc', 'net', '--none-valid')).toMatchObject({ status: 0 });
-    expect(await list()).toEqual([]);
+    expect((await list()).map((row) => row['recordedBy'])).toEqual([['agent']]);
   });
 
   test('a killed add leaves nothing that del does not take away', async () => {

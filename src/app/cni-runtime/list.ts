@@ -6,7 +6,7 @@ import { agentPaths } from '#app/agent/index.ts';
 import { parseStoredPart } from '#app/cni/index.ts';
 import { type CachedAttachment, decodeCachedAttachment, type JsonObject } from '#core/cni/index.ts';
 import { cacheFolder } from '#io/cni/runtime-files/index.ts';
-import { isNamespace } from './operations.ts';
+import { isNamespace } from './namespace-file.ts';
 import { cacheDirOption } from './options.ts';
 import { messageOf, note, print, reported, table } from './output.ts';
 
@@ -48,7 +48,7 @@ RECORDED BY: runtime (a record in the cache directory), agent (Poplin's plugins 
     )
     .action((flags: ListFlags) =>
       reported('list', flags.json, async () => {
-        const rows = merged([...(await recordedByRuntimes(flags)), ...recordedByAgent(flags)]);
+        const rows = merged([...(await recordedByRuntimes(flags)), ...recordedByAgent(flags.rootDir)]);
         const text = rows.length === 0 ? 'no attachments\n' : table([HEADER, ...rows.map(cells)]);
         print(flags.json, rows, text);
       }),
@@ -94,7 +94,8 @@ function addressesOf(result: JsonObject): string[] {
   return [...listed.map((ip) => ip['address']), ...single].filter((each) => typeof each === 'string');
 }
 
-function recordedByAgent({ rootDir }: ListFlags): ListedAttachment[] {
+/** What Poplin's plugins attached, by the agent's records; none where they cannot be read. */
+export function recordedByAgent(rootDir: string): ListedAttachment[] {
   const paths = agentPaths(rootDir);
   return filesIn(paths.attachments).flatMap(({ name, text }) => {
     const stored = name.endsWith('.json') ? parseStoredPart(text) : undefined;

@@ -1,5 +1,4 @@
 /** `poplin cni add|check|del|gc|status|version`: what a container runtime does with a network, by hand. */
-import { statfsSync } from 'node:fs';
 import { Command } from 'commander';
 import {
   type AttachmentId,
@@ -14,6 +13,8 @@ import {
 } from '#core/cni/index.ts';
 import { configFiles } from '#io/cni/runtime-files/index.ts';
 import { PodKernel } from '#io/kernel/index.ts';
+import { recordedByAgent } from './list.ts';
+import { isNamespace } from './namespace-file.ts';
 import {
   type AttachmentFlags,
   attachmentOf,
@@ -177,6 +178,7 @@ export function gcCommand(): Command {
     .argument('[netns]', 'ignored; cnitool demands it')
     .option('--valid <container/ifname...>', 'attachments to keep; else those whose namespace is still there')
     .option('--none-valid', 'keep no attachment')
+    .option('--root-dir <dir>', "the agent's --root-dir", '/')
     .addHelpText(
       'after',
       `
@@ -184,8 +186,8 @@ Examples:
   poplin cni gc pods
   poplin cni gc pods --valid 4f2a/eth0 --valid 77b1/eth0
 
-Without --valid the records of the cache directory decide: an attachment whose namespace is there is kept. What other
-runtimes attached to the network with another cache directory is not known then: name it with --valid.${VARIABLES}${EXIT_TEXT}`,
+Without --valid, what the cache directory or the agent has a record of is kept, unless its namespace is gone. What foreign
+plugins attached for a runtime with another cache directory is not known then: name it with --valid.${VARIABLES}${EXIT_TEXT}`,
     )
     .action((network: string, _netns: string | undefined, flags: GcFlags) =>
       reported('gc', flags.json, () => gc(network, flags)),
@@ -195,6 +197,7 @@ runtimes attached to the network with another cache directory is not known then:
 interface GcFlags extends RuntimeFlags {
   readonly valid?: readonly string[];
   readonly noneValid?: boolean;
+  readonly rootDir: string;
 }
 
 async function gc(network: string, flags: GcFlags): Promise<void> {
@@ -210,7 +213,7 @@ async function gc(network: string, flags: GcFlags): Promise<void> {
   }
   const valid = flags.noneValid
     ? []
-    : (flags.valid?.map(parseAttachment) ?? (await liveAttachments(runtime, network)));
+    : (flags.valid?.map(parseAttachment) ?? (await liveAttachments(runtime, network, flags.rootDir)));
   using stop = interruption();
   const removed = await runtime.gc(list, valid, stop.signal);
   const lines = removed.map(({ containerId, ifName }) => `${containerId} ${ifName}: off ${network}\n`);
@@ -221,22 +224,19 @@ async function gc(network: string, flags: GcFlags): Promise<void> {
   );
 }
 
-async function liveAttachments(runtime: NetworkRuntime, network: string): Promise<AttachmentId[]> {
-  const records = await runtime.attachments(network);
-  return records
-    .filter(({ netns }) => isNamespace(netns))
-    .map(({ containerId, ifName }) => ({ containerId, ifName }));
-}
-
-const NSFS_MAGIC = 0x6e736673;
-
-/** True if the file is a namespace: what a namespace was bound to may outlive it as an empty file. */
-export function isNamespace(path: string): boolean {
-  try {
-    return statfsSync(path).type === NSFS_MAGIC;
-  } catch {
-    return false;
-  }
+/** What is recorded of a network and not known to be gone; by the agent too, for runtimes that keep their records elsewhere. */
+async function liveAttachments(
+  runtime: NetworkRuntime,
+  network: string,
+  rootDir: string,
+): Promise<AttachmentId[]> {
+  const recorded = (await runtime.attachments(network)).filter(({ netns }) => isNamespace(netns));
+  const ours = recordedByAgent(rootDir).filter((row) => row.network === network && row.state !== 'gone');
+  const ids = [
+    ...recorded.map(({ containerId, ifName }) => ({ containerId, ifName })),
+    ...ours.map((row) => ({ containerId: row.container, ifName: row.interface })),
+  ];
+  return [...new Map(ids.map((id) => [`${id.containerId}/${id.ifName}`, id])).values()];
 }
 
 function parseAttachment(text: string): AttachmentId {

@@ -1,7 +1,10 @@
 /** What the parsers of our own plugins say of a configuration, at its place in the text. */
 import { type KeyPath, type LocatedDocument, nodeAt, type Problem, problemAt } from '#core/config/index.ts';
+import { parseBandwidthConfig } from '../plugins/bandwidth/config.ts';
 import { parseBridgeConfig } from '../plugins/bridge/config.ts';
 import { parseHostLocalConfig } from '../plugins/host-local/index.ts';
+import { parsePortmapConfig } from '../plugins/portmap/config.ts';
+import { parseStaticConfig } from '../plugins/static/static.ts';
 import { CNI_ERROR, CniError } from '../spec/error.ts';
 import type { JsonObject } from '../spec/json.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../spec/network-config.ts';
@@ -9,7 +12,11 @@ import { type NetworkConfig, parseNetworkConfig } from '../spec/network-config.t
 type Check = (network: NetworkConfig) => unknown;
 
 /** By `type`: throws CniError for what the plugin refuses before it looks at the node. */
-const INTERFACE_CHECKS: Readonly<Record<string, Check>> = { bridge: parseBridgeConfig };
+const INTERFACE_CHECKS: Readonly<Record<string, Check>> = {
+  bandwidth: parseBandwidthConfig,
+  bridge: parseBridgeConfig,
+  portmap: parsePortmapConfig,
+};
 
 /** By `ipam.type`. */
 const IPAM_CHECKS: Readonly<Record<string, Check>> = {
@@ -17,6 +24,7 @@ const IPAM_CHECKS: Readonly<Record<string, Check>> = {
     // A poplin network without ranges gets the node's own.
     if (network.type !== 'poplin' || hasRanges(network.json)) parseHostLocalConfig(network);
   },
+  static: (network) => parseStaticConfig(network),
 };
 
 /** The problems of the plugin at `path` of the document; `plugin` is its value, completed with name and version. */
@@ -24,25 +32,28 @@ export function ownProblems(document: LocatedDocument, path: KeyPath, plugin: Js
   try {
     const network = parseNetworkConfig(plugin);
     const ipam = network.ipamType === undefined ? undefined : IPAM_CHECKS[network.ipamType];
-    return [INTERFACE_CHECKS[network.type], ipam].flatMap((check) =>
-      check === undefined ? [] : refusals(document, path, () => check(network)),
-    );
+    const own = INTERFACE_CHECKS[network.type];
+    return [
+      ...(own === undefined ? [] : refusals(document, path, [], () => own(network))),
+      ...(ipam === undefined ? [] : refusals(document, path, ['ipam'], () => ipam(network))),
+    ];
   } catch (error) {
-    return placed(document, path, error);
+    return placed(document, path, [], error);
   }
 }
 
-function refusals(document: LocatedDocument, path: KeyPath, check: () => unknown): Problem[] {
+/** `about` is what the check is about, where it names no key. */
+function refusals(document: LocatedDocument, path: KeyPath, about: KeyPath, check: () => unknown): Problem[] {
   try {
     check();
     return [];
   } catch (error) {
-    return placed(document, path, error);
+    return placed(document, path, about, error);
   }
 }
 
 /** A CniError's details name keys: `ipam.ranges[0][0].subnet: what is wrong; mtu: what is wrong`. */
-function placed(document: LocatedDocument, base: KeyPath, error: unknown): Problem[] {
+function placed(document: LocatedDocument, base: KeyPath, about: KeyPath, error: unknown): Problem[] {
   if (!(error instanceof CniError)) throw error;
   const field = /^unsupported field "([^"]+)"/.exec(error.msg)?.[1];
   if (error.code === CNI_ERROR.unsupportedField && field !== undefined)
@@ -55,7 +66,7 @@ function placed(document: LocatedDocument, base: KeyPath, error: unknown): Probl
     if (own.length > 0 && isThere(document, [...base, own[0] as string | number]))
       return problemAt(document, [...base, ...own], rest);
     const set = /^range set (\d+)/.exec(text)?.[1];
-    const where = set === undefined ? ['ipam'] : ['ipam', 'ranges', Number(set)];
+    const where = set === undefined ? about : ['ipam', 'ranges', Number(set)];
     return problemAt(document, [...base, ...where], text);
   });
 }

@@ -45,7 +45,7 @@ export function validateNetwork(text: string, source: string): Findings {
 
 /** Checks one plugin's configuration, as it lies in the folder of a network's name. */
 export function validatePlugin(text: string, source: string): Findings {
-  const list = { name: 'network', cniVersion: CNI_VERSIONS.at(-1) };
+  const list = { cniVersion: CNI_VERSIONS.at(-1) };
   // It stands behind what the list inlines.
   return checked(text, source, (reading, json) => reading.plugin([], json, list, 1));
 }
@@ -122,7 +122,7 @@ class Reading {
     }
   }
 
-  /** One plugin's configuration; `list` has the name and version it will be given. */
+  /** One plugin's configuration; `list` has the version it will be given. */
   plugin(path: KeyPath, plugin: JsonObject, list: JsonObject, position: number): void {
     const { type } = plugin;
     if (typeof type !== 'string' || type === '')
@@ -135,9 +135,9 @@ class Reading {
         [...path, 'type'],
         `${type} works on an interface that a plugin before it made: it cannot be the first`,
       );
+    const before = this.problems.length;
     this.reserved(path, plugin);
     this.capabilities(path, plugin['capabilities']);
-    const before = this.problems.length;
     this.kinds(path, plugin, { ...PROTOCOL_KEYS, ...known?.keys });
     if (known === undefined) this.unknownType(path, type);
     else {
@@ -147,9 +147,11 @@ class Reading {
     }
     this.ipam(path, plugin['ipam'], known?.hasNoIpam ? type : undefined);
     if (this.problems.length > before) return;
-    const { name, cniVersion } = list;
+    const { cniVersion } = list;
     const version = typeof cniVersion === 'string' && isCniVersion(cniVersion) ? cniVersion : '1.1.0';
-    const completed = { ...plugin, name: typeof name === 'string' ? name : 'network', cniVersion: version };
+    const { ipam, ...rest } = plugin;
+    const used = known?.hasNoIpam || ipam === undefined ? {} : { ipam };
+    const completed = { ...rest, ...used, name: 'network', cniVersion: version };
     this.problems.push(...ownProblems(this.document, path, completed));
   }
 

@@ -84,7 +84,7 @@ async function attach(
   const request = firewall(config, prevResult, { ingressPolicy, backend: 'iptables' });
   if (implementation === 'reference') reference('ADD', name, request);
   else expect(await added('firewall', name, request)).toEqual(prevResult);
-  const addresses = (prevResult?.['ips'] as { address: string }[]).map(
+  const addresses = ((prevResult?.['ips'] ?? []) as { address: string }[]).map(
     ({ address }) => address.split('/')[0] as string,
   );
   // The kernel says nothing from a link-local address before it has found it to be the only one.

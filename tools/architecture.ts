@@ -33,6 +33,7 @@ export const PLAN: Plan = {
   },
   coreArrows: CORE_ARROWS,
   innerModules: [
+    'src/core/netlink/conntrack',
     'src/core/netlink/nftables',
     'src/io/cni/exec',
     'src/io/cni/host-local-store',

@@ -248,6 +248,30 @@ describe('portmap', () => {
       expect(ask(world.pod('far'), 'tcp', HOST[family], 8080)).toBe(FAR[family]);
   });
 
+  test('takes over from whoever was asked at a UDP port before, and gives back, though the asker goes on', async () => {
+    const prevResult = await add(config, 'a');
+    const request = portmap(config, prevResult, [{ hostPort: 5353, containerPort: 53, protocol: 'udp' }]);
+    await using _server = await Server.start(world.pod('a'), 'udp', 53);
+    // Nobody listens there: the entries stay, and with them the way the packets go.
+    const send = (family: 4 | 6) => ask(world.pod('far'), 'udp', HOST[family], 5353, FAR[family], 4000);
+    const entries = () =>
+      world.sh(
+        'conntrack -L -p udp --orig-port-dst 5353 2>/dev/null; conntrack -L -f ipv6 -p udp --orig-port-dst 5353 2>/dev/null',
+      );
+    world.sh(
+      `nft 'table inet other { chain input { type filter hook input priority 0; ct state new counter; }; }'`,
+    );
+    for (const family of [4, 6] as const) expect(send(family)).toBeUndefined();
+    await add({ ...request, type: 'portmap' }, 'a');
+    for (const family of [4, 6] as const) expect(send(family), `IPv${family} after ADD`).toBe(FAR[family]);
+    expect(entries()).toContain('10.71.0.2');
+    // A server elsewhere at the same port has nothing to do with it.
+    ask(world.pod('a'), 'udp', FAR[4], 5353);
+    expect((await world.call('portmap', 'DEL', 'a', request)).exitStatus).toBe(0);
+    expect(entries()).not.toMatch(/src=10\.71\.0\.2 dst=192\.168\.70\.9 sport=53 |fd71::2/);
+    expect(entries()).toMatch(/dst=192\.168\.70\.9 sport=\d+ dport=5353/);
+  });
+
   test('lets nobody but the host reach its loopback addresses', async () => {
     expect((await mapped([{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }])).exitStatus).toBe(0);
     expect(world.sh('cat /proc/sys/net/ipv4/conf/cni0/route_localnet').trim()).toBe('1');

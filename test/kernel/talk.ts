@@ -30,7 +30,7 @@ kind, host, port, source = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[
 family = socket.AF_INET6 if ':' in host else socket.AF_INET
 s = socket.socket(family, socket.SOCK_DGRAM if kind == 'udp' else socket.SOCK_STREAM)
 s.settimeout(1.5)
-if source: s.bind((source, 0))
+if source: s.bind((source, int(sys.argv[5])))
 s.connect((host, port))
 if kind == 'udp': s.send(b'hello')
 print(s.recv(99).decode())
@@ -69,11 +69,12 @@ export function ask(
   host: string,
   port: number,
   source = '',
+  sourcePort = 0,
 ): string | undefined {
   try {
     return execFileSync(
       'nsenter',
-      [`--net=${netns}`, 'python3', '-c', CLIENT, transport, host, String(port), source],
+      [`--net=${netns}`, 'python3', '-c', CLIENT, transport, host, String(port), source, String(sourcePort)],
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
     ).trim();
   } catch {

@@ -3,6 +3,7 @@
  * objects are applied once. An ADD that fails leaves nothing behind.
  */
 import type { Logger } from 'pino';
+import { prefixParts } from '#base/ip/index.ts';
 import {
   type AddPlan,
   CNI_ERROR,
@@ -20,6 +21,7 @@ import {
   openIpamToGiveBack,
 } from '#core/cni/index.ts';
 import type { Kernel, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
+import { forgetFlows } from '#io/conntrack/index.ts';
 import type { PodKernel } from '#io/kernel/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { attachmentPart, type Call, ipamTypeOf, partOf, recordOf } from './call.ts';
@@ -145,6 +147,7 @@ export class Attacher {
     if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
     failOn(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod)));
     await changeFiles(made.files);
+    await this.forget(made.staleFlows);
   }
 
   private async rollBack(
@@ -176,7 +179,7 @@ export class Attacher {
     const { host, kernel } = this.options;
     const plan = () => plugin.planDel({ ...call, facts: this.factsOf(plugin, NO_LEASE, call, pod) });
     const planned = plugin.chained === true ? plan() : await this.quieten(plan);
-    const { hostRemovals, podRemovals, podObjects, movesOut = [], files } = planned;
+    const { hostRemovals, podRemovals, podObjects, movesOut = [], files, staleFlows } = planned;
     const links = hostRemovals.filter(isVeth);
     failOn(await host.release(partOf(plugin, call)));
     const others = hostRemovals.filter((object) => !isVeth(object));
@@ -186,6 +189,7 @@ export class Attacher {
       failOn(unlessGone(await pod.apply([...podOps(podRemovals, podObjects, pod), ...moves])));
     }
     await changeFiles(files);
+    await this.forget(staleFlows);
     return links;
   }
 
@@ -198,6 +202,21 @@ export class Attacher {
       const { failures } = await this.options.kernel.apply(links.map(quietenOp));
       failOn(unlessGone(failures));
       if (failures.length === 0 || attempt === RENAME_ATTEMPTS) return planned;
+    }
+  }
+
+  /** Has connections to the host's ports looked at anew. The pod is as it should be without: what fails is logged. */
+  private async forget(flows: AddPlan['staleFlows'] = []): Promise<void> {
+    if (flows.length === 0) return;
+    const { kernel, logger, namespace } = this.options;
+    const own = new Set<string>(['127.0.0.1', '::1']);
+    for (const object of kernel.state().values())
+      if (object.kind === 'address') own.add(prefixParts(object.address).address);
+    try {
+      const count = await forgetFlows(namespace, flows, (address) => own.has(address));
+      if (count > 0) logger.debug({ count }, 'connections to mapped ports forgotten');
+    } catch (error) {
+      logger.warn({ err: error }, 'connections to mapped ports not forgotten');
     }
   }
 

@@ -1,5 +1,6 @@
 /** The wire layer of rtnetlink and generic netlink, and its mapping to core/kernel. nf_tables: core/netlink/nftables. */
 import { type RegisteredCodec, registry } from '#core/codec/index.ts';
+import { conntrackMessage } from './conntrack/index.ts';
 import { cappedErrorMessage, extendedAck } from './errors.ts';
 import { controlMessage } from './generic/control.ts';
 import { ethtoolFeatures } from './generic/ethtool.ts';
@@ -96,5 +97,6 @@ export const NETLINK_CODECS: readonly RegisteredCodec[] = [
     bridgePort,
   }),
   ...registry('traffic', { qdisc: qdiscMessage, filter: filterMessage }),
+  ...registry('conntrack', { entry: conntrackMessage }),
   ...registry('generic', { control: controlMessage, ethtoolFeatures }),
 ];

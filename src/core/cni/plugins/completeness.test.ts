@@ -134,6 +134,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   ipvlan: { config: { mode: 'l3', ipam: dualStack }, ...IN_POD_ALONE },
   macvlan: { config: { master: 'under0', ipam: dualStack }, ...IN_POD_ALONE },
   vlan: { config: { master: 'under0', vlanId: 7, ipam: dualStack }, ...IN_POD_ALONE },
+  firewall: { config: { ingressPolicy: 'same-bridge' }, ...PASSED_ON, needs: [] },
   portmap: {
     config: { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } },
     ...PASSED_ON,

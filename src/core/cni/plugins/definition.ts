@@ -2,7 +2,7 @@
  * What a plugin of ours is: pure planners. For ADD a caller reads the facts, lets `prepareAdd` check the configuration, gets addresses
  * as its `ipam` says, makes the plan, and applies it: removals, shared objects, host objects, links into the pod, pod objects, files.
  */
-import type { IpAddress, IpPrefix } from '#base/ip/index.ts';
+import type { IpAddress, IpFamily, IpPrefix } from '#base/ip/index.ts';
 import type { KernelObject, KernelState, Link } from '#core/kernel/index.ts';
 import type { CniEnvironment } from '../spec/environment.ts';
 import type { NetworkConfig } from '../spec/network-config.ts';
@@ -59,6 +59,14 @@ export interface FileChange {
   readonly text: string | undefined;
 }
 
+/** Connections to a port of the host that the kernel must look at anew, once the rules are as they will be. */
+export interface StaleFlows {
+  readonly family: IpFamily;
+  /** IPPROTO_*. */
+  readonly protocol: number;
+  readonly port: number;
+}
+
 /** Where an attachment's addresses come from. */
 export type IpamChoice =
   | { readonly kind: 'none' }
@@ -84,6 +92,7 @@ export interface AddPlan {
   /** What goes from the container's namespace before `podObjects` come. */
   readonly podRemovals?: readonly KernelObject[];
   readonly files?: readonly FileChange[];
+  readonly staleFlows?: readonly StaleFlows[];
   /** For people, on standard error. */
   readonly warnings: readonly string[];
 }
@@ -101,6 +110,7 @@ export interface DelPlan {
   /** Links of the container that move to the host's namespace, after `podObjects`. */
   readonly movesOut?: readonly LinkMove[];
   readonly files?: readonly FileChange[];
+  readonly staleFlows?: readonly StaleFlows[];
 }
 
 export interface PluginCall {

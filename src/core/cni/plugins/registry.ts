@@ -4,6 +4,7 @@ import { bandwidthPlugin } from './bandwidth/index.ts';
 import { bridgePlugin } from './bridge/index.ts';
 import type { InterfacePlugin } from './definition.ts';
 import { dummyPlugin } from './dummy/index.ts';
+import { firewallPlugin } from './firewall/index.ts';
 import { hostDevicePlugin } from './host-device/index.ts';
 import { IPAM_PLUGINS } from './ipam.ts';
 import { loopbackPlugin } from './loopback/index.ts';
@@ -20,6 +21,7 @@ export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
     bandwidthPlugin,
     bridgePlugin,
     dummyPlugin,
+    firewallPlugin,
     hostDevicePlugin,
     ipvlanPlugin,
     loopbackPlugin,

@@ -8,4 +8,5 @@ export {
   map,
   PRIORITY,
   prefixName,
+  set,
 } from './table.ts';

@@ -8,7 +8,7 @@ const FAMILY = 'inet';
 const TABLE = CNI.tables[0] as string;
 
 /** As nft's names for them: before connection tracking, where destinations change, where sources do. */
-export const PRIORITY = { raw: -300, dstnat: -100, filter: 0, srcnat: 100 } as const;
+export const PRIORITY = { raw: -300, dstnat: -100, filter: 0, srcnat: 100, bridgeFilter: -200 } as const;
 
 export const cniTable: NftTable = { kind: 'nft-table', family: FAMILY, name: TABLE };
 
@@ -36,6 +36,10 @@ export function map(
   dataType: NonNullable<NftSet['dataType']>,
 ): NftSet {
   return { kind: 'nft-set', family: FAMILY, table: TABLE, name, keyType, dataType };
+}
+
+export function set(name: string, keyType: readonly NftDataType[]): NftSet {
+  return { kind: 'nft-set', family: FAMILY, table: TABLE, name, keyType };
 }
 
 export const cniRule = (...parts: readonly RulePart[]): NftRule => rule(FAMILY, parts);

@@ -6,13 +6,23 @@ import { familyOf, prefixParts } from '#base/ip/index.ts';
 import { type KernelObject, keyOf, linkIn, type Sysctl } from '#core/kernel/index.ts';
 import type { NftElement } from '#core/nft/index.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
+import type { NetworkConfig } from '../../spec/network-config.ts';
 import type { CniResult } from '../../spec/result.ts';
 import { attachmentOf } from '../attachment.ts';
 import { requirePrevResult } from '../check.ts';
-import { type AddPlan, type InterfacePlugin, NOTHING_TO_REMOVE, type PluginCall } from '../definition.ts';
+import {
+  type AddPlan,
+  type InterfacePlugin,
+  NOTHING_TO_REMOVE,
+  type PluginCall,
+  type StaleFlows,
+} from '../definition.ts';
 import { attachmentAlias } from '../identity.ts';
-import { type PortmapConfig, parsePortmapConfig } from './config.ts';
+import { type PortMapping, type PortmapConfig, parsePortmapConfig } from './config.ts';
 import { mappingElement, mappingObjects, mappingsFor, type Target, targetOf } from './rules.ts';
+
+/** IPPROTO_UDP. */
+const UDP = 17;
 
 export const portmapPlugin: InterfacePlugin = {
   type: 'portmap',
@@ -22,7 +32,7 @@ export const portmapPlugin: InterfacePlugin = {
     return { ipam: { kind: 'none' }, plan: () => planAdd(call, config) };
   },
   // What was recorded at ADD goes with its part.
-  planDel: () => NOTHING_TO_REMOVE,
+  planDel: ({ network }) => ({ ...NOTHING_TO_REMOVE, staleFlows: staleFlows(mappingsIn(network)) }),
 };
 
 function planAdd(call: PluginCall, config: PortmapConfig): AddPlan {
@@ -38,8 +48,29 @@ function planAdd(call: PluginCall, config: PortmapConfig): AddPlan {
     sharedObjects: shared,
     hostObjects: [...own, ...(isMapped && config.snat ? routeLocalnet(call, result, targets) : [])],
     podObjects: [],
+    staleFlows: staleFlows(config.mappings),
     warnings: [],
   };
+}
+
+/** UDP has no end: what was sent to a port before it was mapped, or after, would go where it went for as long as it goes on. */
+function staleFlows(mappings: readonly PortMapping[]): StaleFlows[] {
+  return mappings.flatMap(({ protocol, hostPort: port, family }) =>
+    protocol !== 'udp'
+      ? []
+      : ([4, 6] as const)
+          .filter((each) => (family ?? each) === each)
+          .map((each) => ({ family: each, protocol: UDP, port })),
+  );
+}
+
+/** DEL does not fail for what ADD refused. */
+function mappingsIn(network: NetworkConfig): readonly PortMapping[] {
+  try {
+    return parsePortmapConfig(network).mappings;
+  } catch {
+    return [];
+  }
 }
 
 /** The first address of each family that is the container's. */

@@ -1,0 +1,1 @@
+export { firewallPlugin } from './firewall.ts';

@@ -1,0 +1,1 @@
+export { forgetFlows } from './flows.ts';

@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { AttachmentFiles, CniService, type LeaseFacts, rootedAddresses } from '#app/cni/index.ts';
+import { AttachmentFiles, CniService, DhcpLeases, type LeaseFacts, rootedAddresses } from '#app/cni/index.ts';
 import type { IpFamily } from '#base/ip/index.ts';
 import { CNI_ERROR, CniError } from '#core/cni/index.ts';
 import { CNI, OVERLAY, ownerOf } from '#core/kernel/index.ts';
@@ -249,6 +249,9 @@ class Agent implements AsyncDisposable {
         files: new AttachmentFiles(this.paths.attachments),
         ipam: {
           addresses: rootedAddresses(addresses, this.paths.hostLocal),
+          dhcp: this.resources.use(
+            DhcpLeases.open({ folder: this.paths.dhcp, clock: systemClock, random: systemRandom, logger }),
+          ),
           exec: { run: ({ type }) => Promise.reject(noForeignIpam(type)) },
           readResolvConf: (path) => readFile(path, 'utf8'),
         },
@@ -300,7 +303,7 @@ function noForeignIpam(type: string): CniError {
   return new CniError(
     CNI_ERROR.unsupportedField,
     `unsupported field "ipam.type": "${type}"`,
-    'this release serves host-local',
+    'this release serves dhcp, host-local and static',
   );
 }
 

@@ -5,6 +5,8 @@
 export * from './plugins/index.ts';
 export type {
   AddressStore,
+  DhcpClient,
+  DhcpRequest,
   ExecPlugin,
   PluginExecution,
   PluginOutput,

@@ -38,11 +38,6 @@ export class DhcpServer implements AsyncDisposable {
     );
   }
 
-  /** What it said. */
-  get log(): string {
-    return this.text;
-  }
-
   async start({
     leaseSeconds,
     range = ['10.90.0.10', '10.90.0.99'],
@@ -98,6 +93,11 @@ export class DhcpServer implements AsyncDisposable {
       await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), once(child, 'exit')]);
       if (child.exitCode !== null) throw new Error(`the server ended: ${this.text}`);
     }
+  }
+
+  /** Asks for the lease file to be written. */
+  writeLeases(): void {
+    this.process?.kill('SIGUSR1');
   }
 
   /** Bytes of the lease file. */

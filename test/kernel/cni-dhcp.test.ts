@@ -1,5 +1,10 @@
 /** The IPAM plugin dhcp on the real kernel, with busybox udhcpd as server: leases, renewal, loss, restart, release. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { CniServer } from '#io/cni/server/index.ts';
 import { CniWorld, pings } from './cni-world.ts';
 import { BRIDGE_NAME, DhcpServer, type DhcpServerOptions } from './dhcp-server.ts';
 
@@ -173,6 +178,50 @@ describe('a pod that is gone without DEL', () => {
 });
 
 describe('other plugins', () => {
+  test('Debian’s bridge, with our client installed as dhcp, gets a lease, which ends with DEL', async () => {
+    await using lan = await open(3600);
+    const { world } = lan;
+    const folder = join(world.folder, 'bin');
+    mkdirSync(folder);
+    copyFileSync('dist/poplin-cni', join(folder, 'dhcp'));
+    const socket = join(world.folder, 'cni.sock');
+    await using _server = await CniServer.listen({
+      path: socket,
+      handle: (call) => world.service.handle(call),
+      onRefused: () => {},
+    });
+    const run = async (command: string, pod: string) => {
+      const child = spawn('nsenter', [`--net=${world.host}`, '/usr/lib/cni/bridge'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+        env: {
+          PATH: process.env['PATH'] ?? '',
+          POPLIN_CNI_SOCKET: socket,
+          POPLIN_CNI_PENDING_DIR: join(world.folder, 'pending'),
+          CNI_COMMAND: command,
+          CNI_CONTAINERID: `foreign-${pod}`,
+          CNI_NETNS: world.pod(pod),
+          CNI_IFNAME: 'eth0',
+          CNI_PATH: folder,
+        },
+      });
+      let stdout = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        stdout += chunk.toString();
+      });
+      child.stdin.end(JSON.stringify({ ...BRIDGE, cniVersion: '1.0.0' }));
+      const [status] = (await once(child, 'close')) as [number];
+      return { status, json: stdout === '' ? undefined : (JSON.parse(stdout) as unknown) };
+    };
+    const { status, json } = await run('ADD', 'a');
+    expect(status).toBe(0);
+    expect(world.inPod('a', 'ip -4 -o address show eth0')).toContain(` ${addressOf(json)} `);
+    expect(pings(world.pod('a'), '10.90.0.1')).toBe(true);
+    expect(world.dhcp.held()).toHaveLength(1);
+    // It takes the link away before it tells us: no RELEASE can be sent any more.
+    expect((await run('DEL', 'a')).status).toBe(0);
+    expect(world.dhcp.held()).toEqual([]);
+  });
+
   test('macvlan on a link of the host gets a lease', async () => {
     await using lan = await open(3600);
     const { world } = lan;

@@ -18,7 +18,7 @@ import {
 import { namespaceId } from '#io/namespace/index.ts';
 import { ClientFiles } from './client-files.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
-import { isPodThere } from './pod-link.ts';
+import { bringUp, isPodThere } from './pod-link.ts';
 import type { StoredClient } from './stored-lease.ts';
 
 /** How long an ADD waits for a server: runtimes give up after two minutes or more. */
@@ -65,7 +65,11 @@ export class DhcpLeases implements DhcpClient, Disposable {
     if (known?.lease !== undefined && known.client.namespaceId === id) return dhcpResult(known.lease, config);
     const previous = known?.client.lease;
     known?.[Symbol.dispose]();
-    const keeper = this.keep({ attachment, netns, namespaceId: id, config });
+    const client: StoredClient = { attachment, netns, namespaceId: id, config };
+    const failures = await bringUp(client);
+    if (failures.length > 0)
+      throw new CniError(CNI_ERROR.internal, failures.map(({ message }) => message).join('; '));
+    const keeper = this.keep(client);
     const limitMs = this.options.acquireLimitMs ?? ACQUIRE_LIMIT_MS;
     const lease = await keeper.acquire(limitMs, previous);
     if (lease !== undefined) return dhcpResult(lease, config);

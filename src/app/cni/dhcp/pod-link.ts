@@ -22,6 +22,17 @@ export function withPodLink<T>(
   return link === undefined ? undefined : work(pod, link);
 }
 
+/** Sets the link up: plugins of others leave that to us. Returns what the kernel refused. */
+export async function bringUp(client: StoredClient): Promise<readonly OpFailure[]> {
+  if (!isPodThere(client)) return [];
+  using pod = PodKernel.open(client.netns);
+  const link = pod.link(client.attachment.ifName);
+  if (link === undefined || link.up === true) return [];
+  const { name, detail } = link;
+  const wish: Link = { kind: 'link', name, detail, up: true };
+  return await pod.apply([{ verb: 'replace', object: wish, previous: { ...wish, up: false } }]);
+}
+
 /** Puts a lease's address and routes on the link. Returns what the kernel refused. */
 export async function putOn(client: StoredClient, lease: DhcpLease): Promise<readonly OpFailure[]> {
   const { ifName } = client.attachment;

@@ -1,5 +1,6 @@
 /** Every plugin in every version of the specification: ADD, DEL and VERSION. A plugin without a row here fails. */
 import { afterAll, describe, expect, test } from 'vitest';
+import type { DhcpLease } from '#core/dhcp/index.ts';
 import type { KernelObject, Link } from '#core/kernel/index.ts';
 import { cniEnvironment, memoryIpam, nodeFacts, planAddOn, planDelOn } from '#testing/cni/index.ts';
 import type { DhcpClient } from '../ports.ts';

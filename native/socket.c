@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -92,6 +93,27 @@ static napi_value set_socket_option(napi_env env, napi_callback_info info) {
   if (setsockopt(fd, level, name, value.at, (socklen_t)value.length) != 0)
     return throw_errno(env, errno, "setsockopt", NULL);
   return make_undefined(env);
+}
+
+/* SO_ATTACH_FILTER takes a pointer, which setsockopt above cannot give. */
+static napi_value attach_filter(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  struct bytes program;
+  int fd;
+  if (!get_arguments(env, info, 2, &arguments)) return NULL;
+  if (!get_descriptor(env, arguments.value[0], &fd)) return NULL;
+  if (!get_bytes(env, arguments.value[1], "program", &program)) return NULL;
+  size_t count = program.length / sizeof(struct sock_filter);
+  if (count == 0 || count > BPF_MAXINSNS || program.length % sizeof(struct sock_filter) != 0)
+    return throw_argument(env, "program", "1 to 4096 instructions of 8 bytes");
+  struct sock_filter *instructions = malloc(program.length);
+  if (instructions == NULL) return throw_errno(env, ENOMEM, "malloc", NULL);
+  memcpy(instructions, program.at, program.length);
+  struct sock_fprog filter = {.len = (unsigned short)count, .filter = instructions};
+  int result = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+  int error = errno;
+  free(instructions);
+  return result != 0 ? throw_errno(env, error, "setsockopt", NULL) : make_undefined(env);
 }
 
 static napi_value get_socket_option(napi_env env, napi_callback_info info) {
@@ -262,6 +284,7 @@ napi_status socket_init(napi_env env, napi_value exports) {
       {"socket", open_socket},          {"bind", bind_socket},
       {"connect", connect_socket},      {"getsockname", get_socket_name},
       {"setsockopt", set_socket_option}, {"getsockopt", get_socket_option},
+      {"attachFilter", attach_filter},
       {"close", close_descriptor},      {"ioctl", ioctl_buffer},
       {"ethtool", ethtool_command},     {"send", send_bytes},
       {"sendto", send_to},              {"recv", receive_bytes},

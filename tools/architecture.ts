@@ -10,6 +10,7 @@ import type { Plan } from './architecture/plan.ts';
 /** Core module: the core modules it may import. Keep it without cycles. */
 const CORE_ARROWS = {
   codec: [],
+  dhcp: ['codec'],
   nft: ['codec'],
   kernel: ['codec', 'nft'],
   netlink: ['codec', 'kernel', 'nft'],
@@ -19,7 +20,7 @@ const CORE_ARROWS = {
   lease: ['config', 'kube', 'store'],
   overlay: ['config', 'kernel', 'lease', 'nft'],
   offload: ['kernel', 'nft', 'overlay'],
-  cni: ['config', 'kernel', 'nft'],
+  cni: ['config', 'dhcp', 'kernel', 'nft'],
   lab: ['cni', 'config', 'kernel', 'lease', 'overlay'],
 } as const satisfies Plan['coreArrows'];
 

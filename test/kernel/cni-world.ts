@@ -1,11 +1,13 @@
 /** A host and its pods as namespaces of their own, with the agent's CNI service and kernel loop on the real kernel. */
-import { execFileSync } from 'node:child_process';
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { KernelLoop } from '#app/agent/index.ts';
-import { CniService, type HostLoop, type RecordedDel, rootedAddresses } from '#app/cni/index.ts';
+import { CniService, DhcpLeases, type HostLoop, type RecordedDel, rootedAddresses } from '#app/cni/index.ts';
 import { CNI, OVERLAY } from '#core/kernel/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
@@ -33,6 +35,9 @@ export class CniWorld implements AsyncDisposable {
   beforeEnsure: (part: string) => void = () => {};
   service!: CniService;
   loop!: KernelLoop;
+  dhcp!: DhcpLeases;
+  /** How long an ADD waits for a DHCP server. */
+  dhcpLimitMs = 10_000;
   /** DELs on disk that no agent has carried out. */
   recordedDels: RecordedDel[] = [];
   private kernel!: RealKernel;
@@ -81,6 +86,13 @@ export class CniWorld implements AsyncDisposable {
       want: (part, objects) => loop.want(part, objects),
     };
     this.loop = loop;
+    this.dhcp = DhcpLeases.open({
+      folder: join(this.folder, 'dhcp'),
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      acquireLimitMs: this.dhcpLimitMs,
+    });
     this.service = new CniService({
       kernel,
       namespace: this.namespace,
@@ -92,6 +104,7 @@ export class CniWorld implements AsyncDisposable {
           rootedAddresses(new DiskAddressStore(), join(this.folder, 'networks')),
           step,
         ),
+        dhcp: this.dhcp,
         exec: { run: () => Promise.reject(new Error('no plugin of others here')) },
         readResolvConf: () => Promise.reject(new Error('no resolv.conf here')),
       },
@@ -113,6 +126,7 @@ export class CniWorld implements AsyncDisposable {
   async stop(): Promise<void> {
     await this.service[Symbol.asyncDispose]();
     this.podSteps[Symbol.dispose]();
+    this.dhcp[Symbol.dispose]();
     await this.loop[Symbol.asyncDispose]();
     this.kernel[Symbol.dispose]();
     this.namespace.close();
@@ -183,6 +197,11 @@ export class CniWorld implements AsyncDisposable {
 
   inPod(name: string, commandLine: string): string {
     return inNetns(this.pod(name), 'sh', '-ec', commandLine);
+  }
+
+  /** Follows what happens to the addresses of a pod, from now on. */
+  monitorPod(name: string): AddressMonitor {
+    return new AddressMonitor(this.pod(name));
   }
 
   /** Addresses reserved in a network. */
@@ -271,6 +290,34 @@ export class CniWorld implements AsyncDisposable {
       .filter((line) => !/fe80:(?!:1[ /])|ff00::|^anycast /.test(line))
       .sort()
       .join('\n');
+  }
+}
+
+/** `ip monitor address` in a namespace. */
+class AddressMonitor {
+  private readonly process: ChildProcessByStdio<null, Readable, null>;
+  private text = '';
+
+  constructor(netns: string) {
+    this.process = spawn(
+      'nsenter',
+      [`--net=${netns}`, 'stdbuf', '-oL', 'ip', '-4', '-o', 'monitor', 'address'],
+      {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      },
+    );
+    this.process.stdout.on('data', (chunk: Buffer) => {
+      this.text += chunk.toString();
+    });
+  }
+
+  async says(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.text)) await once(this.process.stdout, 'data');
+  }
+
+  async end(): Promise<void> {
+    this.process.kill();
+    await once(this.process, 'exit');
   }
 }
 

@@ -85,6 +85,7 @@ describe('arguments', () => {
     getsockname: [1e9],
     setsockopt: [1e9, 1, 1, bytes],
     getsockopt: [1e9, 1, 1, 4],
+    attachFilter: [1e9, new Uint8Array(8)],
     close: [1e9],
     ioctl: [1e9, SIOCGIFFLAGS, bytes],
     ethtool: [1e9, 'lo', Uint8Array.of(0x16, 0, 0, 0, 0, 0, 0, 0)],

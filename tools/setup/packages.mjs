@@ -33,6 +33,7 @@ export const PACKAGES = [
   rootTest('procps', 'ps', 'looks for processes left behind'),
   rootTest('util-linux', 'unshare', 'makes namespaces without our own code (unshare, nsenter)'),
   rootTest('python3', 'python3', 'sends raw packets and opens odd sockets'),
+  rootTest('busybox-static', 'busybox', 'is a DHCP server (udhcpd) whose leases last seconds'),
   rootTest('ethtool', 'ethtool', 'lists the features of links as an independent witness'),
   rootTest('openssl', 'openssl', 'makes certificates for the benchmark'),
   rootTest('unzip', 'unzip', 'unpacks kubectl, the foreign client of the embedded API server'),

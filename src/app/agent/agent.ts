@@ -6,7 +6,14 @@ import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { AttachmentFiles, CniService, ipamExec, type LeaseFacts, rootedAddresses } from '#app/cni/index.ts';
+import {
+  AttachmentFiles,
+  CniService,
+  DhcpLeases,
+  ipamExec,
+  type LeaseFacts,
+  rootedAddresses,
+} from '#app/cni/index.ts';
 import { delay } from '#base/clock.ts';
 import type { IpFamily } from '#base/ip/index.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
@@ -298,6 +305,9 @@ class Agent implements AsyncDisposable {
         files: new AttachmentFiles(this.paths.attachments),
         ipam: {
           addresses: rootedAddresses(addresses, this.paths.hostLocal),
+          dhcp: this.resources.use(
+            DhcpLeases.open({ folder: this.paths.dhcp, clock: systemClock, random: systemRandom, logger }),
+          ),
           exec: ipamExec(this.pluginExec(), this.signal),
           readResolvConf: (path) => readFile(path, 'utf8'),
         },

@@ -10,6 +10,8 @@ export interface AgentPaths {
   readonly cniPending: string;
   /** One file for each attached pod. */
   readonly attachments: string;
+  /** One file for each lease of a DHCP server. */
+  readonly dhcp: string;
   /** host-local's folders, one for each network, as the reference plugin has them. */
   readonly hostLocal: string;
   /** What was last known of the lease, for a start without the store. */
@@ -26,6 +28,7 @@ export function agentPaths(root: string): AgentPaths {
     statusSocket: at('/run/poplin/agent.sock'),
     cniPending: at('/var/lib/poplin/cni/pending'),
     attachments: at('/var/lib/poplin/cni/attachments'),
+    dhcp: at('/var/lib/poplin/cni/dhcp'),
     hostLocal: at('/var/lib/cni/networks'),
     lease: at('/var/lib/poplin/lease.json'),
     subnetEnv: at('/run/flannel/subnet.env'),

@@ -19,6 +19,7 @@ import {
   type NodeFacts,
   openIpam,
   openIpamToGiveBack,
+  type PreparedAdd,
 } from '#core/cni/index.ts';
 import type { Kernel, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
 import { forgetFlows } from '#io/conntrack/index.ts';
@@ -67,8 +68,14 @@ export class Attacher {
     const isKnown = host.has(record.part);
     using attaching = host.begin(record);
     const ipam = openIpam(prepared.ipam, call.network, call.environment, this.options.ipam);
-    const addresses = await this.addressesFor(prepared.ipam, ipam, isKnown);
+    const addresses =
+      ipam.needsLink === true ? undefined : await this.addressesFor(prepared.ipam, ipam, isKnown);
     try {
+      if (ipam.needsLink === true) {
+        const result = await this.overLink(record, prepared, ipam, pod);
+        attaching.done();
+        return result;
+      }
       const made = prepared.plan(addresses);
       await this.attach(record, made, pod);
       attaching.done();
@@ -90,9 +97,10 @@ export class Attacher {
       return;
     }
     await host.departed(part);
+    const ipam = openIpamToGiveBack(ipamTypeOf(plugin, call.network), call.network, call.environment, ports);
+    if (ipam.needsLink === true) await ipam.del();
     const links = await this.detach(plugin, call, pod);
     await host.dropChained(part);
-    const ipam = openIpamToGiveBack(ipamTypeOf(plugin, call.network), call.network, call.environment, ports);
     if (links.length > 0) return host.depart(part, links, () => ipam.del());
     await ipam.del();
     await host.drop(part);
@@ -133,6 +141,19 @@ export class Attacher {
     }
   }
 
+  /** The link first, without addresses: the IPAM plugin asks over it. */
+  private async overLink(
+    record: AttachmentRecord,
+    prepared: PreparedAdd,
+    ipam: Ipam,
+    pod: PodKernel,
+  ): Promise<CniResult> {
+    await this.attach(record, prepared.plan(), pod);
+    const made = prepared.plan(await ipam.add());
+    await this.attach(record, { ...made, podLinks: [], movesIn: [] }, pod);
+    return made.result;
+  }
+
   private async attach(record: AttachmentRecord, made: AddPlan, pod: PodKernel): Promise<void> {
     const { host, kernel } = this.options;
     if (made.hostRemovals.length > 0) {
@@ -158,6 +179,7 @@ export class Attacher {
   ): Promise<void> {
     const { host, kernel } = this.options;
     try {
+      if (ipam.needsLink === true) await ipam.del();
       const links = await this.detach(plugin, call, pod);
       await kernel.apply(removalsOf(links));
       await ipam.del();

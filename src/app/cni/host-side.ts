@@ -183,7 +183,8 @@ export class HostSide implements Disposable {
     this.records.keep(stored);
     if (stored.objects.length === 0) return [];
     await this.bridges.settled();
-    if (own.some(isVeth)) {
+    // A link that is up already stays so: its pod may be waiting for a lease.
+    if (own.some((object) => isVeth(object) && this.links.get(keyOf(object)) !== record.part)) {
       const failures = await loop.ensure(record.part, stored.objects.flatMap(beforeUp));
       if (failures.length > 0) return failures;
     }

@@ -7,6 +7,8 @@ export type {
   AddressStore,
   AttachmentCache,
   ConfigFiles,
+  DhcpClient,
+  DhcpRequest,
   ExecPlugin,
   PluginExecution,
   PluginOutput,

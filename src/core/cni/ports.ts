@@ -1,9 +1,12 @@
 /**
- * What the CNI core needs from the world: a way to run other people's plugins, a store of reserved addresses, and for a runtime
- * its configuration folder and the records of what it attached.
+ * What the CNI core needs from the world: a way to run other people's plugins, a store of reserved addresses, leases from servers, and
+ * for a runtime its configuration folder and the records of what it attached.
  */
 import type { IpAddress } from '#base/ip/index.ts';
+import type { DhcpConfig } from './plugins/dhcp/index.ts';
+import type { Attachment } from './plugins/identity.ts';
 import type { AttachmentId } from './spec/network-config.ts';
+import type { CniResult } from './spec/result.ts';
 
 /** One execution of a plugin. */
 export interface PluginExecution {
@@ -72,4 +75,24 @@ export interface AttachmentCache {
   remove(path: string): Promise<void>;
   /** Every record's text with its path, in the order of the paths. */
   all(): Promise<readonly { readonly path: string; readonly text: string }[]>;
+}
+
+/** Whose lease, and on which link: it is there, and up. */
+export interface DhcpRequest {
+  readonly attachment: Attachment;
+  /** The path of the namespace that holds the link `attachment.ifName`. */
+  readonly netns: string;
+  readonly config: DhcpConfig;
+}
+
+/** Leases of DHCP servers, kept for as long as the attachment lives. */
+export interface DhcpClient {
+  /** Gets a lease, and renews it from then on. Rejects with CniError 11 if no server gives one in time. */
+  acquire(request: DhcpRequest): Promise<CniResult>;
+  /** Rejects with CniError 114 if the attachment holds no lease. */
+  check(attachment: Attachment): Promise<void>;
+  /** Gives the lease back while the link is there still; without one it does nothing. */
+  release(attachment: Attachment): Promise<void>;
+  /** Gives back what others than these hold of a network. */
+  retainOnly(network: string, owners: readonly AttachmentId[]): Promise<void>;
 }

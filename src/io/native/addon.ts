@@ -53,6 +53,8 @@ export interface NativeAddon {
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): void;
   /** At most `maxBytes` of the option's value. */
   getsockopt(fd: number, level: number, name: number, maxBytes: number): Uint8Array;
+  /** Attaches a classic BPF program, struct sock_filter one behind the other, which decides what the socket receives. */
+  attachFilter(fd: number, program: Uint8Array): void;
   close(fd: number): void;
   /** ioctl with a buffer of at least 40 bytes (an ifreq) that is read and written; returns the call's result. Not SIOCETHTOOL. */
   ioctl(fd: number, request: number, buffer: Uint8Array): number;

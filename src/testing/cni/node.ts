@@ -3,6 +3,7 @@ import {
   type AddPlan,
   type CniEnvironment,
   type DelPlan,
+  type DhcpClient,
   type ExecPlugin,
   INTERFACE_PLUGINS,
   type InterfacePlugin,
@@ -54,10 +55,15 @@ export const noPlugins: ExecPlugin = {
   run: ({ type }) => Promise.reject(new Error(`no plugin ${type} in this test`)),
 };
 
+const noServer = () => Promise.reject(new Error('no DHCP server in this test'));
+/** No DHCP server answers here. */
+const noServers: DhcpClient = { acquire: noServer, check: noServer, release: noServer, retainOnly: noServer };
+
 /** IPAM with addresses in memory, no foreign plugin and no files. */
 export function memoryIpam(over: Partial<IpamPorts> = {}): IpamPorts {
   return {
     addresses: new MemoryAddressStore(),
+    dhcp: noServers,
     exec: noPlugins,
     readResolvConf: (path) => Promise.reject(new Error(`no file ${path} in this test`)),
     ...over,

@@ -17,6 +17,9 @@ import type { CniIp, CniResult, CniRoute } from '../spec/result.ts';
 import type { DelPlan, PluginCall } from './definition.ts';
 import { type Attachment, attachmentAlias, attachmentMac, linksOf } from './identity.ts';
 
+/** rtm_scope of what is on the link itself. */
+const SCOPE_LINK = 253;
+
 /** The attachment that a call is about. */
 export function attachmentOf({ network, environment }: Omit<PluginCall, 'facts'>): Attachment {
   return { network: network.name, containerId: environment.containerId, ifName: environment.ifName };
@@ -74,8 +77,8 @@ export function podIpv6Sysctls(ifName: string): Sysctl[] {
 
 /** A result's route as the kernel's, through `gateway` where it names none; a route without a gateway is on the link. */
 export function podRoute(route: CniRoute, ifName: string, gateway: IpAddress | undefined): Route {
-  const via = route.gw ?? gateway;
-  const scope = routeScope(route.scope ?? (via === undefined ? 253 : 0));
+  const via = route.gw ?? (route.scope === SCOPE_LINK ? undefined : gateway);
+  const scope = routeScope(route.scope ?? (via === undefined ? SCOPE_LINK : 0));
   return {
     kind: 'route',
     dst: networkOf(route.dst),
@@ -147,7 +150,7 @@ function foreignPodLink(attachment: Attachment, pod: KernelState): Link[] {
 
 function routeScope(scope: number): 'global' | 'link' | 'host' {
   if (scope === 0) return 'global';
-  if (scope === 253) return 'link';
+  if (scope === SCOPE_LINK) return 'link';
   if (scope === 254) return 'host';
   throw new CniError(
     CNI_ERROR.unsupportedField,

@@ -1,13 +1,16 @@
 /** Every plugin in every version of the specification: ADD, DEL and VERSION. A plugin without a row here fails. */
 import { afterAll, describe, expect, test } from 'vitest';
+import type { DhcpLease } from '#core/dhcp/index.ts';
 import type { KernelObject, Link } from '#core/kernel/index.ts';
 import { cniEnvironment, memoryIpam, nodeFacts, planAddOn, planDelOn } from '#testing/cni/index.ts';
+import type { DhcpClient } from '../ports.ts';
 import { encodeResult } from '../spec/encode.ts';
 import type { JsonObject } from '../spec/json.ts';
 import { parseNetworkConfig } from '../spec/network-config.ts';
 import type { CniResult } from '../spec/result.ts';
 import { CNI_VERSIONS, type CniVersion, CURRENT_VERSION, isAtLeast, versionReply } from '../spec/version.ts';
 import type { NodeFacts } from './definition.ts';
+import { dhcpResult } from './dhcp/index.ts';
 import { attachmentAlias } from './identity.ts';
 import { chooseOwnIpam, isOwnIpam, openIpam, openIpamToGiveBack } from './ipam.ts';
 import { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';
@@ -23,7 +26,8 @@ interface Row {
   /** The names of the interfaces, the addresses with their gateways, and the routes it reports. */
   readonly interfaces: readonly RegExp[];
   readonly ip4: JsonObject;
-  readonly ip6: JsonObject;
+  /** Absent where a plugin serves IPv4 alone. */
+  readonly ip6?: JsonObject;
   readonly routes?: readonly JsonObject[];
   /** Kinds of what DEL removes from the host. */
   readonly removed: readonly string[];
@@ -59,6 +63,13 @@ const INTERFACE_ROWS: Readonly<Record<string, Row>> = {
     ip6: { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
     routes: [{ dst: '0.0.0.0/0' }],
     removed: ['link'],
+  },
+  dhcp: {
+    config: { ipam: { type: 'dhcp' } },
+    interfaces: [],
+    ip4: { address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    routes: [{ dst: '0.0.0.0/0', gw: '10.1.0.1' }],
+    removed: [],
   },
   'host-local': {
     config: { ipam: dualStack },
@@ -144,6 +155,22 @@ const ROWS: Readonly<Record<string, Row>> = {
   vrf: { config: { vrfname: 'red' }, ...PASSED_ON },
 };
 
+/** A server that has one lease, and takes it back. */
+const server: DhcpClient = {
+  acquire: async ({ config }) => dhcpResult(LEASE, config),
+  check: async () => {},
+  release: async () => {},
+  retainOnly: async () => {},
+};
+const LEASE: DhcpLease = {
+  address: '10.1.0.2/24',
+  serverId: '10.1.0.1',
+  router: '10.1.0.1',
+  routes: [{ destination: '0.0.0.0/0', router: '10.1.0.1' }],
+  nameServers: ['10.1.0.53'],
+  search: [],
+};
+
 const exercised = new Set<string>();
 
 /** What the bridge before a chained plugin reports. */
@@ -189,17 +216,15 @@ async function resultOf(type: string, config: JsonObject): Promise<CniResult> {
   if (!isOwnIpam(type)) return (await planAddOn(type, config, factsFor(type))).result;
   const network = parseNetworkConfig(config);
   const choice = chooseOwnIpam(type, network, '');
-  return openIpam(choice, network, cniEnvironment(), memoryIpam()).add();
+  return openIpam(choice, network, cniEnvironment(), memoryIpam({ dhcp: server })).add();
 }
 
 /** The shape a version prescribes for a row, without the interfaces. */
 function expectedShape({ ip4, ip6, routes = [] }: Row, version: CniVersion): JsonObject {
-  if (isAtLeast(version, '1.0.0')) return { ips: [ip4, ip6], ...(routes.length > 0 && { routes }) };
+  if (isAtLeast(version, '1.0.0'))
+    return { ips: [ip4, ...(ip6 ? [ip6] : [])], ...(routes.length > 0 && { routes }) };
   if (isAtLeast(version, '0.3.0')) {
-    const ips = [
-      { version: '4', ...ip4 },
-      { version: '6', ...ip6 },
-    ];
+    const ips = [{ version: '4', ...ip4 }, ...(ip6 ? [{ version: '6', ...ip6 }] : [])];
     return { ips, ...(routes.length > 0 && { routes }) };
   }
   const half = (ip: JsonObject, isIpv6: boolean) => {
@@ -207,7 +232,7 @@ function expectedShape({ ip4, ip6, routes = [] }: Row, version: CniVersion): Jso
     const { address, gateway } = ip;
     return { ip: address, ...(gateway !== undefined && { gateway }), ...(own.length > 0 && { routes: own }) };
   };
-  return { ip4: half(ip4, false), ip6: half(ip6, true) };
+  return { ip4: half(ip4, false), ...(ip6 && { ip6: half(ip6, true) }) };
 }
 
 test('every plugin has a row and every row a plugin', () => {
@@ -241,7 +266,7 @@ describe.each(PLUGIN_TYPES)('%s', (type) => {
       expect(hostRemovals.map((object) => object.kind)).toEqual(row.removed);
       expect(planDelOn(type, config, factsFor(type)).hostRemovals).toEqual([]);
     } else {
-      const ports = memoryIpam();
+      const ports = memoryIpam({ dhcp: server });
       const network = parseNetworkConfig(config);
       const choice = chooseOwnIpam(type, network, '');
       const ipam = openIpam(choice, network, cniEnvironment(), ports);

@@ -7,6 +7,7 @@ import type { KernelObject, KernelState, Link } from '#core/kernel/index.ts';
 import type { CniEnvironment } from '../spec/environment.ts';
 import type { NetworkConfig } from '../spec/network-config.ts';
 import type { CniResult } from '../spec/result.ts';
+import type { DhcpConfig } from './dhcp/index.ts';
 import type { HostLocalConfig } from './host-local/index.ts';
 import type { StaticConfig } from './static/index.ts';
 
@@ -72,6 +73,8 @@ export type IpamChoice =
   | { readonly kind: 'none' }
   | { readonly kind: 'host-local'; readonly config: HostLocalConfig }
   | { readonly kind: 'static'; readonly config: StaticConfig }
+  /** The plan without a result is carried out first: a server is asked over the link that it makes. */
+  | { readonly kind: 'dhcp'; readonly config: DhcpConfig }
   /** Somebody else's IPAM plugin, executed with the same environment and configuration. */
   | { readonly kind: 'delegate'; readonly type: string };
 
@@ -99,7 +102,7 @@ export interface AddPlan {
 
 export interface PreparedAdd {
   readonly ipam: IpamChoice;
-  /** Makes the plan from the IPAM plugin's result (absent if `ipam` is none). */
+  /** Makes the plan from the IPAM plugin's result; absent if `ipam` is none, or gives addresses only once the link is there. */
   plan(ipamResult?: CniResult): AddPlan;
 }
 

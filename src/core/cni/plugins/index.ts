@@ -1,3 +1,4 @@
+export { podRoute } from './attachment.ts';
 export { checkAttachment, linksToCollect, requirePrevResult } from './check.ts';
 export type {
   AddPlan,
@@ -11,6 +12,7 @@ export type {
   PluginCall,
   PreparedAdd,
 } from './definition.ts';
+export { type DhcpConfig, dhcpResult, optionsOfClient } from './dhcp/index.ts';
 export {
   type AddressRange,
   type Allocation,

@@ -25,7 +25,11 @@ describe('the choice', () => {
   test('is none, host-local or somebody else’s plugin', () => {
     expect(chooseIpam(parseNetworkConfig({ name: 'net' }), '')).toEqual({ kind: 'none' });
     expect(chooseIpam(network({ type: '' }), '')).toEqual({ kind: 'none' });
-    expect(chooseIpam(network({ type: 'dhcp' }), '')).toEqual({ kind: 'delegate', type: 'dhcp' });
+    expect(chooseIpam(network({ type: 'whereabouts' }), '')).toEqual({
+      kind: 'delegate',
+      type: 'whereabouts',
+    });
+    expect(chooseIpam(network({ type: 'dhcp' }), '').kind).toBe('dhcp');
     expect(chooseIpam(network({ type: 'host-local', subnet: '10.1.0.0/24' }), '').kind).toBe('host-local');
     expect(chooseIpam(network({ type: 'static', addresses: [{ address: '10.1.0.9/24' }] }), '').kind).toBe(
       'static',

@@ -2,13 +2,15 @@
  * Getting and giving back an attachment's addresses: in this process where the IPAM plugin is one of ours, by execution
  * otherwise (specification 1.1.0, section 4). Every command is passed on: ADD, DEL, CHECK, STATUS and GC.
  */
-import type { AddressStore, ExecPlugin } from '../ports.ts';
+import type { AddressStore, DhcpClient, ExecPlugin } from '../ports.ts';
 import { executePlugin } from '../runtime/execute.ts';
 import { decodeResult } from '../spec/decode.ts';
 import type { CniEnvironment } from '../spec/environment.ts';
 import type { NetworkConfig } from '../spec/network-config.ts';
 import { type CniResult, EMPTY_RESULT } from '../spec/result.ts';
+import { attachmentOf } from './attachment.ts';
 import type { IpamChoice } from './definition.ts';
+import { parseDhcpConfig } from './dhcp/index.ts';
 import {
   addHostLocal,
   checkHostLocal,
@@ -20,11 +22,12 @@ import {
 import { parseStaticConfig } from './static/index.ts';
 
 /** IPAM plugins served in this process. */
-export const IPAM_PLUGINS = ['host-local', 'static'] as const;
+export const IPAM_PLUGINS = ['dhcp', 'host-local', 'static'] as const;
 type OwnIpam = (typeof IPAM_PLUGINS)[number];
 
 export interface IpamPorts {
   readonly addresses: AddressStore;
+  readonly dhcp: DhcpClient;
   readonly exec: ExecPlugin;
   /** The text of a resolv.conf file; rejects if it cannot be read. */
   readonly readResolvConf: (path: string) => Promise<string>;
@@ -37,10 +40,12 @@ export interface Ipam {
   check(signal?: AbortSignal): Promise<void>;
   status(signal?: AbortSignal): Promise<void>;
   gc(signal?: AbortSignal): Promise<void>;
+  /** It speaks over the container's link: ADD comes after the link is made, DEL before it is taken away. */
+  readonly needsLink?: true;
 }
 
 /** What can be done with addresses that were given before. */
-export type HeldIpam = Pick<Ipam, 'del' | 'check' | 'gc'>;
+export type HeldIpam = Pick<Ipam, 'del' | 'check' | 'gc' | 'needsLink'>;
 
 const nothing = async () => {};
 
@@ -59,6 +64,8 @@ export function isOwnIpam(type: string): type is OwnIpam {
 /** As chooseIpam, for an IPAM plugin of ours that is called by its own name. */
 export function chooseOwnIpam(type: OwnIpam, network: NetworkConfig, cniArgs: string): IpamChoice {
   switch (type) {
+    case 'dhcp':
+      return { kind: type, config: parseDhcpConfig(network, cniArgs) };
     case 'host-local':
       return { kind: type, config: parseHostLocalConfig(network, cniArgs) };
     case 'static':
@@ -74,11 +81,18 @@ export function openIpam(
   ports: IpamPorts,
 ): Ipam {
   if (choice.kind === 'delegate') return delegatedIpam(choice.type, network, environment, ports.exec);
-  const giveBack = giveBackOf(choice.kind, network, environment, ports.addresses);
+  const giveBack = giveBackOf(choice.kind, network, environment, ports);
   if (choice.kind === 'none') return { add: async () => EMPTY_RESULT, status: nothing, ...giveBack };
   if (choice.kind === 'static') {
     const result: CniResult = { interfaces: [], ...choice.config };
     return { add: async () => result, status: nothing, ...giveBack };
+  }
+  if (choice.kind === 'dhcp') {
+    const { config } = choice;
+    const { netns } = environment;
+    const add = () =>
+      ports.dhcp.acquire({ attachment: attachmentOf({ network, environment }), netns, config });
+    return { add, status: nothing, ...giveBack };
   }
   const { config } = choice;
   const place = { name: config.network, dataDir: config.dataDir };
@@ -105,15 +119,27 @@ export function openIpamToGiveBack(
   ports: IpamPorts,
 ): HeldIpam {
   if (type !== undefined && !isOwnIpam(type)) return delegatedIpam(type, network, environment, ports.exec);
-  return giveBackOf(type ?? 'none', network, environment, ports.addresses);
+  return giveBackOf(type ?? 'none', network, environment, ports);
 }
 
 function giveBackOf(
   kind: 'none' | OwnIpam,
   network: NetworkConfig,
   environment: CniEnvironment,
-  store: AddressStore,
+  { addresses: store, dhcp }: Pick<IpamPorts, 'addresses' | 'dhcp'>,
 ): HeldIpam {
+  const attachment = attachmentOf({ network, environment });
+  if (kind === 'dhcp') {
+    return {
+      needsLink: true,
+      del: () => dhcp.release(attachment),
+      check: () => dhcp.check(attachment),
+      gc: async () => {
+        const valid = network.validAttachments;
+        if (valid) await dhcp.retainOnly(network.name, valid);
+      },
+    };
+  }
   if (kind !== 'host-local') return { del: nothing, gc: nothing, check: nothing };
   const { network: name, dataDir } = hostLocalPlace(network);
   return {

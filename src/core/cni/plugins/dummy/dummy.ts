@@ -12,7 +12,7 @@ export const dummyPlugin: InterfacePlugin = {
   type: 'dummy',
   prepareAdd: (call) => {
     const ipam = chooseIpam(call.network, call.environment.args);
-    if (ipam.kind === 'none') {
+    if (ipam.kind === 'none' || ipam.kind === 'dhcp') {
       throw new CniError(
         CNI_ERROR.invalidNetworkConfig,
         'invalid network config',

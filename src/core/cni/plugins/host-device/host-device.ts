@@ -44,7 +44,7 @@ function prepareAdd(call: PluginCall): PreparedAdd {
   return {
     ipam,
     plan: (result) => {
-      if (ipam.kind !== 'none') requireAddresses(result ?? EMPTY_RESULT, call);
+      if (result !== undefined) requireAddresses(result, call);
       return planAdd(call, device, result ?? EMPTY_RESULT);
     },
   };

@@ -72,6 +72,13 @@ function prepareAdd(call: PluginCall): PreparedAdd {
       'ptp needs an "ipam" section: without addresses nothing can be routed',
     );
   }
+  if (ipam.kind === 'dhcp') {
+    throw new CniError(
+      CNI_ERROR.invalidNetworkConfig,
+      'invalid network config',
+      'ipam.type: "dhcp" needs a network with a server, ptp gives the container none but the host',
+    );
+  }
   refuseExistingInterface(call);
   const hostName = hostLinkName('veth', 8, attachmentOf(call), facts.host);
   const mac = podMac(call);

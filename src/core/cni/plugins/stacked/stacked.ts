@@ -91,7 +91,7 @@ function prepareAdd(kind: StackedKind, call: PluginCall): PreparedAdd {
       planAdd(
         { call, config, detail, master, mac },
         ipamResult ?? previous ?? EMPTY_RESULT,
-        ipam.kind !== 'none',
+        ipamResult !== undefined,
       ),
   };
 }

@@ -1,0 +1,1 @@
+export { DhcpLeases } from './leases.ts';

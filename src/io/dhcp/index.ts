@@ -1,0 +1,1 @@
+export { DhcpSocket, type ReceivedMessage } from './socket.ts';

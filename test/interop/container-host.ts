@@ -144,7 +144,7 @@ export class ContainerHost implements AsyncDisposable {
       ip neigh show nud permanent
       for link in $(ls /proc/sys/net/ipv4/conf); do tc qdisc show dev $link 2>/dev/null || true; done
       nft -s list ruleset
-      find /var/lib/cni /run/cni /var/lib/poplin -type f 2>/dev/null || true`);
+      find /var/lib/cni /run/cni /var/lib/poplin -type f 2>/dev/null | sort`);
     return text
       .replaceAll(/^\d+: /gm, '')
       .replaceAll(/@if\d+|link-netnsid \d+|gc_timer +[\d.]+|\w+_timer +[\d.]+/g, '')

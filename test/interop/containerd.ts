@@ -1,5 +1,4 @@
 /** Debian's containerd in a container host, and the Container Runtime Interface it serves, as a kubelet talks to it. */
-import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Client, credentials, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js';

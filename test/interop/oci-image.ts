@@ -9,7 +9,7 @@ import { type TarEntry, tar } from './tar.ts';
 
 export const IMAGE = 'docker.io/poplin/busybox:1';
 const BUSYBOX = '/bin/busybox';
-const APPLETS = ['sh', 'sleep', 'ip', 'wget', 'cat', 'hostname'];
+const APPLETS = ['sh', 'sleep', 'ip', 'ping'];
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 interface Descriptor {

@@ -58,11 +58,14 @@ export class ContainerHost implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'poplin-containers-'));
   /** A parent for control groups; whatever is below it goes with the host. */
   readonly cgroup = `/${basename(this.folder)}`;
+  /** CNI_PATH where nothing else is said: what Poplin serves is Poplin's. */
+  readonly plugins: string;
   private pluginFolders = 0;
 
   private constructor(box: Box) {
     this.box = box;
     writeFileSync(join(this.folder, 'witness'), WITNESS, { mode: 0o755 });
+    this.plugins = this.pluginFolder(PLUGIN_TYPES);
     this.exec = createExecPlugin({ spawn: (command, args, options) => box.spawn(command, args, options) });
   }
 
@@ -84,7 +87,7 @@ export class ContainerHost implements AsyncDisposable {
         ip -n outside -6 route add default via ${HOST[6]}
         rm -rf /etc/cni/net.d
         mkdir -p /etc/cni/net.d /opt/cni
-        ln -s ${host.pluginFolder(PLUGIN_TYPES)} /opt/cni/bin`);
+        ln -s ${host.plugins} /opt/cni/bin`);
       await host.startAgent();
       return host;
     } catch (error) {

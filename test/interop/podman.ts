@@ -54,9 +54,9 @@ export class Podman {
     await this.run('pod', 'create', ...common, ...options);
   }
 
-  /** Removes a container or a pod, whatever it does. */
-  async remove(kind: 'container' | 'pod', name: string): Promise<void> {
-    await this.run(kind, 'rm', '--force', '--time', '0', name);
+  /** Removes all containers and pods, whatever they do. */
+  async removeAll(): Promise<void> {
+    for (const kind of ['pod', 'container']) await this.run(kind, 'rm', '--all', '--force', '--time', '0');
   }
 
   /** A container's network namespace, as the host's box names it. */

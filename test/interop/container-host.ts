@@ -60,6 +60,7 @@ export class ContainerHost implements AsyncDisposable {
   readonly cgroup = `/${basename(this.folder)}`;
   /** CNI_PATH where nothing else is said: what Poplin serves is Poplin's. */
   readonly plugins: string;
+  private readonly pods = new Set<string>();
   private pluginFolders = 0;
 
   private constructor(box: Box) {
@@ -73,7 +74,9 @@ export class ContainerHost implements AsyncDisposable {
   static async open(): Promise<ContainerHost> {
     const host = new ContainerHost(await Box.open());
     try {
+      // Nobody else is there to have taken an address: links are usable at once.
       await host.box.sh(`
+        echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
         ip netns add outside
         ip link add uplink type veth peer name uplink netns outside
         ip address add ${HOST[4]}/24 dev uplink
@@ -123,12 +126,21 @@ export class ContainerHost implements AsyncDisposable {
 
   /** Makes a network namespace for a pod; its path. */
   async addPod(name: string): Promise<string> {
-    await this.box.run('ip', 'netns', 'add', name);
-    return `/run/netns/${name}`;
+    await this.box.sh(`
+      ip netns add ${name}
+      nsenter --net=${podNetns(name)} sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'`);
+    this.pods.add(name);
+    return podNetns(name);
   }
 
   async removePod(name: string): Promise<void> {
     await this.box.run('ip', 'netns', 'delete', name);
+    this.pods.delete(name);
+  }
+
+  /** Removes the namespaces of all pods. */
+  async removePods(): Promise<void> {
+    for (const name of this.pods) await this.removePod(name);
   }
 
   /** A file in the box. */
@@ -139,10 +151,17 @@ export class ContainerHost implements AsyncDisposable {
     if (code !== 0) throw new Error(`${path} could not be written`);
   }
 
-  /** All that plugins may change in the host, without what the kernel makes by itself; and the files they keep. */
+  /** The links, routes and rules of a pod. */
+  podState(name: string): Promise<string> {
+    const commands = ['-br link', '-4 route show', '-6 route show', '-4 rule', '-6 rule'];
+    return this.box.sh(commands.map((command) => `ip -n ${name} ${command}`).join('\n'));
+  }
+
+  /** All that plugins may change in the host, but for what the kernel makes and changes by itself; and the files they keep. */
   async state(): Promise<string> {
     const text = await this.box.sh(`
-      ip -o -d link; ip -o address
+      while ip -6 address show tentative | grep -q inet6; do sleep 0.1; done
+      ip -o link; ip -o address
       ip -4 route show table all; ip -6 route show table all; ip -4 rule; ip -6 rule
       ip neigh show nud permanent
       for link in $(ls /proc/sys/net/ipv4/conf); do tc qdisc show dev $link 2>/dev/null || true; done
@@ -150,7 +169,7 @@ export class ContainerHost implements AsyncDisposable {
       find /var/lib/cni /run/cni /var/lib/poplin -type f 2>/dev/null | sort`);
     return text
       .replaceAll(/^\d+: /gm, '')
-      .replaceAll(/@if\d+|link-netnsid \d+|gc_timer +[\d.]+|\w+_timer +[\d.]+/g, '')
+      .replaceAll(/@if\d+|NO-CARRIER,|,LOWER_UP|state \w+|link-netnsid \d+|linkdown/g, '')
       .split('\n')
       .map((line) => line.trimEnd())
       .filter((line) => !/fe80:(?!:1[ /])|ff00::|^anycast |last_reserved_ip|\/lock$/.test(line))
@@ -165,6 +184,11 @@ export class ContainerHost implements AsyncDisposable {
     await Promise.race([agent.stdout === null ? exited : once(agent.stdout, 'data'), exited]);
     if (agent.exitCode !== null) throw new Error('the agent did not start');
   }
+}
+
+/** Where addPod() puts a namespace. */
+export function podNetns(name: string): string {
+  return `/run/netns/${name}`;
 }
 
 /** Control groups without processes, the inner ones first. */

@@ -1,0 +1,189 @@
+/**
+ * Crossing over: pods that the reference plugins attached are checked and detached by Poplin's, with the same configuration and the same
+ * files, and the other way round. Afterwards nothing is left of the pod, and what belongs to others still works.
+ */
+import { describe, expect, test } from 'vitest';
+import { PLUGIN_TYPES } from '#core/cni/index.ts';
+import { type AttachmentOptions, PodAttachment } from './attachment.ts';
+import { ContainerHost, REFERENCE_TYPES } from './container-host.ts';
+import { ask, serve } from './traffic.ts';
+
+interface Row {
+  /** Why the plugin is never crossed; such a row has no configuration. */
+  readonly never?: string;
+  /** The chain up to the plugin. */
+  readonly plugins?: readonly object[];
+  readonly ifName?: string;
+  /** The kind of link it makes, where not every kernel has it. */
+  readonly linkKind?: string;
+  /** What must be there on the host before ADD. */
+  readonly prepare?: string;
+  /** Only one pod can be attached at a time. */
+  readonly single?: true;
+  /** It keeps nothing in the host that could tell Poplin of its end: the record of its ADD stays until Poplin's DEL. */
+  readonly inPodOnly?: true;
+  /** It makes no interface that could carry traffic. */
+  readonly silent?: true;
+  /** The reference plugin's CHECK looks for iptables rules, which Poplin does not make. */
+  readonly iptables?: true;
+  readonly capabilityArgs?: (number: number) => Readonly<Record<string, unknown>>;
+}
+
+const ipam = {
+  type: 'host-local',
+  ranges: [[{ subnet: '10.90.0.0/24' }], [{ subnet: 'fd90::/64' }]],
+  routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
+};
+/** Addresses of the uplink's own subnets. */
+const uplinkIpam = {
+  type: 'host-local',
+  ranges: [
+    [{ subnet: '192.168.80.0/24', rangeStart: '192.168.80.100', rangeEnd: '192.168.80.199' }],
+    [{ subnet: 'fd80::/64', rangeStart: 'fd80::100', rangeEnd: 'fd80::199' }],
+  ],
+};
+const staticIpam = { type: 'static', addresses: [{ address: '10.91.0.9/24' }, { address: 'fd91::9/64' }] };
+const bridge = { type: 'bridge', bridge: 'crossing0', isGateway: true, ipam };
+
+const ROWS: Readonly<Record<string, Row>> = {
+  bandwidth: {
+    plugins: [bridge, { type: 'bandwidth', capabilities: { bandwidth: true } }],
+    capabilityArgs: () => {
+      const [rate, burst] = [50_000_000, 5_000_000];
+      return {
+        bandwidth: { ingressRate: rate, ingressBurst: burst, egressRate: rate, egressBurst: burst },
+      };
+    },
+  },
+  bridge: { plugins: [bridge] },
+  dhcp: { never: 'a lease is kept alive by the daemon that got it' },
+  firewall: { plugins: [bridge, { type: 'firewall' }], iptables: true },
+  'host-device': {
+    plugins: [{ type: 'host-device', device: 'spare', ipam: uplinkIpam }],
+    prepare: `
+      ip link add spare type veth peer name spare netns outside
+      ip -n outside link set spare up`,
+    single: true,
+    inPodOnly: true,
+    silent: true,
+  },
+  'host-local': { plugins: [{ type: 'host-local', ipam }], silent: true },
+  ipvlan: {
+    plugins: [{ type: 'ipvlan', master: 'uplink', ipam: uplinkIpam }],
+    linkKind: 'ipvlan',
+    inPodOnly: true,
+  },
+  loopback: { plugins: [{ type: 'loopback' }], ifName: 'lo', inPodOnly: true, silent: true },
+  macvlan: {
+    plugins: [{ type: 'macvlan', master: 'uplink', ipam: uplinkIpam }],
+    linkKind: 'macvlan',
+    inPodOnly: true,
+  },
+  portmap: {
+    plugins: [bridge, { type: 'portmap', capabilities: { portMappings: true } }],
+    iptables: true,
+    capabilityArgs: (number) => {
+      return {
+        portMappings: ['tcp', 'udp'].map((protocol) => {
+          return { hostPort: 8080 + number, containerPort: 80, protocol };
+        }),
+      };
+    },
+  },
+  ptp: { plugins: [{ type: 'ptp', ipam }] },
+  sbr: { plugins: [bridge, { type: 'sbr' }] },
+  static: { plugins: [{ type: 'static', ipam: staticIpam }], silent: true, single: true },
+  tuning: {
+    plugins: [bridge, { type: 'tuning', sysctl: { 'net.core.somaxconn': '333' }, mtu: 1400, promisc: true }],
+  },
+  vlan: {
+    plugins: [{ type: 'vlan', master: 'uplink', vlanId: 7, ipam: uplinkIpam }],
+    linkKind: 'vlan',
+    inPodOnly: true,
+    silent: true,
+  },
+  vrf: { plugins: [bridge, { type: 'vrf', vrfname: 'red' }], linkKind: 'vrf', silent: true },
+};
+
+const crossed = Object.entries(ROWS).filter(([type, { never }]) => {
+  return never === undefined && PLUGIN_TYPES.includes(type);
+});
+
+test('every reference plugin has a row, and is crossed as soon as Poplin has it too', () => {
+  expect(Object.keys(ROWS)).toEqual(REFERENCE_TYPES);
+  const awaited = Object.entries(ROWS).flatMap(([type, { never }]) => {
+    if (PLUGIN_TYPES.includes(type)) return [];
+    return [never === undefined ? type : `${type} (never: ${never})`];
+  });
+  console.log(`crossed: ${crossed.map(([type]) => type).join(', ')}; not yet served: ${awaited.join(', ')}`);
+});
+
+describe.concurrent.for(crossed)('%s', ([type, row]) => {
+  test.concurrent.for([
+    ['Debian', 'Poplin'],
+    ['Poplin', 'Debian'],
+  ] as const)('attached by %s, checked and detached by %s', async ([first, second], { skip }) => {
+    await using host = await ContainerHost.open();
+    const { linkKind } = row;
+    if (linkKind !== undefined && !(await hasLinks(host, linkKind)))
+      skip(`the kernel has no ${linkKind} links`);
+    const paths = { Debian: host.pluginFolder([]), Poplin: host.pluginFolder([type]) };
+    const name = `${type}-${first}`.toLowerCase();
+    if (row.prepare !== undefined) await host.box.sh(row.prepare);
+    const attach = async (pod: string, number: number) => {
+      await host.addPod(pod);
+      return PodAttachment.add(host, pod, optionsOf(name, row, number, paths[first]));
+    };
+
+    const stays = row.single ? undefined : await attach('stays', 0);
+    const before = await host.state();
+    const hidden = row.inPodOnly && first === 'Poplin' ? /\n\/var\/lib\/poplin\/.*/g : /$^/g;
+    const stateNow = async () => (await host.state()).replaceAll(hidden, '');
+    await host.addPod('fresh');
+    const fresh = await host.podState('fresh');
+    const crosses = await attach('crosses', 1);
+    if (row.silent !== true) await expectAnswer(host, crosses);
+    await crosses.check(paths[first]);
+    if (row.iptables !== true || second === 'Poplin') await crosses.check(paths[second]);
+    for (let round = 0; round < 2; round++) {
+      await crosses.del(paths[second]);
+      await expect.poll(stateNow, { timeout: 5000, message: 'the host' }).toBe(before.replaceAll(hidden, ''));
+      expect(await host.podState('crosses'), 'the pod').toBe(fresh);
+    }
+    // Its maker is told too, as a runtime that was changed back would do.
+    await crosses.del(paths[first]);
+    expect(await host.state()).toBe(before);
+    if (stays !== undefined && row.silent !== true) await expectAnswer(host, stays);
+    await stays?.del();
+  });
+});
+
+function optionsOf(name: string, row: Row, number: number, path: string): AttachmentOptions {
+  const { plugins = [], ifName, capabilityArgs } = row;
+  return {
+    name,
+    plugins,
+    path,
+    ...(ifName !== undefined && { ifName }),
+    ...(capabilityArgs && { capabilityArgs: capabilityArgs(number) }),
+  };
+}
+
+/** The pod answers the neighbour outside in both families, after duplicate address detection at the latest. */
+async function expectAnswer(host: ContainerHost, { netns, addresses }: PodAttachment): Promise<void> {
+  await using _server = await serve(host.box, netns, 'pod', 80);
+  expect(addresses).toHaveLength(2);
+  for (const address of addresses)
+    await expect
+      .poll(() => ask(host.box, { from: host.outside, address, port: 80 }), {
+        timeout: 8000,
+        message: address,
+      })
+      .toMatchObject({ name: 'pod' });
+}
+
+async function hasLinks(host: ContainerHost, kind: string): Promise<boolean> {
+  const { stderr } = await host.box.try('ip', 'link', 'add', 'probe', 'type', kind);
+  await host.box.try('ip', 'link', 'delete', 'probe');
+  return !stderr.includes('Unknown device type');
+}

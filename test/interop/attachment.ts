@@ -60,6 +60,12 @@ export class PodAttachment {
     await checkNetwork(this.list, parametersOf(this.pod, this.options, path), this.result, this.host.exec);
   }
 
+  /** CHECK of the chain's last plugin alone, found in another folder. */
+  async checkLast(path: string): Promise<void> {
+    const list = { ...this.list, plugins: this.list.plugins.slice(-1) };
+    await checkNetwork(list, parametersOf(this.pod, this.options, path), this.result, this.host.exec);
+  }
+
   async del(path: string = this.options.path): Promise<void> {
     await delNetwork(this.list, parametersOf(this.pod, this.options, path), this.result, this.host.exec);
   }

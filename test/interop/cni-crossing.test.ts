@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { PLUGIN_TYPES } from '#core/cni/index.ts';
+import { until } from '../e2e/agent-world.ts';
 import { type AttachmentOptions, PodAttachment } from './attachment.ts';
 import { ContainerHost, REFERENCE_TYPES } from './container-host.ts';
 import { ask, serve } from './traffic.ts';
@@ -24,11 +25,16 @@ interface Row {
   readonly inPodOnly?: true;
   /** It makes no interface that could carry traffic. */
   readonly silent?: true;
-  /** The reference plugin's CHECK looks for iptables rules, which Poplin does not make. */
-  readonly iptables?: true;
+  /** Why the reference plugin's CHECK is not asked. */
+  readonly uncheckable?: string;
+  /** The reference plugin's DEL fails where nothing is left. */
+  readonly unrepeatable?: true;
+  /** What Debian's plugin leaves of its own. */
+  readonly leavings?: RegExp;
   readonly capabilityArgs?: (number: number) => Readonly<Record<string, unknown>>;
 }
 
+const NOTHING = /$^/g;
 const ipam = {
   type: 'host-local',
   ranges: [[{ subnet: '10.90.0.0/24' }], [{ subnet: 'fd90::/64' }]],
@@ -57,7 +63,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   bridge: { plugins: [bridge] },
   dhcp: { never: 'a lease is kept alive by the daemon that got it' },
-  firewall: { plugins: [bridge, { type: 'firewall' }], iptables: true },
+  firewall: { plugins: [bridge, { type: 'firewall' }], uncheckable: 'it looks for iptables rules' },
   'host-device': {
     plugins: [{ type: 'host-device', device: 'spare', ipam: uplinkIpam }],
     prepare: `
@@ -65,6 +71,8 @@ const ROWS: Readonly<Record<string, Row>> = {
       ip -n outside link set spare up`,
     single: true,
     inPodOnly: true,
+    unrepeatable: true,
+    leavings: /\\ +alias spare$/gm,
     silent: true,
   },
   'host-local': { plugins: [{ type: 'host-local', ipam }], silent: true },
@@ -81,7 +89,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   portmap: {
     plugins: [bridge, { type: 'portmap', capabilities: { portMappings: true } }],
-    iptables: true,
+    uncheckable: 'it looks for iptables rules, and does not find its own where a pod has both families',
     capabilityArgs: (number) => {
       return {
         portMappings: ['tcp', 'udp'].map((protocol) => {
@@ -91,7 +99,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     },
   },
   ptp: { plugins: [{ type: 'ptp', ipam }] },
-  sbr: { plugins: [bridge, { type: 'sbr' }] },
+  sbr: { plugins: [bridge, { type: 'sbr' }], unrepeatable: true },
   static: { plugins: [{ type: 'static', ipam: staticIpam }], silent: true, single: true },
   tuning: {
     plugins: [bridge, { type: 'tuning', sysctl: { 'net.core.somaxconn': '333' }, mtu: 1400, promisc: true }],
@@ -122,7 +130,7 @@ describe.concurrent.for(crossed)('%s', ([type, row]) => {
   test.concurrent.for([
     ['Debian', 'Poplin'],
     ['Poplin', 'Debian'],
-  ] as const)('attached by %s, checked and detached by %s', async ([first, second], { skip }) => {
+  ] as const)('attached by %s, checked and detached by %s', async ([first, second], { expect, skip }) => {
     await using host = await ContainerHost.open();
     const { linkKind } = row;
     if (linkKind !== undefined && !(await hasLinks(host, linkKind)))
@@ -137,22 +145,25 @@ describe.concurrent.for(crossed)('%s', ([type, row]) => {
 
     const stays = row.single ? undefined : await attach('stays', 0);
     const before = await host.state();
-    const hidden = row.inPodOnly && first === 'Poplin' ? /\n\/var\/lib\/poplin\/.*/g : /$^/g;
-    const stateNow = async () => (await host.state()).replaceAll(hidden, '');
+    const records = row.inPodOnly && first === 'Poplin' ? /\n\/var\/lib\/poplin\/.*/g : NOTHING;
+    const stateNow = async () =>
+      (await host.state()).replaceAll(records, '').replaceAll(row.leavings ?? NOTHING, '');
     await host.addPod('fresh');
     const fresh = await host.podState('fresh');
     const crosses = await attach('crosses', 1);
     if (row.silent !== true) await expectAnswer(host, crosses);
-    await crosses.check(paths[first]);
-    if (row.iptables !== true || second === 'Poplin') await crosses.check(paths[second]);
-    for (let round = 0; round < 2; round++) {
-      await crosses.del(paths[second]);
-      await expect.poll(stateNow, { timeout: 5000, message: 'the host' }).toBe(before.replaceAll(hidden, ''));
+    for (const maker of [first, second])
+      if (maker === 'Poplin' || row.uncheckable === undefined) await crosses.checkLast(paths[maker]);
+    const repeatable = [second, first].filter((maker) => maker === 'Poplin' || !row.unrepeatable);
+    // Its maker is told too, as a runtime that was changed back would do.
+    for (const maker of [second, ...repeatable]) {
+      await crosses.del(paths[maker]);
+      await expect
+        .poll(stateNow, { timeout: 5000, message: 'the host' })
+        .toBe(before.replaceAll(records, ''));
       expect(await host.podState('crosses'), 'the pod').toBe(fresh);
     }
-    // Its maker is told too, as a runtime that was changed back would do.
-    await crosses.del(paths[first]);
-    expect(await host.state()).toBe(before);
+    if (first === 'Poplin') expect(await host.state()).toBe(before);
     if (stays !== undefined && row.silent !== true) await expectAnswer(host, stays);
     await stays?.del();
   });
@@ -172,14 +183,12 @@ function optionsOf(name: string, row: Row, number: number, path: string): Attach
 /** The pod answers the neighbour outside in both families, after duplicate address detection at the latest. */
 async function expectAnswer(host: ContainerHost, { netns, addresses }: PodAttachment): Promise<void> {
   await using _server = await serve(host.box, netns, 'pod', 80);
-  expect(addresses).toHaveLength(2);
+  if (addresses.length !== 2) throw new Error(`not one address of each family: ${addresses.join(', ')}`);
   for (const address of addresses)
-    await expect
-      .poll(() => ask(host.box, { from: host.outside, address, port: 80 }), {
-        timeout: 8000,
-        message: address,
-      })
-      .toMatchObject({ name: 'pod' });
+    await until(`${address} answers`, async () => {
+      const answer = await ask(host.box, { from: host.outside, address, port: 80 });
+      return answer?.name === 'pod';
+    });
 }
 
 async function hasLinks(host: ContainerHost, kind: string): Promise<boolean> {

@@ -6,9 +6,9 @@ import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { AttachmentFiles, CniService, rootedAddresses } from '#app/cni/index.ts';
+import { AttachmentFiles, CniService, ipamExec, rootedAddresses } from '#app/cni/index.ts';
 import type { IpFamily } from '#base/ip/index.ts';
-import { CNI_ERROR, CniError, type NodeFacts } from '#core/cni/index.ts';
+import type { ExecPlugin, NodeFacts } from '#core/cni/index.ts';
 import { CNI, OVERLAY, ownerOf } from '#core/kernel/index.ts';
 import {
   enabledFamilies,
@@ -26,6 +26,7 @@ import {
 } from '#core/overlay/index.ts';
 import { isAlreadyExists, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
+import { createExecPlugin } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
 import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
@@ -51,7 +52,8 @@ import { type AgentStatus, StatusServer } from './status.ts';
 
 export interface AgentOptions extends NodeAddressWishes {
   readonly node: string;
-  readonly store: ObjectStore;
+  /** Where leases are; without it the agent serves CNI alone: no lease, no overlay, no Node object. */
+  readonly store?: ObjectStore;
   readonly netConfFile?: string;
   readonly registerNode: boolean;
   /** Prefix of all files; `/` on a host. */
@@ -101,8 +103,10 @@ class Agent implements AsyncDisposable {
         onError: (error) => options.logger.warn({ err: error }, 'kernel state read again'),
       }),
     );
+    // An agent that serves CNI alone knows nothing of an overlay, and so leaves one that is there as it is.
+    const owners = options.store === undefined ? [CNI] : [OVERLAY, CNI];
     this.loop = this.resources.use(
-      new KernelLoop({ ...CLOCK, kernel: this.kernel, owners: [OVERLAY, CNI], logger: options.logger }),
+      new KernelLoop({ ...CLOCK, kernel: this.kernel, owners, logger: options.logger }),
     );
     this.offload = this.resources.use(
       new OffloadKeeper({
@@ -116,10 +120,25 @@ class Agent implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    const { store, logger, node, registerNode, netConfFile } = this.options;
-    const { signal } = this;
+    const { store } = this.options;
     this.resources.use(await StatusServer.listen(this.paths.statusSocket, () => this.status()));
     await this.serveCni();
+    if (store === undefined) this.beAlone();
+    else await this.join(store);
+  }
+
+  /** A plain container host: every network says itself where its addresses come from. */
+  private beAlone(): void {
+    const { logger, node } = this.options;
+    this.facts = { node, addresses: [], defaultRanges: [], ipv6: this.hasIpv6() };
+    this.loop.start();
+    this.ready = true;
+    logger.info('ready: CNI alone');
+  }
+
+  private async join(store: ObjectStore): Promise<void> {
+    const { logger, node, registerNode, netConfFile } = this.options;
+    const { signal } = this;
     const retry = { ...CLOCK, logger, signal };
     const netConf = await untilReachable(
       'network configuration',
@@ -144,7 +163,7 @@ class Agent implements AsyncDisposable {
       typeof backend === 'string'
         ? undefined
         : vxlanSettings(backend, addresses, this.foreignLinks(), this.readSysctl);
-    await this.joinOverlay(netConf, settings, addresses, ownerUid);
+    await this.joinOverlay(store, netConf, settings, addresses, ownerUid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -152,12 +171,13 @@ class Agent implements AsyncDisposable {
   }
 
   private async joinOverlay(
+    store: ObjectStore,
     netConf: NetConf,
     settings: VxlanSettings | undefined,
     addresses: NodeAddresses,
     ownerUid: string,
   ): Promise<void> {
-    const { store, logger, node } = this.options;
+    const { logger, node } = this.options;
     const previous = await readPrevious(this.paths.lease);
     const families = enabledFamilies(netConf).map((key): IpFamily => (key === 'ipv4' ? 4 : 6));
     this.member = this.resources.use(
@@ -176,7 +196,7 @@ class Agent implements AsyncDisposable {
           this.held(locals, overlayMtuBytes(underlayMtuBytes, families), families),
         inPlace: async (lease, { underlayMtuBytes, vni }) => {
           await this.offload.keep(families.map((family) => vxlanLinkName(family, vni)));
-          await this.announce(lease, netConf, overlayMtuBytes(underlayMtuBytes, families), addresses);
+          await this.announce(store, lease, netConf, overlayMtuBytes(underlayMtuBytes, families), addresses);
         },
       }),
     );
@@ -195,18 +215,19 @@ class Agent implements AsyncDisposable {
       addresses: locals.map((local) => local.localIp ?? local.publicIp),
       defaultRanges: locals.map((local) => local.subnet),
       overlayMtuBytes: mtuBytes,
-      ipv6: families.includes(6) || this.readSysctl('net/ipv6/conf/all/forwarding') !== undefined,
+      ipv6: families.includes(6) || this.hasIpv6(),
     };
   }
 
   /** Tells the host, and where no kubelet does it the store, what this node holds. */
   private async announce(
+    store: ObjectStore,
     lease: SubnetLease,
     netConf: NetConf,
     mtuBytes: number,
     addresses: NodeAddresses,
   ): Promise<void> {
-    const { logger, node, registerNode, store } = this.options;
+    const { logger, node, registerNode } = this.options;
     const subnets = { ipv4: lease.ipv4?.subnet, ipv6: lease.ipv6?.subnet };
     await atomicWrite(this.paths.lease, JSON.stringify(subnets));
     await atomicWrite(this.paths.subnetEnv, encodeSubnetEnv(netConf, lease, mtuBytes, false));
@@ -236,6 +257,19 @@ class Agent implements AsyncDisposable {
     return found?.kind === 'sysctl' ? found.value : undefined;
   };
 
+  /** Runs plugins of others; those of ours that they run find this agent. */
+  private pluginExec(): ExecPlugin {
+    const { cniSocket, cniPending } = this.paths;
+    return createExecPlugin({
+      environment: { POPLIN_CNI_SOCKET: cniSocket, POPLIN_CNI_PENDING_DIR: cniPending },
+      onStderr: (plugin, text) => this.options.logger.info({ plugin, text }, 'plugin says'),
+    });
+  }
+
+  private hasIpv6(): boolean {
+    return this.readSysctl('net/ipv6/conf/all/forwarding') !== undefined;
+  }
+
   private async serveCni(): Promise<void> {
     const { logger } = this.options;
     const addresses = new DiskAddressStore();
@@ -247,7 +281,7 @@ class Agent implements AsyncDisposable {
         files: new AttachmentFiles(this.paths.attachments),
         ipam: {
           addresses: rootedAddresses(addresses, this.paths.hostLocal),
-          exec: { run: ({ type }) => Promise.reject(noForeignIpam(type)) },
+          exec: ipamExec(this.pluginExec(), this.signal),
           readResolvConf: (path) => readFile(path, 'utf8'),
         },
         facts: () => this.facts ?? this.fatal ?? 'this node holds no subnet lease yet',
@@ -278,9 +312,10 @@ class Agent implements AsyncDisposable {
     return {
       node: this.options.node,
       ready: this.ready,
+      cniOnly: this.options.store === undefined,
       pid: process.pid,
       lease: { ipv4: lease?.ipv4?.subnet ?? null, ipv6: lease?.ipv6?.subnet ?? null },
-      store: this.member?.connected ? 'connected' : 'away',
+      store: this.options.store === undefined ? 'none' : this.member?.connected ? 'connected' : 'away',
       kernel: this.loop.status(),
       checksumOffload: Object.fromEntries(this.offload.status()),
       fatal: this.fatal ?? null,
@@ -292,14 +327,6 @@ class Agent implements AsyncDisposable {
       memoryMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     };
   }
-}
-
-function noForeignIpam(type: string): CniError {
-  return new CniError(
-    CNI_ERROR.unsupportedField,
-    `unsupported field "ipam.type": "${type}"`,
-    'this release serves host-local',
-  );
 }
 
 async function ensureNamespace(store: ObjectStore, signal: AbortSignal): Promise<void> {

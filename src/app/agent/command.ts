@@ -1,6 +1,6 @@
 /** `poplin agent`: runs the agent of this node. `poplin status`: asks it. */
 import { Command, Option } from 'commander';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { canonicalIp } from '#base/ip/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
@@ -18,6 +18,7 @@ interface AgentFlags {
   readonly publicIp?: string;
   readonly publicIpv6?: string;
   readonly registerNode: boolean;
+  readonly cniOnly: boolean;
   readonly rootDir: string;
   readonly checksumOffload: OffloadMode;
   readonly logLevel: string;
@@ -37,6 +38,19 @@ export function agentCommand(): Command {
     .option('--public-ip <address>', 'IPv4 address other nodes reach this one by', address(4))
     .option('--public-ipv6 <address>', 'IPv6 address other nodes reach this one by', address(6))
     .option('--register-node', 'make and update the Node object, where no kubelet does', false)
+    .addOption(
+      new Option('--cni-only', 'serve CNI alone, on a plain container host: no store, no lease, no overlay')
+        .conflicts([
+          'kubeconfig',
+          'netConf',
+          'iface',
+          'publicIp',
+          'publicIpv6',
+          'registerNode',
+          'checksumOffload',
+        ])
+        .default(false),
+    )
     .option('--root-dir <dir>', 'prefix of all files the agent keeps', '/')
     .addOption(
       new Option('--checksum-offload <mode>', 'of the VXLAN devices; auto tries out whether it works')
@@ -50,6 +64,7 @@ export function agentCommand(): Command {
 Examples:
   poplin agent --kubeconfig /etc/poplin/kubeconfig
   poplin agent --net-conf /etc/kube-flannel/net-conf.json --iface eth1 --register-node
+  poplin agent --cni-only
 
 The log is JSON lines on standard error. SIGTERM stops the agent and leaves the network as it is.`,
     )
@@ -61,19 +76,17 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
   const logger = pino({ level: flags.logLevel, base: { node: flags.nodeName } }, pino.destination(2));
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
-  const config = kubeConfigFor(flags.kubeconfig === undefined ? {} : { kubeconfigPath: flags.kubeconfig });
-  logger.info({ source: config.source }, 'store');
-  using store = createKubeStore(config, { clock: systemClock, random: systemRandom, logger });
+  using store = flags.cniOnly ? undefined : openStore(flags, logger);
   const { nodeName, netConf, iface, publicIp, publicIpv6, registerNode, rootDir, checksumOffload } = flags;
   try {
     await runAgent(
       {
         node: nodeName,
-        store,
         registerNode,
         checksumOffload,
         root: rootDir,
         logger,
+        ...(store !== undefined && { store }),
         ...(netConf !== undefined && { netConfFile: netConf }),
         ...(iface !== undefined && { iface }),
         ...(publicIp !== undefined && { publicIp }),
@@ -86,6 +99,12 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
     logger.fatal({ err: error }, 'agent cannot run');
     process.exitCode = 1;
   }
+}
+
+function openStore({ kubeconfig }: AgentFlags, logger: Logger): ReturnType<typeof createKubeStore> {
+  const config = kubeConfigFor(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
+  logger.info({ source: config.source }, 'store');
+  return createKubeStore(config, { clock: systemClock, random: systemRandom, logger });
 }
 
 export function statusCommand(): Command {
@@ -117,11 +136,9 @@ export function describeStatus(status: AgentStatus): string {
   const rows: readonly (readonly [string, string])[] = [
     ['node', `${status.node} (pid ${status.pid}, ${status.memoryMb} MB)`],
     ['ready', status.ready ? 'yes' : 'no'],
-    [
-      'lease',
-      [status.lease.ipv4, status.lease.ipv6].filter((subnet) => subnet !== null).join('  ') || 'none',
-    ],
-    ['store', status.store],
+    ...(status.cniOnly
+      ? [['mode', 'CNI alone (--cni-only): no store, no lease, no overlay'] as const]
+      : clusterRows(status)),
     [
       'kernel',
       `${status.kernel.ops} operations in ${status.kernel.passes} passes, ${status.kernel.failures.length} failing`,
@@ -134,6 +151,14 @@ export function describeStatus(status: AgentStatus): string {
     ),
   ];
   return rows.map(([name, value]) => `${name.padEnd(9)}${value}\n`).join('');
+}
+
+function clusterRows({ lease, store }: AgentStatus): readonly (readonly [string, string])[] {
+  const subnets = [lease.ipv4, lease.ipv6].filter((subnet) => subnet !== null);
+  return [
+    ['lease', subnets.join('  ') || 'none'],
+    ['store', store],
+  ];
 }
 
 function address(family: 4 | 6): (text: string) => string {

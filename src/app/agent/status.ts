@@ -6,9 +6,11 @@ import type { KernelLoopStatus } from './kernel-loop.ts';
 export interface AgentStatus {
   readonly node: string;
   readonly ready: boolean;
+  /** Started with --cni-only: there is no store, no lease and no overlay. */
+  readonly cniOnly: boolean;
   readonly pid: number;
   readonly lease: { readonly ipv4: string | null; readonly ipv6: string | null };
-  readonly store: 'connected' | 'away';
+  readonly store: 'connected' | 'away' | 'none';
   readonly kernel: KernelLoopStatus;
   /** By VXLAN device: whether it offloads checksums, and why. */
   readonly checksumOffload: Readonly<Record<string, { readonly offload: boolean; readonly reason: string }>>;

@@ -1,5 +1,6 @@
 export { AttachmentFiles } from './attachments.ts';
 export type { HostLoop } from './host-side.ts';
+export { ipamExec } from './ipam-exec.ts';
 export {
   CniService,
   type CniServiceOptions,

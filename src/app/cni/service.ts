@@ -39,6 +39,7 @@ import { PodKernel } from '#io/kernel/index.ts';
 import type { NamespaceId } from '#io/namespace/index.ts';
 import type { AttachmentFiles } from './attachments.ts';
 import { type AttachmentRecord, type HostLoop, HostSide } from './host-side.ts';
+import { turnOf } from './ipam-exec.ts';
 
 export interface CniServiceOptions {
   readonly kernel: Kernel;
@@ -122,10 +123,10 @@ export class CniService implements Disposable {
     const network = environment.command === 'DEL' ? parseNetworkToLeave(json) : parseNetworkConfig(json);
     requireCommand(environment.command, network.cniVersion);
     const call: Call = { network, environment };
-    return this.host.turns.take(attachmentPart(call), async () => {
+    return this.host.turns.take(turnOf(name, attachmentPart(call)), async () => {
       if (!isDue()) return '';
       if (environment.command === 'ADD')
-        return this.afterRecordedDels(attachmentPart(call), () => this.carryOut(name, call));
+        return this.afterRecordedDels(name, attachmentPart(call), () => this.carryOut(name, call));
       return this.carryOut(name, call);
     });
   }
@@ -136,7 +137,7 @@ export class CniService implements Disposable {
   }
 
   /** Carries out what was recorded of an attachment before it is made anew: later, it would take the new one. */
-  private async afterRecordedDels(part: string, add: () => Promise<string>): Promise<string> {
+  private async afterRecordedDels(plugin: string, part: string, add: () => Promise<string>): Promise<string> {
     const failed: RecordedDel[] = [];
     for (const recorded of this.options.recordedDels?.() ?? []) {
       try {
@@ -144,6 +145,8 @@ export class CniService implements Disposable {
         const network = parseNetworkToLeave(parseJsonObject(recorded.call.stdin, 'network config'));
         const call: Call = { network, environment };
         if (environment.command !== 'DEL' || attachmentPart(call) !== part) continue;
+        // An IPAM call may be part of an interface plugin's, whose turn it is: that has seen to its own.
+        if (!INTERFACE_PLUGINS.has(plugin) && INTERFACE_PLUGINS.has(recorded.call.plugin)) continue;
         failed.push(recorded);
         await this.carryOut(recorded.call.plugin, call);
         recorded.forget();

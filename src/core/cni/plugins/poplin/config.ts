@@ -36,7 +36,7 @@ export function parsePoplinConfig({ json }: NetworkConfig, facts: NodeFacts): Po
 
 /**
  * Where addresses come from: as configured, or else from the node's leased subnets. A host-local section without ranges gets
- * those too. Throws CniError 11 if they are needed and the node has none yet.
+ * those too. Throws CniError 11 if they are needed and the node has none yet, 7 if it has no overlay and so never will.
  */
 export function poplinIpam(network: NetworkConfig, cniArgs: string, facts: NodeFacts): IpamChoice {
   const { ipamType } = network;
@@ -44,6 +44,13 @@ export function poplinIpam(network: NetworkConfig, cniArgs: string, facts: NodeF
   const ipam = ipamSection(network);
   const hasRanges = ipam['subnet'] || (Array.isArray(ipam['ranges']) && ipam['ranges'].length > 0);
   if (hasRanges) return { kind: 'host-local', config: parseHostLocalConfig(network, cniArgs) };
+  if (facts.defaultRanges.length === 0 && facts.overlayMtuBytes === undefined) {
+    throw new CniError(
+      CNI_ERROR.invalidNetworkConfig,
+      'invalid network config',
+      `no IP ranges: the agent of node ${facts.node} serves CNI alone and leases no pod subnet; give "ipam" with ranges, or run the agent without --cni-only`,
+    );
+  }
   if (facts.defaultRanges.length === 0) {
     throw new CniError(
       CNI_ERROR.tryAgainLater,

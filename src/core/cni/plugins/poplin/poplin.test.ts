@@ -79,6 +79,12 @@ describe('ADD', () => {
     expect(plan.result.ips[0]?.address).toBe('10.244.1.77/32');
   });
 
+  test('without ranges is error 7 where the agent serves CNI alone, and will never have a lease', async () => {
+    const { overlayMtuBytes: _none, ...facts } = nodeFacts({ defaultRanges: [] });
+    const error = await rejectionOf(CniError, planAddOn('poplin', config(), facts));
+    expect(error).toMatchObject({ code: 7, details: expect.stringMatching(/node node-a serves CNI alone/) });
+  });
+
   test('before the node has a lease is error 11', async () => {
     const error = await rejectionOf(
       CniError,

@@ -59,6 +59,11 @@ export class Box implements AsyncDisposable {
     await this.exited;
   }
 
+  /** Where a file of the box is seen from outside. */
+  path(inside: string): string {
+    return `/proc/${this.pid}/root${inside}`;
+  }
+
   /** Starts a process in the box; its working directory is `/`. */
   spawn(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
     const enter = ['--target', String(this.pid), '--net', '--mount', '--pid', '--', command, ...args];

@@ -2,6 +2,7 @@
  * A plain container host: a box with an uplink to a neighbour outside, Poplin's agent, and the plugins on disk, ours and Debian's side
  * by side. What Poplin does not serve is Debian's.
  */
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -16,9 +17,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { type AgentStatus, agentPaths, fetchStatus } from '#app/agent/index.ts';
 import { type ExecPlugin, PLUGIN_TYPES } from '#core/cni/index.ts';
 import { createExecPlugin } from '#io/cni/exec/index.ts';
-import { ROOT } from '../../tools/command.ts';
+import { PROGRAM, until } from '../e2e/agent-world.ts';
 import { Box } from './box.ts';
 
 /** Addresses of the host's uplink. */
@@ -28,7 +30,7 @@ export const OUTSIDE = { 4: '192.168.80.2', 6: 'fd80::2' } as const;
 /** Where Debian has the reference plugins. */
 const REFERENCE_PLUGINS = '/usr/lib/cni';
 const CGROUPS = '/sys/fs/cgroup';
-const CLIENT = join(ROOT, 'dist/poplin-cni');
+const CLIENT = join(PROGRAM, '..', 'poplin-cni');
 
 /** A plugin that changes nothing and writes down what it was called with. */
 const WITNESS = `#!/usr/bin/python3
@@ -62,6 +64,7 @@ export class ContainerHost implements AsyncDisposable {
   readonly plugins: string;
   private readonly pods = new Set<string>();
   private pluginFolders = 0;
+  private agent: ChildProcess | undefined;
 
   private constructor(box: Box) {
     this.box = box;
@@ -143,12 +146,9 @@ export class ContainerHost implements AsyncDisposable {
     for (const name of this.pods) await this.removePod(name);
   }
 
-  /** A file in the box. */
-  async writeFile(path: string, text: string): Promise<void> {
-    const child = this.box.spawn('tee', [path], { stdio: ['pipe', 'ignore', 'inherit'] });
-    child.stdin?.end(text);
-    const [code] = (await once(child, 'exit')) as [number];
-    if (code !== 0) throw new Error(`${path} could not be written`);
+  /** Writes a file in the box. */
+  writeFile(path: string, text: string): void {
+    writeFileSync(this.box.path(path), text);
   }
 
   /** The links, routes and rules of a pod. */
@@ -176,13 +176,26 @@ export class ContainerHost implements AsyncDisposable {
       .join('\n');
   }
 
-  private async startAgent(): Promise<void> {
-    const agent = this.box.spawn(process.execPath, [join(ROOT, 'test/interop/cni-agent.ts')], {
-      stdio: ['ignore', 'pipe', process.env['POPLIN_TEST_LOG'] === undefined ? 'ignore' : 'inherit'],
-    });
+  /** Starts the agent; resolves when it serves. */
+  async startAgent(): Promise<void> {
+    const log = process.env['POPLIN_TEST_LOG'] === undefined ? 'ignore' : 'inherit';
+    const args = [PROGRAM, 'agent', '--cni-only', '--node-name', 'host'];
+    this.agent = this.box.spawn(process.execPath, args, { stdio: ['ignore', 'ignore', log] });
+    await until('the agent serves', async () => (await this.agentStatus())?.ready === true);
+  }
+
+  /** Ends the agent and waits for its end. */
+  async stopAgent(): Promise<void> {
+    const { agent } = this;
+    const status = await this.agentStatus();
+    if (agent === undefined || status === undefined) throw new Error('no agent runs');
     const exited = once(agent, 'exit');
-    await Promise.race([agent.stdout === null ? exited : once(agent.stdout, 'data'), exited]);
-    if (agent.exitCode !== null) throw new Error('the agent did not start');
+    await this.box.run('kill', '-TERM', String(status.pid));
+    await exited;
+  }
+
+  private agentStatus(): Promise<AgentStatus | undefined> {
+    return fetchStatus(this.box.path(agentPaths('/').statusSocket)).catch(() => undefined);
   }
 }
 

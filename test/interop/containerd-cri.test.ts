@@ -23,7 +23,7 @@ describe.for([
 
   beforeAll(async () => {
     host = await ContainerHost.open();
-    await host.writeFile('/etc/cni/net.d/10-pods.conflist', JSON.stringify(network(plugin)));
+    host.writeFile('/etc/cni/net.d/10-pods.conflist', JSON.stringify(network(plugin)));
     containerd = await Containerd.start(host);
     await containerd.networkReady();
   });
@@ -86,23 +86,23 @@ describe.for([
       'tbf 34Mbit',
     ]);
     await removed(id);
-    expect(await shapers()).toEqual(before);
+    await expect.poll(shapers).toEqual(before);
   });
 
   test('leave nothing: DEL comes twice, the second time without a namespace, and the name can be used again', async () => {
     const first = await containerd.run('again', { ports: PORTS });
     await removed(first);
     // Debian's plugins leave what they share.
-    const before = await host.state();
+    const before = await settledState();
     const calls = host.witnessed().length;
     const id = await containerd.run('again', { ports: PORTS });
     const { netns } = await containerd.status(id);
     expect(await host.state()).not.toBe(before);
     await containerd.stop(id);
-    expect(await host.state()).toBe(before);
+    await expectState(before);
     expect((await containerd.status(id)).state).toBe('SANDBOX_NOTREADY');
     await containerd.remove(id);
-    expect(await host.state()).toBe(before);
+    await expectState(before);
     const seen = host.witnessed().slice(calls);
     expect(seen.map(({ environment }) => environment['CNI_COMMAND'])).toEqual(['ADD', 'DEL', 'DEL']);
     expect(seen.map(({ environment }) => environment['CNI_NETNS'] ?? '')).toEqual([netns, netns, '']);
@@ -111,10 +111,43 @@ describe.for([
     await until('no shim and no container runs', async () => (await processes()).length === 0);
   });
 
+  test('outlive the agent, and are removed without it: it makes up for that when it is back', async () => {
+    const before = await settledState();
+    const id = await containerd.run('outlives', { ports: PORTS });
+    const { netns, addresses } = await containerd.status(id);
+    const server = await serve(host.box, netns, 'outlives', 80);
+    await host.stopAgent();
+    for (const address of addresses)
+      expect(await ask(host.box, { from: host.outside, address, port: 80 }), address).toMatchObject({
+        name: 'outlives',
+      });
+    await expect(containerd.run('refused')).rejects.toThrow('the Poplin agent does not answer');
+    await server[Symbol.asyncDispose]();
+    await removed(id);
+    await host.startAgent();
+    await expectState(before);
+    await removed(await containerd.run('refused'));
+    await expectState(before);
+  });
+
   /** Stops and removes a sandbox. */
   async function removed(id: string): Promise<void> {
     await containerd.stop(id);
     await containerd.remove(id);
+  }
+
+  /** The host when nothing of the sandboxes removed so far is left. */
+  async function settledState(): Promise<string> {
+    await until(
+      'no link of a pod is left',
+      async () => !/\bveth|\bpop/.test(await host.box.run('ip', '-br', 'link')),
+    );
+    return host.state();
+  }
+
+  /** The host becomes as it was: DEL may answer before a link is gone. */
+  async function expectState(before: string): Promise<void> {
+    await expect.poll(() => host.state(), { timeout: 5000 }).toBe(before);
   }
 
   /** Token bucket filters of the host with their rates. */

@@ -32,7 +32,7 @@ test.for([
 ] as const)(
   'a container on a network of %s has traffic in both families, and leaves nothing',
   async ([name, plugin]) => {
-    await configure(name, plugin);
+    configure(name, plugin);
     const before = await host.state();
     await using _outside = await serve(host.box, host.outside, 'outside', 80);
     await using attached = await attach(name);
@@ -56,12 +56,12 @@ test.for([
     await server[Symbol.asyncDispose]();
     await run('task', 'kill', '--signal', 'KILL', name);
     await attached.ended;
-    expect(await host.state()).toBe(before);
+    await expect.poll(() => host.state(), { timeout: 5000 }).toBe(before);
   },
 );
 
 test('a container that nobody calls DEL for gives back what was its own, and takes nothing of others', async () => {
-  await configure('poplin', { type: 'poplin' });
+  configure('poplin', { type: 'poplin' });
   await run('run', '--detach', '--cni', IMAGE, 'stays');
   const before = await host.state();
   await run('run', '--detach', '--cni', IMAGE, 'goes');
@@ -69,7 +69,7 @@ test('a container that nobody calls DEL for gives back what was its own, and tak
   await run('task', 'delete', '--force', 'goes');
   // ctr's own record of the attachment.
   await host.box.sh('rm /var/lib/cni/results/*-goes-eth0');
-  await until('nothing of it is left', async () => (await host.state()) === before);
+  await expect.poll(() => host.state(), { timeout: 5000 }).toBe(before);
   const [address = ''] = await addressesOf('stays');
   await using _stays = await serve(host.box, `/proc/${await pidOf('stays')}/ns/net`, 'stays', 80);
   expect(await ask(host.box, { from: host.outside, address, port: 80 })).toMatchObject({ name: 'stays' });
@@ -79,10 +79,10 @@ function run(...args: readonly string[]): Promise<string> {
   return containerd.ctr(namespace, ...args);
 }
 
-async function configure(name: string, plugin: object): Promise<void> {
+function configure(name: string, plugin: object): void {
   const ipam = { type: 'host-local', ranges: [[{ subnet: '10.82.0.0/24' }], [{ subnet: 'fd82::/64' }]] };
   const list = { cniVersion: '1.0.0', name: `${name}-ctr`, plugins: [{ ...plugin, ipam }] };
-  await host.writeFile('/etc/cni/net.d/10-ctr.conflist', JSON.stringify(list));
+  host.writeFile('/etc/cni/net.d/10-ctr.conflist', JSON.stringify(list));
 }
 
 /** A command's output in a container. */

@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { addNetwork, delNetwork, parseNetworkList } from '#core/cni/index.ts';
+import { until } from '../e2e/agent-world.ts';
 import { ContainerHost, HOST, OUTSIDE } from './container-host.ts';
 import { Podman } from './podman.ts';
 import { ask, type Protocol, serve } from './traffic.ts';
@@ -34,10 +35,11 @@ let before: string;
 beforeAll(async () => {
   host = await ContainerHost.open();
   for (const [name, plugin] of Object.entries(NETWORKS))
-    await host.writeFile(`/etc/cni/net.d/${name}.conflist`, listOf(name, plugin));
+    host.writeFile(`/etc/cni/net.d/${name}.conflist`, listOf(name, plugin));
   podman = await Podman.open(host);
   await podman.start('first', '--network', 'bridged', ...PUBLISHED);
   await podman.removeAll();
+  await until('its link is gone', async () => !(await host.box.run('ip', '-br', 'link')).includes('veth'));
 });
 afterAll(() => host?.[Symbol.asyncDispose]());
 beforeEach(async () => {
@@ -45,7 +47,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await podman.removeAll();
-  expect(await host.state()).toBe(before);
+  await expect.poll(() => host.state(), { timeout: 5000 }).toBe(before);
   expect(await host.box.run('find', '/var/lib/cni/results', '-type', 'f')).toBe('');
 });
 

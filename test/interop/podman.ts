@@ -31,8 +31,8 @@ export class Podman {
     const podman = new Podman(host);
     const image = join(host.folder, 'image.tar');
     writeFileSync(image, busyboxImage());
-    await host.writeFile('/etc/containers/containers.conf', CONTAINERS_CONF);
-    await host.writeFile('/etc/containers/storage.conf', STORAGE_CONF);
+    host.writeFile('/etc/containers/containers.conf', CONTAINERS_CONF);
+    host.writeFile('/etc/containers/storage.conf', STORAGE_CONF);
     await podman.run('load', '--input', image);
     return podman;
   }

@@ -76,7 +76,7 @@ const APART: Readonly<Record<string, string>> = {
 };
 
 const INTERFACE_CONFIGS: Readonly<Record<string, object>> = {
-  bridge: { type: 'bridge', isDefaultGateway: true, hairpinMode: true },
+  bridge: { type: 'bridge', isGateway: true, hairpinMode: true },
   poplin: { type: 'poplin' },
   ptp: { type: 'ptp' },
 };

@@ -9,6 +9,8 @@ import { type AttachmentOptions, PodAttachment } from './attachment.ts';
 import { ContainerHost, REFERENCE_TYPES } from './container-host.ts';
 import { ask, serve } from './traffic.ts';
 
+type Maker = 'Debian' | 'Poplin';
+
 interface Row {
   /** Why the plugin is never crossed; such a row has no configuration. */
   readonly never?: string;
@@ -21,8 +23,8 @@ interface Row {
   readonly prepare?: string;
   /** Only one pod can be attached at a time. */
   readonly single?: true;
-  /** It keeps nothing in the host that could tell Poplin of its end: the record of its ADD stays until Poplin's DEL. */
-  readonly inPodOnly?: true;
+  /** Whose making is not all taken away by the other's DEL: what stays in the host goes with its maker's DEL. */
+  readonly untold?: readonly Maker[];
   /** It makes no interface that could carry traffic. */
   readonly silent?: true;
   /** Why the reference plugin's CHECK is not asked. */
@@ -52,7 +54,9 @@ const staticIpam = { type: 'static', addresses: [{ address: '10.91.0.9/24' }, { 
 const bridge = { type: 'bridge', bridge: 'crossing0', isGateway: true, ipam };
 
 const ROWS: Readonly<Record<string, Row>> = {
+  // Poplin's chained plugins do not see the end of an interface that somebody else made.
   bandwidth: {
+    untold: ['Poplin'],
     plugins: [bridge, { type: 'bandwidth', capabilities: { bandwidth: true } }],
     capabilityArgs: () => {
       const [rate, burst] = [50_000_000, 5_000_000];
@@ -70,7 +74,7 @@ const ROWS: Readonly<Record<string, Row>> = {
       ip link add spare type veth peer name spare netns outside
       ip -n outside link set spare up`,
     single: true,
-    inPodOnly: true,
+    untold: ['Poplin'],
     unrepeatable: true,
     leavings: /\\ +alias spare$/gm,
     silent: true,
@@ -79,15 +83,16 @@ const ROWS: Readonly<Record<string, Row>> = {
   ipvlan: {
     plugins: [{ type: 'ipvlan', master: 'uplink', ipam: uplinkIpam }],
     linkKind: 'ipvlan',
-    inPodOnly: true,
+    untold: ['Poplin'],
   },
-  loopback: { plugins: [{ type: 'loopback' }], ifName: 'lo', inPodOnly: true, silent: true },
+  loopback: { plugins: [{ type: 'loopback' }], ifName: 'lo', untold: ['Poplin'], silent: true },
   macvlan: {
     plugins: [{ type: 'macvlan', master: 'uplink', ipam: uplinkIpam }],
     linkKind: 'macvlan',
-    inPodOnly: true,
+    untold: ['Poplin'],
   },
   portmap: {
+    untold: ['Debian', 'Poplin'],
     plugins: [bridge, { type: 'portmap', capabilities: { portMappings: true } }],
     uncheckable: 'it looks for iptables rules, and does not find its own where a pod has both families',
     capabilityArgs: (number) => {
@@ -99,15 +104,16 @@ const ROWS: Readonly<Record<string, Row>> = {
     },
   },
   ptp: { plugins: [{ type: 'ptp', ipam }] },
-  sbr: { plugins: [bridge, { type: 'sbr' }], unrepeatable: true },
+  sbr: { plugins: [bridge, { type: 'sbr' }], unrepeatable: true, untold: ['Poplin'] },
   static: { plugins: [{ type: 'static', ipam: staticIpam }], silent: true, single: true },
   tuning: {
+    untold: ['Poplin'],
     plugins: [bridge, { type: 'tuning', sysctl: { 'net.core.somaxconn': '333' }, mtu: 1400, promisc: true }],
   },
   vlan: {
     plugins: [{ type: 'vlan', master: 'uplink', vlanId: 7, ipam: uplinkIpam }],
     linkKind: 'vlan',
-    inPodOnly: true,
+    untold: ['Poplin'],
     silent: true,
   },
   vrf: { plugins: [bridge, { type: 'vrf', vrfname: 'red' }], linkKind: 'vrf', silent: true },
@@ -145,9 +151,7 @@ describe.concurrent.for(crossed)('%s', ([type, row]) => {
 
     const stays = row.single ? undefined : await attach('stays', 0);
     const before = await host.state();
-    const records = row.inPodOnly && first === 'Poplin' ? /\n\/var\/lib\/poplin\/.*/g : NOTHING;
-    const stateNow = async () =>
-      (await host.state()).replaceAll(records, '').replaceAll(row.leavings ?? NOTHING, '');
+    const stateNow = async () => (await host.state()).replaceAll(row.leavings ?? NOTHING, '');
     await host.addPod('fresh');
     const fresh = await host.podState('fresh');
     const crosses = await attach('crosses', 1);
@@ -158,12 +162,10 @@ describe.concurrent.for(crossed)('%s', ([type, row]) => {
     // Its maker is told too, as a runtime that was changed back would do.
     for (const maker of [second, ...repeatable]) {
       await crosses.del(paths[maker]);
-      await expect
-        .poll(stateNow, { timeout: 5000, message: 'the host' })
-        .toBe(before.replaceAll(records, ''));
       expect(await host.podState('crosses'), 'the pod').toBe(fresh);
+      if (maker === first || row.untold?.includes(first) !== true)
+        await expect.poll(stateNow, { timeout: 5000, message: 'the host' }).toBe(before);
     }
-    if (first === 'Poplin') expect(await host.state()).toBe(before);
     if (stays !== undefined && row.silent !== true) await expectAnswer(host, stays);
     await stays?.del();
   });

@@ -181,7 +181,10 @@ export class ContainerHost implements AsyncDisposable {
     const log = process.env['POPLIN_TEST_LOG'] === undefined ? 'ignore' : 'inherit';
     const args = [PROGRAM, 'agent', '--cni-only', '--node-name', 'host'];
     this.agent = this.box.spawn(process.execPath, args, { stdio: ['ignore', 'ignore', log] });
-    await until('the agent serves', async () => (await this.agentStatus())?.ready === true);
+    const exited = once(this.agent, 'exit').then(() => Promise.reject(new Error('the agent did not start')));
+    exited.catch(() => {});
+    const ready = until('the agent serves', async () => (await this.agentStatus())?.ready === true);
+    await Promise.race([ready, exited]);
   }
 
   /** Ends the agent and waits for its end. */

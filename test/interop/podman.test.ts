@@ -142,7 +142,7 @@ async function expectPublished(name: string): Promise<void> {
 
 function listOf(name: string, plugin: object): string {
   const portmap = { type: 'portmap', capabilities: { portMappings: true } };
-  return JSON.stringify({ cniVersion: '1.0.0', name, plugins: [plugin, portmap] });
+  return JSON.stringify({ cniVersion: '1.0.0', name, plugins: [plugin, portmap, { type: 'firewall' }] });
 }
 
 /** A container's addresses, interface by interface, IPv4 first; podman attaches its networks in any order. */

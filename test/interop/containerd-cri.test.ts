@@ -2,10 +2,10 @@
  * Pod sandboxes of Debian's containerd, made and removed over the Container Runtime Interface as a kubelet does it, on networks of
  * Poplin's plugins: status, traffic in both families, host ports, bandwidth, and that nothing is left.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../e2e/agent-world.ts';
 import { ContainerHost, HOST, OUTSIDE } from './container-host.ts';
-import { Containerd, type PortMapping } from './containerd.ts';
+import { Containerd, type PortMapping, type SandboxOptions } from './containerd.ts';
 import { ask, type Protocol, serve } from './traffic.ts';
 
 const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp'];
@@ -20,6 +20,7 @@ describe.for([
 ] as const)('sandboxes on a network of %s', ([name, plugin]) => {
   let host: ContainerHost;
   let containerd: Containerd;
+  const running = new Set<string>();
 
   beforeAll(async () => {
     host = await ContainerHost.open();
@@ -32,8 +33,13 @@ describe.for([
     await host?.[Symbol.asyncDispose]();
   });
 
+  // What a test that failed left would fail those after it.
+  afterEach(async () => {
+    for (const id of [...running]) await removed(id);
+  });
+
   test('have an address of each family, and reach each other, the host and the world', async () => {
-    const [a, b] = [await containerd.run('a'), await containerd.run('b')];
+    const [a, b] = [await run('a'), await run('b')];
     const [statusA, statusB] = [await containerd.status(a), await containerd.status(b)];
     for (const { state, addresses } of [statusA, statusB]) {
       expect(state).toBe('SANDBOX_READY');
@@ -59,7 +65,7 @@ describe.for([
   });
 
   test('answer on their host ports, to the world and to the host itself', async () => {
-    const id = await containerd.run('web', { ports: PORTS });
+    const id = await run('web', { ports: PORTS });
     const { netns } = await containerd.status(id);
     await using _web = await serve(host.box, netns, 'web', 80);
     for (const protocol of PROTOCOLS)
@@ -78,7 +84,7 @@ describe.for([
 
   test('are held to the bandwidth their annotations name', async () => {
     const before = await shapers();
-    const id = await containerd.run('slow', {
+    const id = await run('slow', {
       annotations: { 'kubernetes.io/ingress-bandwidth': '12M', 'kubernetes.io/egress-bandwidth': '34M' },
     });
     expect((await shapers()).filter((each) => !before.includes(each)).sort()).toEqual([
@@ -90,18 +96,18 @@ describe.for([
   });
 
   test('leave nothing: DEL comes twice, the second time without a namespace, and the name can be used again', async () => {
-    const first = await containerd.run('again', { ports: PORTS });
+    const first = await run('again', { ports: PORTS });
     await removed(first);
     // Debian's plugins leave what they share.
     const before = await settledState();
     const calls = host.witnessed().length;
-    const id = await containerd.run('again', { ports: PORTS });
+    const id = await run('again', { ports: PORTS });
     const { netns } = await containerd.status(id);
     expect(await host.state()).not.toBe(before);
     await containerd.stop(id);
     await expectState(before);
     expect((await containerd.status(id)).state).toBe('SANDBOX_NOTREADY');
-    await containerd.remove(id);
+    await removed(id);
     await expectState(before);
     const seen = host.witnessed().slice(calls);
     expect(seen.map(({ environment }) => environment['CNI_COMMAND'])).toEqual(['ADD', 'DEL', 'DEL']);
@@ -113,7 +119,7 @@ describe.for([
 
   test('outlive the agent, and are removed without it: it makes up for that when it is back', async () => {
     const before = await settledState();
-    const id = await containerd.run('outlives', { ports: PORTS });
+    const id = await run('outlives', { ports: PORTS });
     const { netns, addresses } = await containerd.status(id);
     const server = await serve(host.box, netns, 'outlives', 80);
     await host.stopAgent();
@@ -121,19 +127,26 @@ describe.for([
       expect(await ask(host.box, { from: host.outside, address, port: 80 }), address).toMatchObject({
         name: 'outlives',
       });
-    await expect(containerd.run('refused')).rejects.toThrow('the Poplin agent does not answer');
+    await expect(run('refused')).rejects.toThrow('the Poplin agent does not answer');
     await server[Symbol.asyncDispose]();
     await removed(id);
     await host.startAgent();
     await expectState(before);
-    await removed(await containerd.run('refused'));
+    await removed(await run('refused'));
     await expectState(before);
   });
+
+  async function run(pod: string, options?: SandboxOptions): Promise<string> {
+    const id = await containerd.run(pod, options);
+    running.add(id);
+    return id;
+  }
 
   /** Stops and removes a sandbox. */
   async function removed(id: string): Promise<void> {
     await containerd.stop(id);
     await containerd.remove(id);
+    running.delete(id);
   }
 
   /** The host when nothing of the sandboxes removed so far is left. */

@@ -107,7 +107,8 @@ describe.for([
     await containerd.stop(id);
     await expectState(before);
     expect((await containerd.status(id)).state).toBe('SANDBOX_NOTREADY');
-    await removed(id);
+    await containerd.remove(id);
+    running.delete(id);
     await expectState(before);
     const seen = host.witnessed().slice(calls);
     expect(seen.map(({ environment }) => environment['CNI_COMMAND'])).toEqual(['ADD', 'DEL', 'DEL']);

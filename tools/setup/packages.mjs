@@ -42,6 +42,11 @@ export const PACKAGES = [
     '/usr/lib/cni/host-local',
     'the reference CNI plugins: oracle and chain partners',
   ),
+  rootTest('iptables', 'iptables', 'the reference portmap and firewall call it'),
+  rootTest('containerd', 'containerd', 'a container runtime that calls our plugins'),
+  rootTest('runc', 'runc', 'starts the containers of containerd and podman'),
+  rootTest('podman', 'podman', 'another runtime that calls our plugins'),
+  rootTest('busybox-static', '/bin/busybox', 'what the containers of the tests run'),
 ];
 
 /**

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BenchOptions } from '../main.ts';
+import type { BenchOptions } from '../options.ts';
 import { type CniFigures, jsonOf, type Pair, tableOf } from './report.ts';
 import { type Chain, Side, type SideName } from './side.ts';
 

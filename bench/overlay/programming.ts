@@ -1,89 +1,188 @@
-/** Programming N nodes: Poplin beside `ip -batch`, `bridge -batch` (and `nft -f`), in turns, each time in a fresh namespace. */
+/**
+ * Programming N nodes: Poplin beside `ip -batch`, `bridge -batch` (and `nft -f`), in turns, each time in a fresh namespace that holds
+ * the overlay's base. Afterwards the namespaces must list the same, line for line; where the tools gave the routes no scope, but for it.
+ */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
-import { batchFiles, type Content, expectedCounts } from './content.ts';
+import { batchFiles, type Content, listings, type RouteStyle } from './content.ts';
+import { MeasuredProcess } from './measured-process.ts';
 
 export interface Programming {
   readonly nodes: number;
   readonly content: Content;
   /** Medians, microseconds for each node. */
   readonly poplinUs: number;
+  /** The tools with the very same content. */
   readonly peerUs: number;
+  /** The tools with routes as flannel has them. */
+  readonly plainPeerUs: number;
+  /** User and system time of Poplin's process, and of the tools with the same content, microseconds for each node. */
+  readonly poplinCpuUs: number;
+  readonly peerCpuUs: number;
+  /** Poplin's first round in its process, microseconds for each node: before anything is compiled. */
+  readonly firstUs: number;
 }
 
 export interface ProgrammingOptions {
   readonly nodes: number;
   readonly content: Content;
+  /** Rounds that count. */
   readonly rounds: number;
+  /** Before them the process programs so many nodes each, which does not count. */
+  readonly warmUps: readonly number[];
   /** The bundled measured.ts. */
   readonly program: string;
   /** For command files and namespaces. */
   readonly folder: string;
 }
 
-/** Throws if a side does not hold in the end what it should. The first round warms up and does not count. */
-export function measureProgramming(options: ProgrammingOptions): Programming {
-  const { nodes, content, rounds, program, folder } = options;
-  const files = batchFiles(nodes, content);
-  for (const [tool, text] of Object.entries(files)) writeFileSync(join(folder, tool), text);
-  const poplin: number[] = [];
-  const peer: number[] = [];
-  for (let round = 0; round <= rounds; round++) {
-    const ours = inFreshNamespace(options, (netns) => {
-      const output = execFileSync(process.execPath, [program, netns, 'program', String(nodes), content], {
-        encoding: 'utf8',
-      });
-      return (JSON.parse(output) as { us: number }).us;
-    });
-    const theirs = inFreshNamespace(options, (netns) => timePeer(netns, folder, files.nft !== ''));
-    if (round > 0) {
-      poplin.push(ours / nodes);
-      peer.push(theirs / nodes);
-    }
+/** The kernel takes a removed namespace apart in the background, and holds up whoever configures another. */
+const QUIET_MS = 200;
+
+/** Microseconds. */
+interface Time {
+  readonly us: number;
+  /** User and system time. */
+  readonly cpuUs: number;
+}
+
+interface Round extends Time {
+  readonly listed: readonly string[];
+}
+
+type Work = (netns: string) => Promise<Time> | Time;
+
+/** Throws if a side does not hold in the end what it should. */
+export async function measureProgramming(options: ProgrammingOptions): Promise<Programming> {
+  const { nodes, content, rounds, warmUps, program } = options;
+  await using measured = new MeasuredProcess(program);
+  const ours = (count: number) =>
+    inFreshNamespace(measured, options, (netns) => measured.give({ netns, nodes: count, content }));
+  const letter = writeFiles(options, 'letter');
+  const plain = writeFiles(options, 'plain');
+  const theirs = (commands: readonly Command[]) =>
+    inFreshNamespace(measured, options, (netns) => timePeer(netns, commands));
+  const first = await ours(nodes);
+  for (const count of warmUps) await ours(count);
+  const found: { poplin: Round[]; peer: Round[]; plainPeer: Round[] } = {
+    poplin: [],
+    peer: [],
+    plainPeer: [],
+  };
+  for (let round = 0; round < rounds; round++) {
+    const [poplin, peer, plainPeer] = [await ours(nodes), await theirs(letter), await theirs(plain)];
+    checkAlike(poplin.listed, peer.listed, nodes);
+    checkAlike(poplin.listed.map(withoutScope).sort(), plainPeer.listed, nodes);
+    found.poplin.push(poplin);
+    found.peer.push(peer);
+    found.plainPeer.push(plainPeer);
   }
-  return { nodes, content, poplinUs: median(poplin), peerUs: median(peer) };
+  const each = (times: readonly Time[], of: (time: Time) => number) => median(times.map(of)) / nodes;
+  return {
+    nodes,
+    content,
+    poplinUs: each(found.poplin, ({ us }) => us),
+    peerUs: each(found.peer, ({ us }) => us),
+    plainPeerUs: each(found.plainPeer, ({ us }) => us),
+    poplinCpuUs: each(found.poplin, ({ cpuUs }) => cpuUs),
+    peerCpuUs: each(found.peer, ({ cpuUs }) => cpuUs),
+    firstUs: first.us / nodes,
+  };
 }
 
-/** The tools as an operator would run them: one process each. */
-function timePeer(netns: string, folder: string, withNft: boolean): number {
-  const started = performance.now();
-  inNamespace(netns, 'ip', '-batch', join(folder, 'ip'));
-  inNamespace(netns, 'bridge', '-batch', join(folder, 'bridge'));
-  if (withNft) inNamespace(netns, 'nft', '-f', join(folder, 'nft'));
-  return (performance.now() - started) * 1000;
+/** A tool, its option and its command file; and what to run to see how long it takes to start. */
+interface Command {
+  readonly run: readonly [tool: string, option: string, file: string];
+  readonly start: readonly [tool: string, option: string, file: string];
 }
 
-function inFreshNamespace(
-  { program, folder, nodes, content }: ProgrammingOptions,
-  work: (netns: string) => number,
-): number {
+function writeFiles({ nodes, content, folder }: ProgrammingOptions, style: RouteStyle): Command[] {
+  const nothing = join(folder, 'nothing');
+  writeFileSync(nothing, '');
+  const files = Object.entries(batchFiles(nodes, content, style)).filter(([, text]) => text !== '');
+  return files.map(([tool, text]) => {
+    const file = join(folder, `${style}.${tool}`);
+    writeFileSync(file, text);
+    const option = tool === 'nft' ? '-f' : '-batch';
+    return { run: [tool, option, file], start: [tool, option, nothing] };
+  });
+}
+
+/** The tools as an operator would run them, one process each; what they take to start is taken off. */
+function timePeer(netns: string, commands: readonly Command[]): Time {
+  const start = timeAll(netns, commands, ({ start: command }) => command);
+  const run = timeAll(netns, commands, ({ run: command }) => command);
+  return { us: run.us - start.us, cpuUs: run.cpuUs - start.cpuUs };
+}
+
+function timeAll(
+  netns: string,
+  commands: readonly Command[],
+  of: (each: Command) => readonly string[],
+): Time {
+  const sum = { us: 0, cpuUs: 0 };
+  for (const each of commands) {
+    const started = performance.now();
+    const cpuS = inNamespace(netns, 'bash', '-c', CPU_TIME, ...of(each));
+    sum.us += (performance.now() - started) * 1000;
+    for (const seconds of cpuS.trim().split(' ')) sum.cpuUs += Number(seconds) * 1e6;
+  }
+  return sum;
+}
+
+/** Runs its arguments and prints their user and system seconds. */
+const CPU_TIME = 'TIMEFORMAT="%3U %3S"; { time "$0" "$@" >&2; } 2>&1';
+
+async function inFreshNamespace(
+  measured: MeasuredProcess,
+  { folder, content, nodes }: ProgrammingOptions,
+  work: Work,
+): Promise<Round> {
   const netns = join(folder, 'netns');
   createNamespace(netns).close();
   try {
-    execFileSync(process.execPath, [program, netns, 'base']);
-    const result = work(netns);
-    for (const [command, count] of Object.entries(expectedCounts(nodes, content))) {
-      const found = inNamespace(netns, ...(command.split(' ') as [string, ...string[]]))
-        .trim()
-        .split('\n').length;
-      if (found !== count) throw new Error(`"${command}" lists ${found} lines, not ${count}`);
-    }
-    return result;
+    await measured.give({ netns });
+    await sleep(QUIET_MS + nodes / 5);
+    const time = await work(netns);
+    return {
+      ...time,
+      listed: listings(content)
+        .flatMap((each) => linesOf(inNamespace(netns, ...each)))
+        .sort(),
+    };
   } finally {
     removeNamespace(netns);
   }
 }
 
-function inNamespace(netns: string, command: string, ...args: string[]): string {
-  return execFileSync('nsenter', [`--net=${netns}`, command, ...args], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
-  });
+/** Lines in any order; nft's lists of elements broken up. */
+function linesOf(listing: string): string[] {
+  return listing
+    .split(/[\n,]/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
 }
 
-export function median(values: readonly number[]): number {
+const withoutScope = (line: string) => line.replace(/ scope \d+/, '');
+
+function checkAlike(ours: readonly string[], theirs: readonly string[], nodes: number): void {
+  if (ours.length < 3 * nodes) throw new Error(`poplin left ${ours.length} lines for ${nodes} nodes`);
+  const at = ours.findIndex((line, place) => line !== theirs[place]);
+  if (at < 0 && ours.length === theirs.length) return;
+  throw new Error(
+    `the two sides differ: ${ours.length} lines and ${theirs.length}; ` +
+      `"${ours[at] ?? ''}" beside "${theirs[at] ?? ''}"`,
+  );
+}
+
+function inNamespace(netns: string, ...command: readonly string[]): string {
+  return execFileSync('nsenter', [`--net=${netns}`, ...command], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+}
+
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? Number.NaN;
 }

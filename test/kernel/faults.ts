@@ -93,7 +93,9 @@ export function steppedAddresses(addresses: AddressStore, step: Step): AddressSt
 
 /** Announces what is done in pods, until disposed. */
 export function steppedPods(step: Step): Disposable {
-  const apply = Reflect.get(PodKernel.prototype, 'apply') as PodKernel['apply'];
+  const { prototype } = PodKernel;
+  const original: unknown = Reflect.get(prototype, 'apply');
+  const apply = original as PodKernel['apply'];
   PodKernel.prototype.apply = async function stepped(this: PodKernel, ops) {
     return ops.length === 0 ? [] : ((await refused(step, 'pod', ops)) ?? apply.call(this, ops));
   };

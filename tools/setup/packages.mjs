@@ -33,7 +33,6 @@ export const PACKAGES = [
   rootTest('procps', 'ps', 'looks for processes left behind'),
   rootTest('util-linux', 'unshare', 'makes namespaces without our own code (unshare, nsenter)'),
   rootTest('python3', 'python3', 'sends raw packets and opens odd sockets'),
-  rootTest('busybox-static', 'busybox', 'is a DHCP server (udhcpd) whose leases last seconds'),
   rootTest('ethtool', 'ethtool', 'lists the features of links as an independent witness'),
   rootTest('openssl', 'openssl', 'makes certificates for the benchmark'),
   rootTest('unzip', 'unzip', 'unpacks kubectl, the foreign client of the embedded API server'),
@@ -42,11 +41,14 @@ export const PACKAGES = [
     '/usr/lib/cni/host-local',
     'the reference CNI plugins: oracle and chain partners',
   ),
-  rootTest('iptables', 'iptables', 'the reference portmap and firewall call it'),
   rootTest('containerd', 'containerd', 'a container runtime that calls our plugins'),
   rootTest('runc', 'runc', 'starts the containers of containerd and podman'),
   rootTest('podman', 'podman', 'another runtime that calls our plugins'),
-  rootTest('busybox-static', '/bin/busybox', 'what the containers of the tests run'),
+  rootTest(
+    'busybox-static',
+    '/bin/busybox',
+    'what the containers of the tests run, and a DHCP server (udhcpd) whose leases last seconds',
+  ),
 ];
 
 /**

@@ -1,0 +1,11 @@
+/** What a benchmark is asked on the command line. */
+
+/** What every benchmark is told. */
+export interface BenchOptions {
+  /** One JSON line in place of the table. */
+  readonly json: boolean;
+  /** Sizes other than the usual ones. */
+  readonly nodes?: readonly number[];
+  /** One round, no waiting: to see whether it works, not how fast. */
+  readonly quick: boolean;
+}

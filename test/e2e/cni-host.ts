@@ -105,7 +105,12 @@ export class CniHost implements AsyncDisposable {
     config: object,
     more: Record<string, string> = {},
   ): Promise<Outcome> {
-    const environment = {
+    return this.finish(this.client(plugin, command, pod, more), JSON.stringify(config));
+  }
+
+  /** Starts a plugin on disk for a pod; its configuration is still to be written to it. */
+  client(plugin: string, command: string, pod: string, more: Record<string, string> = {}): ChildProcess {
+    const env = {
       ...this.environment(),
       CNI_COMMAND: command,
       CNI_CONTAINERID: `container-${pod}`,
@@ -113,10 +118,7 @@ export class CniHost implements AsyncDisposable {
       CNI_IFNAME: 'eth0',
       ...more,
     };
-    return this.finish(
-      spawn('nsenter', [`--net=${this.host}`, join(this.bin, plugin)], { env: environment, stdio: 'pipe' }),
-      JSON.stringify(config),
-    );
+    return spawn('nsenter', [`--net=${this.host}`, join(this.bin, plugin)], { env, stdio: 'pipe' });
   }
 
   /** Runs `poplin ARGS` in the host. */

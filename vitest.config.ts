@@ -12,7 +12,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     reporters: tallyPath === undefined ? ['default'] : ['default', new TallyReporter(tallyPath)],
-    projects: TIERS.map(({ name, files, privileged, testTimeoutMs }) => ({
+    projects: TIERS.map(({ name, files, privileged, isolated, testTimeoutMs }) => ({
       extends: true,
       test: {
         name,
@@ -22,7 +22,7 @@ export default defineConfig({
         // Tests that share the machine's kernel run one file at a time: two cores, and clear blame for what is left behind.
         fileParallelism: !privileged,
         // Tests without a kernel share a process: to start one for each file takes longer than most tests.
-        isolate: privileged,
+        isolate: isolated,
       },
     })),
   },

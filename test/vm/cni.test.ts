@@ -8,7 +8,6 @@ const BRIDGE = {
   name: 'bridged',
   type: 'bridge',
   isDefaultGateway: true,
-  ipMasq: true,
   ipam: { type: 'host-local', ranges: [[{ subnet: '10.71.0.0/24' }], [{ subnet: 'fd71::/64' }]] },
 };
 

@@ -62,6 +62,39 @@ const remote = (n: number, host = n) => [
   ...planRemote(subnet6(n, host), SETTINGS),
 ];
 
+const bucket = (rateBytesPerSec: number) =>
+  ({ type: 'tbf', rateBytesPerSec, bucketTicks: 6_250_000, limitBytes: 128_000 }) as const;
+
+/** What leaves by the underlay, which is not ours, is held to a rate, and so is what comes in by it, on a link of ours. */
+const shaped = (rateBytesPerSec: number): KernelObject[] => [
+  {
+    kind: 'link',
+    name: 'shaper0',
+    detail: { type: 'ifb' },
+    up: true,
+    mac: '02:00:00:00:00:fb',
+    mtuBytes: 1400,
+    alias: 'poplin:overlay:shaper',
+    addressGeneration: 'none',
+  },
+  {
+    kind: 'qdisc',
+    link: 'under0',
+    parent: 'root',
+    handle: OVERLAY.qdiscHandle,
+    detail: bucket(rateBytesPerSec),
+  },
+  { kind: 'qdisc', link: 'shaper0', parent: 'root', handle: OVERLAY.qdiscHandle, detail: bucket(2 ** 33) },
+  { kind: 'qdisc', link: 'under0', parent: 'ingress', detail: { type: 'ingress' } },
+  {
+    kind: 'filter',
+    link: 'under0',
+    parent: 'ingress',
+    preference: OVERLAY.filterPreference,
+    redirect: 'shaper0',
+  },
+];
+
 /** Named states; each is a whole wish. */
 export const STATES: Readonly<Record<string, readonly KernelObject[]>> = {
   nothing: [],
@@ -79,6 +112,8 @@ export const STATES: Readonly<Record<string, readonly KernelObject[]>> = {
     ...planLocal([subnet4(1), subnet6(1)], { ...SETTINGS, port: 4789, underlayMtuBytes: 1400 }),
     ...remote(2),
   ],
+  shaped: [...BASE, ...shaped(125_000)],
+  'shaped at another rate': [...BASE, ...shaped(250_000), ...remote(2)],
 };
 
 const OWNERS = [OVERLAY];
@@ -154,6 +189,46 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
         expect(await reach(wish), keyOf(object)).toContain(`add ${keyOf(object)}`);
         expect(await reach(wish), keyOf(object)).toEqual([]);
       }
+    });
+
+    it('restores the qdiscs and filters of a link that another program shapes again', async () => {
+      const wish = STATES['shaped'] as KernelObject[];
+      await reach(wish);
+      for (const object of shaped(125_000)) {
+        await under.removeForeign(object);
+        expect(await reach(wish), keyOf(object)).toContain(`add ${keyOf(object)}`);
+        expect(await reach(wish), keyOf(object)).toEqual([]);
+      }
+    });
+
+    it('mends a filter whose target was made anew', async () => {
+      const wish = STATES['shaped'] as KernelObject[];
+      await reach(wish);
+      await under.removeForeign(shaped(125_000)[0] as KernelObject);
+      const done = await reach(wish);
+      expect(done).toContain(`replace filter dev under0 ingress pref ${OVERLAY.filterPreference}`);
+    });
+
+    it('leaves the qdiscs and filters of others alone, on links of ours too, and names them where they are in the way', async () => {
+      const foreign = (link: string): KernelObject[] => [
+        { kind: 'qdisc', link, parent: 'root', handle: 1, detail: bucket(125_000) },
+        { kind: 'qdisc', link, parent: 'ingress', detail: { type: 'clsact' } },
+        { kind: 'filter', link, parent: 'ingress', preference: 7, redirect: 'flannel.7' },
+      ];
+      await reach(BASE);
+      await under.addForeign(...foreign('under0'), ...foreign('flannel-v6.7'));
+      const { ops, conflicts } = plan(stateOf([...BASE, ...shaped(125_000)]), under.kernel.state(), {
+        owners: OWNERS,
+      });
+      expect(conflicts.map(({ message }) => message)).toEqual([
+        'qdisc dev under0 root is there already and is not ours',
+      ]);
+      expect((await under.kernel.apply(ops)).failures).toEqual([]);
+      await reach(BASE);
+      const state = under.kernel.state();
+      for (const object of [...foreign('under0'), ...foreign('flannel-v6.7')])
+        expect(state.get(keyOf(object)), keyOf(object)).toMatchObject(object);
+      expect([...state.values()].filter((each) => each.kind === 'filter')).toHaveLength(2);
     });
 
     it('tells watchers the keys of what vanished', async () => {

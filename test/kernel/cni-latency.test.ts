@@ -47,8 +47,9 @@ async function timed(call: (pod: string) => Promise<number>): Promise<string> {
 
 test.for(['poplin', 'bridge'] as const)('%s by the service', async (plugin) => {
   const call = (command: string) => async (pod: string) =>
-    (await world.call(plugin, command, pod, CONFIGS[plugin])).exitStatus;
+    (await world.answer(plugin, command, pod, CONFIGS[plugin])).exitStatus;
   console.log(`${plugin}, service: ADD ${await timed(call('ADD'))}; DEL ${await timed(call('DEL'))}`);
+  await world.service.settled();
   expect(world.reserved(CONFIGS[plugin].name)).toEqual([]);
 });
 
@@ -79,5 +80,6 @@ test.for(['poplin', 'bridge'] as const)('%s by the plugin on disk', async (plugi
     return code;
   };
   console.log(`${plugin}, plugin: ADD ${await timed(call('ADD'))}; DEL ${await timed(call('DEL'))}`);
+  await world.service.settled();
   expect(world.reserved(CONFIGS[plugin].name)).toEqual([]);
 });

@@ -82,7 +82,8 @@ export class CniWorld implements AsyncDisposable {
     this.loop = loop;
     this.service = new CniService({
       kernel: this.kernel,
-      namespace: this.namespace.id,
+      namespace: this.namespace,
+      defaultLink: () => this.kernel.linkTo('192.0.2.1') ?? this.kernel.linkTo('2001:db8::1'),
       loop: hostLoop,
       files: new AttachmentFiles(join(this.folder, 'attachments')),
       ipam: {
@@ -106,7 +107,7 @@ export class CniWorld implements AsyncDisposable {
 
   /** What a crash leaves: all of it. */
   async stop(): Promise<void> {
-    this.service[Symbol.dispose]();
+    await this.service[Symbol.asyncDispose]();
     await this.loop[Symbol.asyncDispose]();
     this.kernel[Symbol.dispose]();
     this.namespace.close();
@@ -134,8 +135,21 @@ export class CniWorld implements AsyncDisposable {
     this.pods.delete(path);
   }
 
-  /** Calls a plugin for a pod, as the server does. */
+  /** Calls a plugin for a pod, as the server does. What a DEL leaves for later is done when this returns. */
   async call(
+    plugin: string,
+    command: string,
+    pod: string,
+    config: object,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
+    const answer = await this.answer(plugin, command, pod, config, environment);
+    await this.service.settled();
+    return answer;
+  }
+
+  /** The same, no later than the runtime hears of it. */
+  async answer(
     plugin: string,
     command: string,
     pod: string,
@@ -174,6 +188,17 @@ export class CniWorld implements AsyncDisposable {
     } catch {
       return [];
     }
+  }
+
+  /** Takes away what host-local wrote down of a network. */
+  release(network: string): void {
+    for (const name of this.reserved(network)) rmSync(join(this.folder, 'networks', network, name));
+  }
+
+  /** Takes away what is written down of all attachments. */
+  loseRecords(): void {
+    for (const name of readdirSync(join(this.folder, 'attachments')))
+      rmSync(join(this.folder, 'attachments', name));
   }
 
   /** The parts that are recorded on disk. */

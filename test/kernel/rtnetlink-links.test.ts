@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type KernelObject, keyOf, type Link, type Neighbour } from '#core/kernel/index.ts';
+import { type KernelObject, keyOf, type Link, type LinkDetail, type Neighbour } from '#core/kernel/index.ts';
 import {
   decodeFamily,
   decodeFeatures,
@@ -11,7 +11,7 @@ import {
   linkRequest,
   setFeaturesRequest,
 } from '#core/netlink/index.ts';
-import { NETLINK_GENERIC, NETLINK_ROUTE, NetlinkSocket } from '#io/netlink/index.ts';
+import { isNotFound, NETLINK_GENERIC, NETLINK_ROUTE, NetlinkSocket } from '#io/netlink/index.ts';
 import { RouteWorld } from './rtnetlink-world.ts';
 
 const CNI = 'poplin:cni';
@@ -55,6 +55,8 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
     alias: CNI,
     addressGeneration: 'none',
     promiscuous: false,
+    allMulticast: false,
+    transmitQueueLength: 500,
   };
 
   test('a bridge', () => {
@@ -85,14 +87,17 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
       alias: `${CNI}:pod-7`,
       addressGeneration: 'none',
       promiscuous: false,
+      allMulticast: true,
+      transmitQueueLength: 1000,
       hairpin: true,
+      isolated: true,
     };
     world.add(veth);
     expect(world.seen(veth)).toEqual({ ...veth, detail: { type: 'veth' } });
     expect(ipLink('veth0')).toMatchObject({
       master: 'cni0',
       ifalias: `${CNI}:pod-7`,
-      linkinfo: { info_kind: 'veth', info_slave_data: { hairpin: true } },
+      linkinfo: { info_kind: 'veth', info_slave_data: { hairpin: true, isolated: true } },
     });
     using far = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace: world.far });
     expect(decodeLink(far.requestSync(linkRequest('eth0'))[0] as Uint8Array)).toMatchObject({
@@ -129,6 +134,8 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
       alias: OVERLAY,
       addressGeneration: 'none',
       promiscuous: false,
+      allMulticast: false,
+      transmitQueueLength: 1000,
     };
     world.add(vxlan);
     expect(world.seen(vxlan)).toEqual(vxlan);
@@ -173,15 +180,48 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
     expect(ipLink(`m-${mode}`)).toMatchObject({ link: `p-${mode}`, linkinfo: { info_data: { mode } } });
   });
 
-  test('a dummy, where the kernel has them', (context) => {
-    const dummy: Link = { kind: 'link', name: 'dummy7', detail: { type: 'dummy' }, up: true, alias: CNI };
-    try {
-      world.add(dummy);
-    } catch (error) {
-      if (!String(error).includes('EOPNOTSUPP')) throw error;
-      context.skip('the kernel has no dummy links (CONFIG_DUMMY)');
+  test('a macvlan with a queue for broadcasts', () => {
+    world.add({ kind: 'link', name: 'pq', detail: { type: 'veth', peer: { name: 'qq' } } });
+    const detail = { type: 'macvlan', parent: 'pq', mode: 'bridge', broadcastQueueLength: 77 } as const;
+    const macvlan: Link = { kind: 'link', name: 'm-queue', detail, alias: CNI };
+    world.add(macvlan);
+    expect(world.seen(macvlan)).toMatchObject(macvlan);
+    expect(ipLink('m-queue').linkinfo.info_data).toMatchObject({ bcqueuelen: 77 });
+  });
+
+  const OPTIONAL: readonly [option: string, details: readonly LinkDetail[]][] = [
+    ['CONFIG_DUMMY', [{ type: 'dummy' }]],
+    [
+      'CONFIG_IPVLAN',
+      (['l2', 'l3', 'l3s'] as const).map((mode) => ({ type: 'ipvlan', parent: `o${mode}`, mode })),
+    ],
+    ['CONFIG_VLAN_8021Q', [{ type: 'vlan', parent: 'ovlan', id: 4094 }]],
+    ['CONFIG_NET_VRF', [{ type: 'vrf', table: 1234 }]],
+  ];
+
+  test.for(OPTIONAL)('links of %s, where the kernel has them', ([option, details], context) => {
+    for (const [at, detail] of details.entries()) {
+      if ('parent' in detail)
+        world.add({
+          kind: 'link',
+          name: detail.parent,
+          detail: { type: 'veth', peer: { name: `${detail.parent}b` } },
+          up: true,
+        });
+      const link: Link = { kind: 'link', name: `${detail.type}${at}`, detail, up: true, alias: CNI };
+      try {
+        world.add(link);
+      } catch (error) {
+        if (!String(error).includes('EOPNOTSUPP')) throw error;
+        context.skip(`the kernel has no ${detail.type} links (${option})`);
+      }
+      expect(world.seen(link)).toMatchObject(link);
+      const { linkinfo, link: lower } = ipLink(link.name);
+      expect(linkinfo.info_kind).toBe(detail.type);
+      const shown = JSON.stringify({ lower, ...linkinfo.info_data });
+      for (const value of Object.values(detail))
+        if (value !== detail.type) expect(shown).toContain(String(value));
     }
-    expect(world.seen(dummy)).toMatchObject(dummy);
   });
 
   test.each(['tun', 'tap'] as const)('a %s link is seen, and refused to make', (mode) => {
@@ -194,10 +234,30 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
     expect(world.seen(link)).toBeUndefined();
   });
 
+  test('an ifb', () => {
+    const ifb: Link = {
+      kind: 'link',
+      name: 'ifb7',
+      detail: { type: 'ifb' },
+      up: true,
+      mtuBytes: 1450,
+      mac: '0a:00:00:00:00:fb',
+      alias: `${CNI}:pod-7+bandwidth`,
+      addressGeneration: 'none',
+    };
+    world.add(ifb);
+    expect(world.seen(ifb)).toMatchObject(ifb);
+    expect(ipLink('ifb7')).toMatchObject({ mtu: 1450, ifalias: ifb.alias, linkinfo: { info_kind: 'ifb' } });
+    world.remove(ifb);
+    expect(world.seen(ifb)).toBeUndefined();
+  });
+
   test('a link of a kind without words is seen by its kind', () => {
-    world.ip('link', 'add', 'ifb7', 'type', 'ifb');
+    world.ip('link', 'add', 'tap7', 'link', 'cni0', 'type', 'macvtap');
     world.drain();
-    expect(world.mirror.state.get('link ifb7')).toMatchObject({ detail: { type: 'other', linkKind: 'ifb' } });
+    expect(world.mirror.state.get('link tap7')).toMatchObject({
+      detail: { type: 'other', linkKind: 'macvtap' },
+    });
     expect(world.mirror.state.get('link lo')).toMatchObject({ detail: { linkKind: 'physical' } });
   });
 
@@ -206,6 +266,60 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
     expect(links(world.mirror.state.values())).toEqual(
       expect.arrayContaining(links(world.dumped().values())),
     );
+  });
+});
+
+describe('links and other namespaces', () => {
+  const far = (name: string) => {
+    using socket = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace: world.far });
+    try {
+      return decodeLink(socket.requestSync(linkRequest(name))[0] as Uint8Array);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  };
+
+  test('a macvlan is made in another namespace on a parent that is here', () => {
+    world.add({
+      kind: 'link',
+      name: 'parent0',
+      detail: { type: 'veth', peer: { name: 'parent1' } },
+      up: true,
+    });
+    const macvlan: Link = {
+      kind: 'link',
+      name: 'lo-like',
+      detail: { type: 'macvlan', parent: 'parent0', mode: 'bridge' },
+      mac: '02:00:00:00:00:77',
+      mtuBytes: 1400,
+      netns: world.far.path,
+    };
+    world.add(macvlan);
+    expect(world.seen(macvlan)).toBeUndefined();
+    expect(far('lo-like')).toMatchObject({
+      detail: { type: 'macvlan', parent: '', mode: 'bridge' },
+      mac: '02:00:00:00:00:77',
+      mtuBytes: 1400,
+    });
+    expect(() => world.add(macvlan)).toThrow('EEXIST');
+  });
+
+  test('a link moves to another namespace and gets a new name on the way', () => {
+    const device: Link = {
+      kind: 'link',
+      name: 'device0',
+      detail: { type: 'veth', peer: { name: 'device1' } },
+      up: true,
+    };
+    world.add(device);
+    world.apply({
+      verb: 'replace',
+      object: { ...device, name: 'moved0', netns: world.far.path },
+      previous: device,
+    });
+    expect(world.seen(device)).toBeUndefined();
+    expect(far('moved0')).toMatchObject({ detail: { type: 'veth' }, up: false });
   });
 });
 
@@ -221,6 +335,8 @@ describe('a link is changed in place, by differences', () => {
     alias: CNI,
     addressGeneration: 'eui64',
     promiscuous: false,
+    allMulticast: false,
+    transmitQueueLength: 1000,
   };
 
   beforeAll(() => world.add(base));
@@ -230,19 +346,22 @@ describe('a link is changed in place, by differences', () => {
     ['address generation of a link that is down', { addressGeneration: 'none' }],
     ['MTU', { mtuBytes: 1400 }],
     ['MAC', { mac: '0a:00:00:00:02:02' }],
-    ['master and hairpin', { master: 'cni0', hairpin: true }],
+    ['master and hairpin', { master: 'cni0', hairpin: true, isolated: false }],
     ['hairpin of a port that is down', { hairpin: false }],
     ['up', { up: true }],
     ['alias of a link that is up', { alias: `${CNI}:b` }],
     ['hairpin of a port that is up', { hairpin: true }],
+    ['isolation of a port that is up', { isolated: true }],
     ['promiscuity', { promiscuous: true }],
+    ['all multicast', { allMulticast: true }],
+    ['the queue', { transmitQueueLength: 77 }],
     ['several at once, and down', { up: false, promiscuous: false, mtuBytes: 1300, alias: `${CNI}:c` }],
     ['no master', { master: '' }],
   ])('%s', (_name, wishes) => {
     const previous = world.seen(base) as Link;
     const wanted: Link = { ...previous, ...wishes };
     world.apply({ verb: 'replace', object: wanted, previous });
-    const { hairpin: _gone, ...rest } = wanted;
+    const { hairpin: _gone, isolated: _too, ...rest } = wanted;
     expect(world.seen(base)).toEqual(wanted.master === '' ? rest : wanted);
     expect(world.dumped().get(keyOf(base))).toEqual(world.seen(base));
   });

@@ -54,10 +54,12 @@ function makeVxlan(): void {
   attempt(['link', 'set', 'vx', 'up']);
 }
 
-/** Runs `ip`; a step that makes no sense where the walk happens to be may fail. */
+const COMMANDS: Readonly<Record<string, string>> = { fdb: 'bridge', qdisc: 'tc', filter: 'tc' };
+
+/** Runs `ip`, `bridge` or `tc`; a step that makes no sense where the walk happens to be may fail. */
 function attempt(args: readonly string[]): void {
   try {
-    world.run(args[0] === 'fdb' ? 'bridge' : 'ip', ...args);
+    world.run(COMMANDS[args[0] ?? ''] ?? 'ip', ...args);
   } catch {
     // refused by the kernel: the state is what it was
   }
@@ -145,6 +147,27 @@ const steps: readonly fc.Arbitrary<string[]>[] = [
   fc
     .tuple(family, fc.constantFrom('add', 'del'), fc.nat(2))
     .map(([f, verb, n]) => words(`-${f} rule ${verb} pref 10${n} from ${dst(f, n)} lookup 30${n} proto 112`)),
+  fc
+    .tuple(link, fc.constantFrom('add', 'replace'), fc.constantFrom('1:', '113:'), fc.constantFrom(1, 2))
+    .map(([l, verb, handle, rate]) =>
+      words(`qdisc ${verb} dev ${l} root handle ${handle} tbf rate ${rate}mbit burst 9kb latency 25ms`),
+    ),
+  link.map((l) => words(`qdisc replace dev ${l} root handle 7: htb default 1`)),
+  link.map((l) => words(`qdisc del dev ${l} root`)),
+  fc
+    .tuple(link, fc.constantFrom('ingress', 'clsact'))
+    .map(([l, kind]) => words(`qdisc add dev ${l} ${kind}`)),
+  link.map((l) => words(`qdisc del dev ${l} ingress`)),
+  fc
+    .tuple(link, link, fc.constantFrom(1, 113), fc.constantFrom('redirect', 'redirect', 'mirror'))
+    .map(([l, m, preference, what]) =>
+      words(
+        `filter add dev ${l} ingress protocol all pref ${preference} u32 match u32 0 0 action mirred egress ${what} dev ${m}`,
+      ),
+    ),
+  fc
+    .tuple(link, fc.constantFrom('', ' pref 1', ' pref 113'))
+    .map(([l, preference]) => words(`filter del dev ${l} ingress${preference}`)),
   fc.constantFrom('a', 'b', 'c', 'vx').map((l) => words(`remake ${l}`)),
   fc.constantFrom('a', 'b').map((l) => words(`rename ${l}`)),
   fc.constantFrom('0', '1').map((value) => words(`quiet ${value}`)),
@@ -174,7 +197,7 @@ function walk(args: readonly string[]): void {
 test('a mirror that listens is always what a dump shows, wherever the walk leads', {
   timeout: 120_000,
 }, () => {
-  const count = IS_SOAK ? 10_000 : 400;
+  const count = IS_SOAK ? 10_000 : 500;
   const seed = Number(process.env['POPLIN_SEED'] ?? 7);
   const trail: string[] = [];
   for (const args of fc.sample(fc.oneof(...steps), { numRuns: count, seed })) {

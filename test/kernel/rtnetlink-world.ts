@@ -139,5 +139,8 @@ export class RouteWorld implements Disposable {
     for (const request of dumpRequests(kinds)) {
       for (const message of this.socket.dump(request)) mirror.apply(message);
     }
+    for (const request of mirror.filterRequests()) {
+      for (const message of this.socket.dump(request)) mirror.apply(message);
+    }
   }
 }

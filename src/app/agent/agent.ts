@@ -6,9 +6,9 @@ import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { AttachmentFiles, CniService, rootedAddresses } from '#app/cni/index.ts';
+import { AttachmentFiles, CniService, type LeaseFacts, rootedAddresses } from '#app/cni/index.ts';
 import type { IpFamily } from '#base/ip/index.ts';
-import { CNI_ERROR, CniError, type NodeFacts } from '#core/cni/index.ts';
+import { CNI_ERROR, CniError } from '#core/cni/index.ts';
 import { CNI, OVERLAY, ownerOf } from '#core/kernel/index.ts';
 import {
   enabledFamilies,
@@ -40,6 +40,7 @@ import {
   findNodeAddresses,
   type NodeAddresses,
   type NodeAddressWishes,
+  SOMEWHERE,
 } from './node-addresses.ts';
 import { lockNode } from './node-lock.ts';
 import { findNode, publishNode } from './node-object.ts';
@@ -80,7 +81,7 @@ class Agent implements AsyncDisposable {
   private readonly kernel: RealKernel;
   private readonly loop: KernelLoop;
   private readonly offload: OffloadKeeper;
-  private facts: Omit<NodeFacts, 'host' | 'pod'> | undefined;
+  private facts: LeaseFacts | undefined;
   private member: OverlayMember | undefined;
   private ready = false;
   /** Why this node will not become ready until its configuration is another. */
@@ -242,7 +243,8 @@ class Agent implements AsyncDisposable {
     const service = this.resources.use(
       new CniService({
         kernel: this.kernel,
-        namespace: this.namespace.id,
+        namespace: this.namespace,
+        defaultLink: () => this.kernel.linkTo(SOMEWHERE[4]) ?? this.kernel.linkTo(SOMEWHERE[6]),
         loop: this.loop,
         files: new AttachmentFiles(this.paths.attachments),
         ipam: {

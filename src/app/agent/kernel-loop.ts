@@ -13,7 +13,7 @@ import {
   DesiredState,
   describeOp,
   isAttached,
-  isAttachmentLink,
+  isPodLink,
   type Kernel,
   type KernelObject,
   keyOf,
@@ -52,7 +52,7 @@ export interface KernelLoopStatus {
 }
 
 /** What a pass may not do to attachments of pods. */
-const PASS: Pick<PlanOptions, 'keep' | 'leave'> = { keep: isAttached, leave: isAttachmentLink };
+const PASS: Pick<PlanOptions, 'keep' | 'leave'> = { keep: isAttached, leave: isPodLink };
 
 interface Waiter {
   readonly part: string;

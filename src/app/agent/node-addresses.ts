@@ -27,7 +27,8 @@ export class NodeAddressError extends Error {
 }
 
 /** Addresses of documentation (RFC 5737, RFC 3849): asking the way to them sends nothing. */
-const SOMEWHERE: Readonly<Record<IpFamily, string>> = { 4: '192.0.2.1', 6: '2001:db8::1' };
+/** Destinations that only a default route leads to. */
+export const SOMEWHERE: Readonly<Record<IpFamily, string>> = { 4: '192.0.2.1', 6: '2001:db8::1' };
 
 /** Throws NodeAddressError if an enabled family has no address. */
 export async function findNodeAddresses(

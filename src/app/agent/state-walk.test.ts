@@ -15,6 +15,8 @@ import {
   type KernelOp,
   type KernelState,
   keyOf,
+  type Link,
+  type OpFailure,
   OVERLAY,
   ownerOf,
   plan,
@@ -139,6 +141,10 @@ class UnreliableKernel implements Kernel {
       message: `${op.verb} ${keyOf(op.object)}: ENOBUFS`,
     }));
     return { applied, failures: [...failures, ...refusals] };
+  }
+
+  removeAside(links: readonly Link[]): Promise<readonly OpFailure[]> {
+    return this.fake.removeAside(links);
   }
 
   watch(listener: KernelListener): Disposable {

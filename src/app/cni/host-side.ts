@@ -1,31 +1,36 @@
 /**
  * The host's side of all attachments: what each wants of the kernel loop, its record on disk, and its end. What attachments share (a
- * bridge, its addresses, forwarding) is wanted by each of them, and so for as long as one is there. A pod's link that vanishes took
+ * bridge, its addresses, tables) is wanted by each of them, and so for as long as one is there. A pod's link that vanishes took
  * its pod with it: nothing of the attachment is wanted any more, and its addresses are given back, whether or not a DEL follows.
  * The same goes for what a crash, or a boot, left behind. A link that got another name is followed.
  */
+import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { AddressStore } from '#core/cni/index.ts';
 import {
-  CNI,
+  compareAdditions,
+  compareObjects,
+  describeObject,
+  isAttached,
   isAttachmentLink,
   type Kernel,
   type KernelObject,
+  type KernelState,
   keyOf,
   type Link,
-  sysctlLink,
+  type OpFailure,
 } from '#core/kernel/index.ts';
 import type { AttachmentFiles } from './attachments.ts';
 import { withLinkRenamed } from './link-rename.ts';
+import { beforeUp, isOwnBridge, isVeth } from './links.ts';
+import { Reaper } from './reaper.ts';
+import { AttachmentRecords, baseOf, bridgesOf, vethOf } from './records.ts';
 import type { StoredPart } from './stored-part.ts';
 import { Turns } from './turns.ts';
 
 /** The part of the agent's kernel loop that attaching needs. */
 export interface HostLoop {
-  ensure(
-    part: string,
-    objects: readonly KernelObject[],
-  ): Promise<readonly { code: string; message: string }[]>;
+  ensure(part: string, objects: readonly KernelObject[]): Promise<readonly OpFailure[]>;
   want(part: string, objects: readonly KernelObject[]): void;
 }
 
@@ -38,13 +43,20 @@ export interface HostSideOptions {
 }
 
 /** What is known of an attachment before its objects are. */
-export type AttachmentRecord = Omit<StoredPart, 'objects'>;
+export type AttachmentRecord = Omit<StoredPart, 'objects' | 'pending' | 'leaving'>;
+
+/** An ADD under way: disposing ends it, whatever came of it. */
+export interface Attaching extends Disposable {
+  /** The attachment is there: its record stays, even if nothing of it is on the host. */
+  done(): void;
+}
 
 export class HostSide implements Disposable {
   /** One call at a time for each attachment; by part. */
   readonly turns = new Turns();
   private readonly options: HostSideOptions;
-  private readonly records = new Map<string, StoredPart>();
+  private readonly records: AttachmentRecords;
+  private readonly reaper: Reaper;
   /** The part of each attachment's veth, by the link's key. */
   private readonly links = new Map<string, string>();
   /** Parts whose ADD is under way. */
@@ -55,6 +67,8 @@ export class HostSide implements Disposable {
 
   constructor(options: HostSideOptions) {
     this.options = options;
+    this.records = new AttachmentRecords(options.files);
+    this.reaper = new Reaper(options.kernel);
     this.subscription = options.kernel.watch({
       changed: (keys) => {
         for (const key of keys) this.lookAt(key);
@@ -67,31 +81,77 @@ export class HostSide implements Disposable {
 
   /** Wants again what was attached before a restart, as far as it is still there, and gives back the addresses of the rest. */
   async restore(): Promise<void> {
-    const { files, logger } = this.options;
-    const { parts, problems } = files.load();
-    for (const problem of problems)
-      logger.warn({ problem }, 'attachment record not read: its pod is left alone');
-    // All before any: a bridge is removed with the last attachment that is known.
-    for (const stored of parts) this.records.set(stored.part, stored);
-    for (const stored of parts) await this.settle(stored);
+    // All are read before any is looked at: a bridge is removed with the last attachment that is known.
+    for (const problem of this.records.load())
+      this.options.logger.warn({ problem }, 'attachment record not read: its pod is left alone');
+    for (const stored of this.records.all()) await this.settle(stored);
+  }
+
+  /** Looks for attachments without a link on the host whose pod is gone, of which nobody tells, and for links that would not go. */
+  async sweep(): Promise<void> {
+    for (const stored of this.records.all()) {
+      if (this.attaching.has(stored.part) || this.reaper.isLeaving(stored.part)) continue;
+      if (vethOf(stored) !== undefined && stored.leaving !== true) continue;
+      await this.turns.take(baseOf(stored) ?? stored.part, async () => {
+        if (this.records.get(stored.part) === stored) await this.settle(stored);
+      });
+    }
   }
 
   /** True if an earlier ADD of the attachment is known. */
   has(part: string): boolean {
-    return this.records.has(part);
+    return this.records.get(part) !== undefined;
   }
 
-  /** Puts down that an ADD begins, so that its addresses are not lost to a crash. Disposing ends the ADD, whatever came of it. */
-  begin(record: AttachmentRecord): Disposable {
+  /** The interfaces' own records, or those of a chained plugin, of one network. */
+  recordsOf(network: string, chainedPlugin?: string): StoredPart[] {
+    return this.records
+      .all()
+      .filter((stored) =>
+        stored.attachment.network !== network
+          ? false
+          : chainedPlugin === undefined
+            ? baseOf(stored) === undefined
+            : baseOf(stored) !== undefined && stored.plugin === chainedPlugin,
+      );
+  }
+
+  /** All records. */
+  all(): StoredPart[] {
+    return this.records.all();
+  }
+
+  /** What is missing or different of a part's objects in the kernel; undefined if no such part is known. */
+  problemsOf(part: string): string[] | undefined {
+    const stored = this.records.get(part);
+    if (stored === undefined) return undefined;
+    const state = this.options.kernel.state();
+    return stored.objects.flatMap((object) => {
+      const found = state.get(keyOf(object));
+      // Sysctls are put back by the loop; what is not followed here is not known.
+      if (found === undefined)
+        return object.kind === 'sysctl' ? [] : [`${describeObject(object)} is missing`];
+      return compareObjects(object, found) === 'same' ? [] : [`${describeObject(object)} is different`];
+    });
+  }
+
+  /** Puts down that an ADD begins, so that its addresses are not lost to a crash. */
+  begin(record: AttachmentRecord): Attaching {
     const { part } = record;
     const before = this.records.get(part);
-    if (before === undefined && record.dataDir !== undefined) this.keep({ ...record, objects: [] });
+    if (before === undefined && record.dataDir !== undefined)
+      this.records.keep({ ...record, objects: [], pending: true });
     this.attaching.add(part);
+    let isDone = false;
     return {
+      done: () => {
+        isDone = true;
+      },
       [Symbol.dispose]: () => {
         this.attaching.delete(part);
         // Refused before anything was made: an attachment of that name stays as it was.
-        if (before === undefined && this.records.get(part)?.objects.length === 0) this.forget(part);
+        if (!isDone && before === undefined && this.records.get(part)?.objects.length === 0)
+          this.records.forget(part);
       },
     };
   }
@@ -99,7 +159,7 @@ export class HostSide implements Disposable {
   /** No attachment wants these any more: they are about to be removed. */
   withdraw(objects: readonly KernelObject[]): void {
     const gone = new Set(objects.map(keyOf));
-    for (const stored of [...this.records.values()]) {
+    for (const stored of this.records.all()) {
       const left = stored.objects.filter((object) => !gone.has(keyOf(object)));
       if (left.length < stored.objects.length) this.change({ ...stored, objects: left });
     }
@@ -116,7 +176,8 @@ export class HostSide implements Disposable {
   ): Promise<readonly { message: string }[]> {
     const { loop } = this.options;
     const stored = { ...record, objects: [...shared, ...own] };
-    this.keep(stored);
+    this.records.keep(stored);
+    if (stored.objects.length === 0) return [];
     await this.tidied;
     if (own.some(isVeth)) {
       const failures = await loop.ensure(record.part, stored.objects.flatMap(beforeUp));
@@ -127,86 +188,82 @@ export class HostSide implements Disposable {
     return failures;
   }
 
-  /** Nothing of the attachment is wanted any more; its record stays until drop(). */
-  release(part: string): void {
+  /**
+   * Nothing of the part is wanted any more; its record stays until drop(). Tables and what is in them go at once, links are the
+   * caller's to remove. Returns what failed.
+   */
+  async release(part: string): Promise<readonly OpFailure[]> {
+    const stored = this.records.get(part);
     for (const [link, owner] of this.links) if (owner === part) this.links.delete(link);
+    if (stored?.objects.some(({ kind }) => kind.startsWith('nft-')) === true)
+      return this.options.loop.ensure(part, []);
     this.options.loop.want(part, []);
+    return [];
+  }
+
+  /** Removes links that carry nothing any more in its own time, gives back the attachment's addresses, and drops the part. */
+  depart(part: string, links: readonly Link[], giveBack: () => Promise<void>): void {
+    const stored = this.records.get(part);
+    if (stored !== undefined) this.records.keepAnyway({ ...stored, leaving: true });
+    this.reaper.reap(part, links, async (failures) => {
+      try {
+        // The addresses stay with a link that stays; it is tried again by sweep(), and at the next start.
+        if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join('; '));
+        await giveBack();
+        await this.drop(part);
+      } catch (error) {
+        this.options.logger.error({ part, err: error }, 'link or addresses of a pod not given back');
+      }
+    });
+  }
+
+  /** Resolves when what an earlier DEL of the attachment left behind is gone. */
+  async departed(part: string): Promise<void> {
+    await this.reaper.departed(part);
+  }
+
+  /** Resolves when all that DELs left behind is gone; false if there was nothing. */
+  async settled(): Promise<boolean> {
+    return this.reaper.settled();
   }
 
   /** Forgets an attachment of which nothing is left, and removes its bridge if it was the last on it. */
   async drop(part: string): Promise<void> {
     const objects = this.records.get(part)?.objects ?? [];
-    this.forget(part);
-    const bridges = objects.filter(isOwnBridge);
+    this.records.forget(part);
+    const bridges = bridgesOf(objects);
     if (bridges.length === 0) return;
     this.tidied = this.tidied.then(() => this.removeUnused(bridges));
     await this.tidied;
   }
 
-  [Symbol.dispose](): void {
-    this.subscription[Symbol.dispose]();
+  /** Ends what chained plugins did for an interface that is gone. */
+  async dropChained(part: string): Promise<void> {
+    for (const stored of this.records.chainedTo(part)) await this.dropPart(stored);
   }
 
-  private keep(stored: StoredPart): void {
-    this.options.files.save(stored);
-    this.records.set(stored.part, stored);
+  /** Ends a part that has no link to wait for. */
+  async dropPart({ part, objects }: StoredPart): Promise<void> {
+    const failures = await this.release(part);
+    for (const { message } of failures) this.options.logger.warn({ part, message }, 'attachment not removed');
+    const left = leftOf(objects, this.options.kernel.state());
+    if (left.length > 0) await this.options.kernel.apply(left.map((object) => ({ verb: 'remove', object })));
+    if (failures.length === 0) await this.drop(part);
   }
 
-  private forget(part: string): void {
-    this.records.delete(part);
-    this.options.files.remove(part);
+  /** Ends a chained part, known or not, after its plugin's own DEL: that may not know where the container's links were. */
+  async dropNamed(part: string): Promise<void> {
+    const stored = this.records.get(part);
+    if (stored !== undefined) await this.dropPart(stored);
   }
 
-  /** Another wish for an attachment that is there: nothing fails because the disk does. */
-  private change(stored: StoredPart): void {
-    const { loop, files, logger } = this.options;
-    loop.want(stored.part, stored.objects);
-    this.records.set(stored.part, stored);
-    try {
-      files.save(stored);
-    } catch (error) {
-      logger.error({ part: stored.part, err: error }, 'attachment record not written');
-    }
-  }
-
-  private remember({ part, objects }: StoredPart): void {
-    const link = objects.find(isVeth);
-    if (link !== undefined) this.links.set(keyOf(link), part);
-  }
-
-  private lookAt(key: string): void {
-    const part = this.links.get(key);
-    const stored = part === undefined ? undefined : this.records.get(part);
-    if (stored === undefined || this.attaching.has(stored.part)) return;
-    const link = this.linkOf(stored);
-    if (link !== undefined && keyOf(link) === key) return;
-    void this.turns.take(stored.part, async () => {
-      if (this.records.get(stored.part) === stored) await this.settle(stored);
-    });
-  }
-
-  /** Wants what an attachment is made of, on the link as it is called now; without a link the pod is gone. */
-  private async settle(stored: StoredPart): Promise<void> {
-    const { part, objects } = stored;
-    const link = this.linkOf(stored);
-    const name = objects.find(isVeth)?.name;
-    if (link === undefined) return this.vanished(part);
-    if (name === undefined || name === link.name) {
-      this.options.loop.want(part, objects);
-      return this.remember(stored);
-    }
-    this.options.logger.warn({ part, from: name, to: link.name }, 'link of a pod renamed: followed');
-    const followed = { ...stored, objects: withLinkRenamed(objects, name, link.name) };
-    this.links.delete(`link ${name}`);
-    this.change(followed);
-    this.remember(followed);
-  }
-
-  private async vanished(part: string): Promise<void> {
+  /** The attachment's pod is gone, or not valid any more: gives back what it had. */
+  async vanished(part: string): Promise<void> {
     const { addresses, logger } = this.options;
     const { attachment, dataDir } = this.records.get(part) ?? {};
-    this.release(part);
     try {
+      await this.release(part);
+      await this.dropChained(part);
       if (attachment !== undefined && dataDir !== undefined) {
         const place = { name: attachment.network, dataDir };
         const freed = await addresses.withNetwork(place, (reserved) => reserved.release(attachment));
@@ -218,13 +275,77 @@ export class HostSide implements Disposable {
     }
   }
 
+  [Symbol.dispose](): void {
+    this.subscription[Symbol.dispose]();
+  }
+
+  /** Another wish for an attachment that is there: nothing fails because the disk does. */
+  private change(stored: StoredPart): void {
+    this.options.loop.want(stored.part, stored.objects);
+    const refusal = this.records.keepAnyway(stored);
+    if (refusal !== undefined)
+      this.options.logger.error({ part: stored.part, err: refusal }, 'attachment record not written');
+  }
+
+  private remember(stored: StoredPart): void {
+    const link = vethOf(stored);
+    if (link !== undefined) this.links.set(keyOf(link), stored.part);
+  }
+
+  private lookAt(key: string): void {
+    const part = this.links.get(key);
+    const stored = part === undefined ? undefined : this.records.get(part);
+    if (stored === undefined || stored.leaving === true || this.attaching.has(stored.part)) return;
+    const link = this.linkOf(stored);
+    if (link !== undefined && keyOf(link) === key) return;
+    void this.turns.take(stored.part, async () => {
+      if (this.records.get(stored.part) === stored) await this.settle(stored);
+    });
+  }
+
+  /** Wants what an attachment is made of, on the link as it is called now; without a link or a namespace the pod is gone. */
+  private async settle(stored: StoredPart): Promise<void> {
+    const { part, objects } = stored;
+    const veth = vethOf(stored);
+    if (veth === undefined) return this.settleWithoutLink(stored);
+    const link = this.linkOf(stored);
+    if (stored.leaving === true && link !== undefined) {
+      await this.options.kernel.apply([{ verb: 'remove', object: link }]);
+      return this.vanished(part);
+    }
+    if (link === undefined) return this.vanished(part);
+    if (veth.name === link.name) {
+      this.options.loop.want(part, objects);
+      return this.remember(stored);
+    }
+    this.options.logger.warn({ part, from: veth.name, to: link.name }, 'link of a pod renamed: followed');
+    const followed = { ...stored, objects: withLinkRenamed(objects, veth.name, link.name) };
+    this.links.delete(`link ${veth.name}`);
+    this.change(followed);
+    this.remember(followed);
+  }
+
+  /** A chained part lives as long as its interface, if that is known; else both as long as the pod's namespace has its path. */
+  private async settleWithoutLink(stored: StoredPart): Promise<void> {
+    const base = baseOf(stored);
+    const isAlive =
+      stored.leaving !== true &&
+      stored.pending !== true &&
+      stored.netns !== undefined &&
+      (base !== undefined && this.has(base) ? true : existsSync(stored.netns));
+    if (isAlive) this.options.loop.want(stored.part, stored.objects);
+    else if (base === undefined) await this.vanished(stored.part);
+    else await this.dropPart(stored);
+  }
+
   /** The attachment's link, be it under another name. */
-  private linkOf({ part, objects }: StoredPart): Link | undefined {
+  private linkOf(stored: StoredPart): Link | undefined {
+    const { part } = stored;
     const state = this.options.kernel.state();
-    const wanted = objects.find(isVeth);
+    const wanted = vethOf(stored);
     const named = wanted && state.get(keyOf(wanted));
     if (named?.kind === 'link' && named.alias === part) return named;
-    for (const object of state.values()) if (object.kind === 'link' && object.alias === part) return object;
+    for (const object of state.values()) if (isVeth(object) && object.alias === part) return object;
     // Somebody took its alias away: not ours to change any more, but the pod is there.
     return named?.kind === 'link' && !isAttachmentLink(named) ? named : undefined;
   }
@@ -232,30 +353,26 @@ export class HostSide implements Disposable {
   /** Removes bridges of ours that no attachment wants and that have no port. */
   private async removeUnused(bridges: readonly Link[]): Promise<void> {
     const { kernel, logger } = this.options;
-    const state = kernel.state();
-    const inUse = new Set<string>();
-    for (const { objects } of this.records.values()) for (const object of objects) inUse.add(keyOf(object));
-    for (const object of state.values()) if (object.kind === 'link') inUse.add(`link ${object.master}`);
-    const unused = bridges.filter((bridge) => {
-      const found = state.get(keyOf(bridge));
-      return found !== undefined && isOwnBridge(found) && !inUse.has(keyOf(bridge));
-    });
+    const unused = bridges.filter((bridge) => !this.records.isBridgeUsed(bridge));
     if (unused.length === 0) return;
-    const { failures } = await kernel.apply(unused.map((object) => ({ verb: 'remove', object })));
+    const state = kernel.state();
+    const masters = new Set<string | undefined>();
+    for (const object of state.values()) if (object.kind === 'link') masters.add(object.master);
+    const removable = unused.filter((bridge) => {
+      const found = state.get(keyOf(bridge));
+      return found !== undefined && isOwnBridge(found) && !masters.has(bridge.name);
+    });
+    if (removable.length === 0) return;
+    const { failures } = await kernel.apply(removable.map((object) => ({ verb: 'remove', object })));
     for (const { message } of failures) logger.warn({ message }, 'bridge without ports not removed');
   }
 }
 
-/** What must be there before the pod's link is up: links, that one being down, and what is set on them. */
-function beforeUp(object: KernelObject): KernelObject[] {
-  if (object.kind === 'link') return [isVeth(object) ? { ...object, up: false } : object];
-  return object.kind === 'sysctl' && sysctlLink(object.path) !== undefined ? [object] : [];
-}
-
-function isVeth(object: KernelObject): object is Link {
-  return object.kind === 'link' && object.detail.type === 'veth';
-}
-
-function isOwnBridge(object: KernelObject): object is Link {
-  return object.kind === 'link' && object.detail.type === 'bridge' && object.alias === CNI.alias;
+/** Of a part's objects what nothing but its end removes, as it is now: links, qdiscs and filters, each before what it needs. */
+function leftOf(objects: readonly KernelObject[], state: KernelState): KernelObject[] {
+  const found = objects.flatMap((object) => state.get(keyOf(object)) ?? []);
+  const isTraffic = ({ kind }: KernelObject) => kind === 'qdisc' || kind === 'filter';
+  return found
+    .filter((object) => isAttachmentLink(object) || (isTraffic(object) && isAttached(object, state)))
+    .sort((a, b) => compareAdditions(b, a));
 }

@@ -10,7 +10,12 @@ export function withLinkRenamed(objects: readonly KernelObject[], from: string, 
       case 'address':
       case 'neighbour':
       case 'fdb':
+      case 'qdisc':
         return object.link === from ? { ...object, link: to } : object;
+      case 'filter': {
+        const link = object.link === from ? to : object.link;
+        return { ...object, link, ...(object.redirect === from && { redirect: to }) };
+      }
       case 'route':
         return {
           ...object,

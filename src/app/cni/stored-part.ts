@@ -5,11 +5,19 @@ import type { Attachment } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 
 export interface StoredPart {
-  /** The part's name in the desired state: the alias of the attachment's links. */
+  /** The part's name in the desired state: the alias of the attachment's links; a chained plugin's own follows behind `+`. */
   readonly part: string;
-  /** Empty while its ADD is under way. */
+  /** Empty where nothing is on the host's side. */
   readonly objects: readonly KernelObject[];
+  /** Its ADD has got no further than its addresses. */
+  readonly pending?: boolean;
   readonly attachment: Attachment;
+  /** The plugin that made it. */
+  readonly plugin?: string;
+  /** The container's namespace, by which an attachment without a link on the host is known to be alive. */
+  readonly netns?: string;
+  /** DEL was answered: only what is left of the link and the addresses are still to go. */
+  readonly leaving?: boolean;
   /** The folder host-local keeps the attachment's addresses in; absent where the addresses are not ours. */
   readonly dataDir?: string;
 }
@@ -17,14 +25,17 @@ export interface StoredPart {
 const ip = z.string().refine((text) => canonicalIp(text) === text);
 const prefix = z.string().refine((text) => parsePrefix(text) !== undefined);
 const mac = z.string().refine((text) => parseMac(text) !== undefined);
+const u32 = z.int().min(0).max(0xffffffff);
 const linkName = z.string().regex(/^[^\s/:]{1,15}$/);
+
+const nft = { family: z.string(), table: z.string() };
 
 /** The kinds of objects that ADD makes. Loose: other fields are kept. */
 const object = z.discriminatedUnion('kind', [
   z.looseObject({
     kind: z.literal('link'),
     name: linkName,
-    detail: z.looseObject({ type: z.enum(['veth', 'bridge']) }),
+    detail: z.looseObject({ type: z.string() }),
     up: z.boolean().optional(),
     mtuBytes: z.number().int().optional(),
     mac: mac.optional(),
@@ -48,16 +59,46 @@ const object = z.discriminatedUnion('kind', [
     protocol: z.number().int(),
   }),
   z.looseObject({
+    kind: z.literal('qdisc'),
+    link: linkName,
+    parent: z.enum(['root', 'ingress']),
+    handle: u32.max(0xffff).optional(),
+    detail: z.discriminatedUnion('type', [
+      z.object({
+        type: z.literal('tbf'),
+        rateBytesPerSec: z.int().positive(),
+        bucketTicks: u32,
+        limitBytes: u32,
+      }),
+      z.object({ type: z.literal('ingress') }),
+    ]),
+  }),
+  z.looseObject({
+    kind: z.literal('filter'),
+    link: linkName,
+    parent: z.literal('ingress'),
+    preference: u32.max(0xffff),
+    redirect: linkName,
+  }),
+  z.looseObject({
     kind: z.literal('sysctl'),
     path: z.string().regex(/^net\/(?!.*\.\.\/)/),
     value: z.string(),
   }),
+  z.looseObject({ kind: z.literal('nft-table'), family: z.string(), name: z.string() }),
+  z.looseObject({ kind: z.literal('nft-chain'), ...nft, name: z.string(), rules: z.array(z.any()) }),
+  z.looseObject({ kind: z.literal('nft-set'), ...nft, name: z.string() }),
+  z.looseObject({ kind: z.literal('nft-element'), ...nft, set: z.string(), key: z.array(z.any()) }),
 ]);
 
 const record = z.object({
   part: z.string().startsWith('poplin:cni:'),
   objects: z.array(object),
   attachment: z.object({ network: z.string(), containerId: z.string(), ifName: z.string() }),
+  plugin: z.string().optional(),
+  netns: z.string().optional(),
+  pending: z.boolean().optional(),
+  leaving: z.boolean().optional(),
   dataDir: z.string().optional(),
 });
 
@@ -72,11 +113,6 @@ export function parseStoredPart(text: string): StoredPart | string {
   const { data, error } = record.safeParse(json);
   if (data === undefined)
     return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-  const { dataDir, objects, ...rest } = data;
-  return {
-    ...rest,
-    // Checked above in all that planning and sending look at.
-    objects: objects as unknown as readonly KernelObject[],
-    ...(dataDir !== undefined && { dataDir }),
-  };
+  // Checked above in all that planning and sending look at; JSON has no undefined.
+  return data as unknown as StoredPart;
 }

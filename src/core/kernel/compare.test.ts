@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { changedLinkFields, compareObjects } from './compare.ts';
-import type { KernelObject, Link, Route } from './state.ts';
+import type { KernelObject, Link, Qdisc, Route, TrafficFilter } from './state.ts';
 
 const vxlan: Link = {
   kind: 'link',
@@ -39,6 +39,23 @@ const element: KernelObject = {
 };
 
 type Row = readonly [string, KernelObject, KernelObject, ReturnType<typeof compareObjects>];
+
+const withRate = (rateBytesPerSec: number): Qdisc => ({
+  kind: 'qdisc',
+  link: 'veth0',
+  parent: 'root',
+  handle: 0x113,
+  detail: { type: 'tbf', rateBytesPerSec, bucketTicks: 6_250_000, limitBytes: 53_125 },
+});
+const tbf = withRate(125_000);
+const ingress: Qdisc = { kind: 'qdisc', link: 'veth0', parent: 'ingress', detail: { type: 'ingress' } };
+const filter: TrafficFilter = {
+  kind: 'filter',
+  link: 'veth0',
+  parent: 'ingress',
+  preference: 113,
+  redirect: 'ifb0',
+};
 
 const ROWS: readonly Row[] = [
   ['a link as wanted', vxlan, vxlan, 'same'],
@@ -140,6 +157,14 @@ const ROWS: readonly Row[] = [
     { kind: 'rule', family: 4, priority: 1, table: 1, protocol: 112 },
     'replace',
   ],
+  ['a bucket as wanted', tbf, tbf, 'same'],
+  ['a bucket of another rate', tbf, withRate(250_000), 'replace'],
+  ['a bucket under another handle', tbf, { ...tbf, handle: 1 }, 'replace'],
+  ['another kind of qdisc', tbf, { ...tbf, detail: { type: 'other', qdiscKind: 'htb' } }, 'recreate'],
+  ['clsact where ingress is wanted', ingress, { ...ingress, detail: { type: 'clsact' } }, 'same'],
+  ['ingress where clsact is wanted', { ...ingress, detail: { type: 'clsact' } }, ingress, 'recreate'],
+  ['a filter as wanted', filter, filter, 'same'],
+  ['a filter whose target is gone', filter, { ...filter, redirect: '' }, 'replace'],
   ['an element as wanted', element, element, 'same'],
   ['an element with other data', element, { ...element, data: ['2'] }, 'replace'],
 ];
@@ -152,7 +177,18 @@ describe('compareObjects', () => {
   it('has a row for every kind that is not of nf_tables, and for one that is', () => {
     const kinds = new Set(ROWS.map(([, desired]) => desired.kind));
     expect([...kinds].sort()).toEqual(
-      ['address', 'fdb', 'link', 'neighbour', 'nft-element', 'route', 'rule', 'sysctl'].sort(),
+      [
+        'address',
+        'fdb',
+        'filter',
+        'link',
+        'neighbour',
+        'nft-element',
+        'qdisc',
+        'route',
+        'rule',
+        'sysctl',
+      ].sort(),
     );
   });
 });

@@ -2,7 +2,7 @@
 import { familyOf } from '#base/ip/index.ts';
 import { equalNftObject } from '#core/nft/index.ts';
 import { routeMetric } from './key.ts';
-import type { Address, KernelObject, Link, NextHop, Route } from './state.ts';
+import type { Address, KernelObject, Link, NextHop, Qdisc, Route } from './state.ts';
 
 export type Comparison = 'same' | 'replace' | 'recreate';
 
@@ -15,10 +15,13 @@ export function compareObjects(desired: KernelObject, actual: KernelObject): Com
       return compareAddresses(desired, actual as Address);
     case 'route':
       return equalRoutes(desired, actual as Route) ? 'same' : 'replace';
+    case 'qdisc':
+      return compareQdiscs(desired, actual as Qdisc);
     case 'neighbour':
     case 'fdb':
     case 'sysctl':
     case 'rule':
+    case 'filter':
       return coversWishes(desired, actual) ? 'same' : 'replace';
     case 'nft-table':
     case 'nft-chain':
@@ -36,7 +39,10 @@ const LINK_FIELDS = [
   'alias',
   'addressGeneration',
   'promiscuous',
+  'allMulticast',
+  'transmitQueueLength',
   'hairpin',
+  'isolated',
 ] as const;
 
 /** The fields of a link that differ from what is wanted and can be changed in place. */
@@ -48,6 +54,13 @@ function compareLinks(desired: Link, actual: Link): Comparison {
   const { peer: _wish, ...wanted } = desired.detail as Link['detail'] & { peer?: unknown };
   if (!coversWishes(wanted, actual.detail)) return 'recreate';
   return changedLinkFields(desired, actual).length === 0 ? 'same' : 'replace';
+}
+
+function compareQdiscs({ detail, handle }: Qdisc, actual: Qdisc): Comparison {
+  if (detail.type === 'ingress' && actual.detail.type === 'clsact') return 'same';
+  // Under one handle there cannot be another kind.
+  if (detail.type !== actual.detail.type) return 'recreate';
+  return coversWishes({ detail, handle }, actual) ? 'same' : 'replace';
 }
 
 function compareAddresses(desired: Address, actual: Address): Comparison {

@@ -1,6 +1,6 @@
 /** Kernel objects and operations in the words of `ip`, `bridge`, `sysctl` and `nft`: for plans, logs and error texts. */
 import { keyOf, MAIN_TABLE } from './key.ts';
-import type { KernelObject, KernelOp, Link, NextHop, Route } from './state.ts';
+import type { KernelObject, KernelOp, Link, NextHop, Qdisc, Route } from './state.ts';
 
 /** `add route 10.1.0.0/20 via 10.1.0.0 dev flannel.1 onlink`. */
 export function describeOp(op: KernelOp): string {
@@ -17,6 +17,10 @@ export function describeObject(object: KernelObject): string {
       return `neighbour ${object.address} lladdr ${object.mac} dev ${object.link}`;
     case 'fdb':
       return `fdb ${object.mac} dev ${object.link} dst ${object.dst}`;
+    case 'qdisc':
+      return describeQdisc(object);
+    case 'filter':
+      return object.redirect ? `${keyOf(object)} redirect dev ${object.redirect}` : keyOf(object);
     case 'sysctl':
       return `sysctl ${object.path}=${object.value}`;
     default:
@@ -31,6 +35,16 @@ function describeLink(link: Link): string {
   if (link.mtuBytes !== undefined) parts.push(`mtu ${link.mtuBytes}`);
   if (link.master) parts.push(`master ${link.master}`);
   if (link.up !== undefined) parts.push(link.up ? 'up' : 'down');
+  return parts.join(' ');
+}
+
+function describeQdisc({ link, parent, handle, detail }: Qdisc): string {
+  const parts = [`qdisc ${detail.type === 'other' ? detail.qdiscKind : detail.type} dev ${link} ${parent}`];
+  if (handle !== undefined) parts.push(`handle ${handle.toString(16)}:`);
+  if (detail.type === 'tbf') {
+    const { rateBytesPerSec, bucketTicks, limitBytes } = detail;
+    parts.push(`rate ${rateBytesPerSec}bps bucket ${bucketTicks} ticks limit ${limitBytes}b`);
+  }
   return parts.join(' ');
 }
 

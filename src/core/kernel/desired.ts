@@ -62,8 +62,9 @@ export class DesiredState {
       wishes = new Map([[winner, this.objects.get(key) as KernelObject]]);
       this.contended.set(key, wishes);
     }
-    if (wishes === undefined) this.install(part, key, object);
-    else this.elect(key, wishes.set(part, object));
+    wishes?.set(part, object);
+    // The first part by name wins: one that comes behind it changes nothing.
+    if (winner === undefined || part <= winner) this.install(part, key, object);
   }
 
   private drop(part: string, key: string): void {
@@ -75,12 +76,13 @@ export class DesiredState {
       return;
     }
     wishes.delete(part);
-    this.elect(key, wishes);
+    if (this.winners.get(key) === part) this.elect(key, wishes);
     if (wishes.size === 1) this.contended.delete(key);
   }
 
   private elect(key: string, wishes: ReadonlyMap<string, KernelObject>): void {
-    const [first] = [...wishes.keys()].sort();
+    let first: string | undefined;
+    for (const part of wishes.keys()) if (first === undefined || part < first) first = part;
     if (first !== undefined) this.install(first, key, wishes.get(first) as KernelObject);
   }
 

@@ -2,8 +2,18 @@ export { changedLinkFields, compareObjects } from './compare.ts';
 export { describeObject, describeOp } from './describe.ts';
 export { DesiredState } from './desired.ts';
 export { keyOf, MAIN_TABLE, routeMetric } from './key.ts';
-export { compareAdditions, linksOf, sysctlLink } from './order.ts';
-export { CNI, isAttached, isAttachmentLink, LAB, OVERLAY, OWNERS, type Owner, ownerOf } from './owners.ts';
+export { compareAdditions, linksOf, lowerLink, sysctlLink } from './order.ts';
+export {
+  CNI,
+  isAttached,
+  isAttachmentLink,
+  isPodLink,
+  LAB,
+  OVERLAY,
+  OWNERS,
+  type Owner,
+  ownerOf,
+} from './owners.ts';
 export { type Conflict, linkIn, type Plan, type PlanOptions, plan, stateOf } from './plan.ts';
 export type { ApplyOutcome, Kernel, KernelListener, OpFailure } from './ports.ts';
 export type {
@@ -17,8 +27,11 @@ export type {
   LinkDetail,
   Neighbour,
   NextHop,
+  Qdisc,
+  QdiscDetail,
   Route,
   Rule,
   Sysctl,
+  TrafficFilter,
   VethPeer,
 } from './state.ts';

@@ -29,6 +29,10 @@ export function keyOf(object: KernelObject): string {
       return flat('fdb ', object.mac, ' dev ', object.link);
     case 'rule':
       return ruleKey(object);
+    case 'qdisc':
+      return `qdisc dev ${object.link} ${object.parent}`;
+    case 'filter':
+      return `filter dev ${object.link} ${object.parent} pref ${object.preference}`;
     case 'sysctl':
       return `sysctl ${object.path}`;
     case 'nft-table':

@@ -23,6 +23,13 @@ const IN_ORDER: readonly KernelObject[] = [
   sysctl('net/ipv6/conf/eth0/accept_ra'),
   sysctl('net/ipv4/neigh/eth0/base_reachable_time'),
   sysctl('net/ipv6/conf/all/forwarding'),
+  {
+    kind: 'qdisc',
+    link: 'vx0',
+    parent: 'root',
+    detail: { type: 'tbf', rateBytesPerSec: 1, bucketTicks: 1, limitBytes: 1 },
+  },
+  { kind: 'filter', link: 'vx0', parent: 'ingress', preference: 113, redirect: 'dummy0' },
   { kind: 'address', link: 'vx0', address: '10.0.0.0/32' },
   { kind: 'neighbour', link: 'vx0', address: '10.0.1.0', mac: '02:00:00:00:00:01', protocol: 112 },
   { kind: 'fdb', link: 'vx0', mac: '02:00:00:00:00:01', dst: '192.0.2.1' },
@@ -60,6 +67,17 @@ describe('linksOf', () => {
       'a route by two',
       { kind: 'route', dst: '::/0', nextHops: [{ link: 'a' }, { link: 'b' }], protocol: 4 },
       ['a', 'b'],
+    ],
+    ['a qdisc', { kind: 'qdisc', link: 'a', parent: 'ingress', detail: { type: 'ingress' } }, ['a']],
+    [
+      'a filter that redirects',
+      { kind: 'filter', link: 'a', parent: 'ingress', preference: 1, redirect: 'b' },
+      ['a', 'b'],
+    ],
+    [
+      'a filter whose target is gone',
+      { kind: 'filter', link: 'a', parent: 'ingress', preference: 1, redirect: '' },
+      ['a'],
     ],
     ['a link', link('mv0', { type: 'macvlan', parent: 'a', mode: 'bridge' }), []],
   ])('of %s', (_, object, expected) => {

@@ -5,6 +5,8 @@ const RANK: Readonly<Record<KernelObjectKind, number>> = {
   sysctl: 0,
   link: 1,
   // sysctls below conf/LINK and conf/all rank after links, see rankOf
+  qdisc: 2.6,
+  filter: 2.7,
   address: 3,
   neighbour: 4,
   fdb: 5,
@@ -27,7 +29,10 @@ export function linksOf(object: KernelObject): readonly string[] {
     case 'address':
     case 'neighbour':
     case 'fdb':
+    case 'qdisc':
       return [object.link];
+    case 'filter':
+      return object.redirect ? [object.link, object.redirect] : [object.link];
     case 'route':
       return object.nextHops.flatMap((hop) => (hop.link === undefined ? [] : [hop.link]));
     case 'sysctl': {
@@ -41,7 +46,7 @@ export function linksOf(object: KernelObject): readonly string[] {
 
 /** The link that a link stands on, and with which it goes: a VXLAN device's underlay, a macvlan's parent. */
 export function lowerLink({ detail }: Link): string | undefined {
-  if (detail.type === 'macvlan') return detail.parent;
+  if (detail.type === 'macvlan' || detail.type === 'ipvlan' || detail.type === 'vlan') return detail.parent;
   return detail.type === 'vxlan' ? detail.underlay : undefined;
 }
 

@@ -1,15 +1,22 @@
 /**
  * Who owns what: every part of Poplin marks what it makes, and touches nothing that does not carry its mark.
  * Links carry an alias, routes, rules and neighbours a protocol number, nf_tables objects live in a table of the owner's name.
- * What lies on an owned link (addresses, forwarding entries) belongs to the link's owner.
+ * What lies on an owned link (addresses, forwarding entries) belongs to the link's owner. Qdiscs and filters do not: other programs put
+ * theirs on every link, and ours are put on pods that a foreign plugin attached. A root qdisc is marked by its handle, a filter by its
+ * preference. An ingress qdisc can carry no mark (its handle is always ffff:): it is ours while all filters on it are, and nobody's
+ * while it is empty.
  */
 import { linksOf } from './order.ts';
-import type { KernelObject, KernelState } from './state.ts';
+import type { KernelObject, KernelState, Qdisc, TrafficFilter } from './state.ts';
 
 export interface Owner {
   readonly name: string;
   /** rtm_protocol, FRA_PROTOCOL and NDA_PROTOCOL of its routes, rules and neighbours. */
   readonly protocol: number;
+  /** Major number of the handles of its root qdiscs; below 8000:, where the kernel begins to choose. */
+  readonly qdiscHandle: number;
+  /** Preference of its filters. */
+  readonly filterPreference: number;
   /** Alias of its links: exactly this, or this, a colon and more. */
   readonly alias: string;
   /** Its nf_tables tables, any family. */
@@ -19,11 +26,27 @@ export interface Owner {
 export const OVERLAY: Owner = {
   name: 'overlay',
   protocol: 112,
+  qdiscHandle: 0x112,
+  filterPreference: 112,
   alias: 'poplin:overlay',
   tables: ['poplin-overlay'],
 };
-export const CNI: Owner = { name: 'cni', protocol: 113, alias: 'poplin:cni', tables: ['poplin-cni'] };
-export const LAB: Owner = { name: 'lab', protocol: 114, alias: 'poplin:lab', tables: ['poplin-lab'] };
+export const CNI: Owner = {
+  name: 'cni',
+  protocol: 113,
+  qdiscHandle: 0x113,
+  filterPreference: 113,
+  alias: 'poplin:cni',
+  tables: ['poplin-cni'],
+};
+export const LAB: Owner = {
+  name: 'lab',
+  protocol: 114,
+  qdiscHandle: 0x114,
+  filterPreference: 114,
+  alias: 'poplin:lab',
+  tables: ['poplin-lab'],
+};
 export const OWNERS: readonly Owner[] = [OVERLAY, CNI, LAB];
 
 /** The owner whose mark an object carries; `state` is consulted for the link an address or forwarding entry lies on. */
@@ -40,6 +63,10 @@ export function ownerOf(object: KernelObject, state: KernelState): Owner | undef
     case 'rule':
     case 'neighbour':
       return OWNERS.find((owner) => owner.protocol === object.protocol);
+    case 'qdisc':
+      return ownerOfQdisc(object, state);
+    case 'filter':
+      return ownerOfPreference(object);
     case 'nft-table':
       return ownerOfTable(object.name);
     case 'nft-chain':
@@ -51,9 +78,14 @@ export function ownerOf(object: KernelObject, state: KernelState): Owner | undef
   }
 }
 
-/** True for the host's link of a pod: its alias says of which attachment. The bridges that pods share are not meant. */
+/** True for the links of an attachment on the host: the alias says of which. The bridges that pods share are not meant. */
 export function isAttachmentLink(object: KernelObject): boolean {
   return object.kind === 'link' && object.alias?.startsWith(`${CNI.alias}:`) === true;
+}
+
+/** True for a link that comes and goes with its pod. Made by a pass it would be of no use: it would lead nowhere. */
+export function isPodLink(object: KernelObject): boolean {
+  return isAttachmentLink(object) && object.kind === 'link' && object.detail.type !== 'ifb';
 }
 
 /**
@@ -62,12 +94,27 @@ export function isAttachmentLink(object: KernelObject): boolean {
  */
 export function isAttached(object: KernelObject, state: KernelState): boolean {
   if (object.kind === 'link') return ownerOfAlias(object.alias) === CNI;
+  if (object.kind === 'qdisc' || object.kind === 'filter') return ownerOf(object, state) === CNI;
   return linksOf(object).some((name) => ownerOfLink(name, state) === CNI);
 }
 
 function ownerOfLink(name: string, state: KernelState): Owner | undefined {
   const link = state.get(`link ${name}`);
   return link?.kind === 'link' ? ownerOfAlias(link.alias) : undefined;
+}
+
+function ownerOfQdisc(qdisc: Qdisc, state: KernelState): Owner | undefined {
+  if (qdisc.parent === 'root') return OWNERS.find((owner) => owner.qdiscHandle === qdisc.handle);
+  const owners = new Set<Owner | undefined>();
+  for (const object of state.values()) {
+    if (object.kind === 'filter' && object.link === qdisc.link) owners.add(ownerOfPreference(object));
+  }
+  const [owner] = owners;
+  return owners.size === 1 ? owner : undefined;
+}
+
+function ownerOfPreference({ preference }: TrafficFilter): Owner | undefined {
+  return OWNERS.find((owner) => owner.filterPreference === preference);
 }
 
 function ownerOfAlias(alias: string | undefined): Owner | undefined {

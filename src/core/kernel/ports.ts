@@ -1,5 +1,5 @@
 /** What the rest of Poplin needs from a kernel: one network namespace, read as state, changed by operations, watched. */
-import type { KernelOp, KernelState } from './state.ts';
+import type { KernelOp, KernelState, Link } from './state.ts';
 
 /** Why an operation failed, in the kernel's own terms. */
 export interface OpFailure {
@@ -26,7 +26,7 @@ export interface KernelListener {
 /** One network namespace of a real or a fake kernel. */
 export interface Kernel extends Disposable {
   /**
-   * What is there now: all links and their addresses; of the rest, what carries an owner's mark (owners.ts), and the
+   * What is there now: all links, their addresses, qdiscs and filters; of the rest, what carries an owner's mark (owners.ts), and the
    * sysctls asked for by `trackSysctls`. The map is live: read it at once, do not keep it across an await.
    */
   state(): KernelState;
@@ -35,6 +35,11 @@ export interface Kernel extends Disposable {
    * A failed operation does not stop the others (other than its transaction). Afterwards state() shows the result.
    */
   apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome>;
+  /**
+   * Removes links in its own time while other calls go on: the kernel takes long to take a link apart. Resolves when they are gone,
+   * with what it refused. Links that are not there any more count as removed.
+   */
+  removeAside(links: readonly Link[]): Promise<readonly OpFailure[]>;
   /** Adds paths below /proc/sys whose values state() is to show. */
   trackSysctls(paths: Iterable<string>): void;
   watch(listener: KernelListener): Disposable;

@@ -33,8 +33,17 @@ export type LinkDetail =
       readonly type: 'macvlan';
       readonly parent: string;
       readonly mode: 'bridge' | 'private' | 'vepa' | 'passthru';
+      /** Broadcast and multicast frames that wait to be copied, at most. */
+      readonly broadcastQueueLength?: number;
     }
+  | { readonly type: 'ipvlan'; readonly parent: string; readonly mode: 'l2' | 'l3' | 'l3s' }
+  /** IEEE 802.1Q. */
+  | { readonly type: 'vlan'; readonly parent: string; readonly id: number }
+  /** Routes of the links under it are looked up in `table`. */
+  | { readonly type: 'vrf'; readonly table: number }
   | { readonly type: 'dummy' }
+  /** Takes packets that a filter redirects to it through its own root qdisc, and gives them back where they were. */
+  | { readonly type: 'ifb' }
   | { readonly type: 'tun'; readonly mode: 'tun' | 'tap' }
   /** Any link this vocabulary has no words for; it is seen, never made. `linkKind` is IFLA_INFO_KIND or `physical`. */
   | { readonly type: 'other'; readonly linkKind: string };
@@ -60,8 +69,18 @@ export interface Link {
   /** IPv6 link-local generation; `none` keeps the kernel from adding fe80:: addresses of its own. */
   readonly addressGeneration?: 'eui64' | 'none';
   readonly promiscuous?: boolean;
+  readonly allMulticast?: boolean;
+  /** Packets that may wait to be sent (txqueuelen). */
+  readonly transmitQueueLength?: number;
   /** Bridge port option: frames may leave by the port they came in. */
   readonly hairpin?: boolean;
+  /** Bridge port option: no frames to and from other ports that are isolated too. */
+  readonly isolated?: boolean;
+  /**
+   * The path of another namespace. Added, the link is made there, on a parent that is here; replaced, it moves there and takes its
+   * name, but neither addresses nor routes. Nothing of it is in this namespace then.
+   */
+  readonly netns?: string;
 }
 
 export interface Address {
@@ -136,6 +155,44 @@ export interface Rule {
   readonly protocol: number;
 }
 
+export type QdiscDetail =
+  /** A token bucket filter: what is over the rate waits, and what finds no room is dropped. */
+  | {
+      readonly type: 'tbf';
+      readonly rateBytesPerSec: number;
+      /** How much may pass at once, as the time it takes at that rate: in ticks of 64 ns (PSCHED_SHIFT), 32 bits. */
+      readonly bucketTicks: number;
+      /** How much may wait; 32 bits. */
+      readonly limitBytes: number;
+    }
+  /** Shapes nothing: the place for filters of what comes in. */
+  | { readonly type: 'ingress' }
+  /** Does all that `ingress` does, and serves in its place. */
+  | { readonly type: 'clsact' }
+  /** Any this vocabulary has no words for; it is seen, never made. `qdiscKind` is TCA_KIND. */
+  | { readonly type: 'other'; readonly qdiscKind: string };
+
+/** A queueing discipline at one of the two places of a link. What the kernel puts there by itself, without a handle, is not shown. */
+export interface Qdisc {
+  readonly kind: 'qdisc';
+  readonly link: string;
+  readonly parent: 'root' | 'ingress';
+  /** Major number of a root qdisc's handle: the owner's mark, see owners.ts. */
+  readonly handle?: number;
+  readonly detail: QdiscDetail;
+}
+
+/** A filter of what comes in by a link; it needs an ingress or clsact qdisc there. */
+export interface TrafficFilter {
+  readonly kind: 'filter';
+  readonly link: string;
+  readonly parent: 'ingress';
+  /** The order among filters, 1 to 65535: the owner's mark. */
+  readonly preference: number;
+  /** Every packet leaves by this link instead; '' if it is gone, and the packets with it; absent if the filter does anything else. */
+  readonly redirect?: string;
+}
+
 /** A file below /proc/sys: `net/ipv4/ip_forward`. Set, never removed. */
 export interface Sysctl {
   readonly kind: 'sysctl';
@@ -150,6 +207,8 @@ export type KernelObject =
   | Neighbour
   | FdbEntry
   | Rule
+  | Qdisc
+  | TrafficFilter
   | Sysctl
   | NftTable
   | NftChain

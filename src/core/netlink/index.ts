@@ -10,13 +10,19 @@ import { linkMessage } from './route/link.ts';
 import { bridgeDetail } from './route/link-kinds/bridge.ts';
 import { bridgePort } from './route/link-kinds/bridge-port.ts';
 import { dummyDetail } from './route/link-kinds/dummy.ts';
+import { ifbDetail } from './route/link-kinds/ifb.ts';
+import { ipvlanDetail } from './route/link-kinds/ipvlan.ts';
 import { macvlanDetail } from './route/link-kinds/macvlan.ts';
 import { tunDetail } from './route/link-kinds/tun.ts';
 import { vethDetail } from './route/link-kinds/veth.ts';
+import { vlanDetail } from './route/link-kinds/vlan.ts';
+import { vrfDetail } from './route/link-kinds/vrf.ts';
 import { vxlanDetail } from './route/link-kinds/vxlan.ts';
 import { neighbourMessage } from './route/neighbour.ts';
 import { routeMessage } from './route/route.ts';
 import { ruleMessage } from './route/rule.ts';
+import { filterMessage } from './traffic/filter.ts';
+import { qdiscMessage } from './traffic/qdisc.ts';
 
 export {
   type Attribute,
@@ -59,8 +65,11 @@ export {
   ROUTE_GROUPS,
 } from './route/dump.ts';
 export { encodeOp } from './route/encode.ts';
+export { encodeGroupLink, encodeRemoveGroup } from './route/encode-group.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
+export { lookedUpLink, routeLookup } from './route/lookup.ts';
 export { RouteMirror } from './route/mirror.ts';
+export { snapshotOf, snapshotRequests } from './route/snapshot.ts';
 
 /** Every codec of rtnetlink and generic netlink, by name. */
 export const NETLINK_CODECS: readonly RegisteredCodec[] = [
@@ -77,10 +86,15 @@ export const NETLINK_CODECS: readonly RegisteredCodec[] = [
     veth: vethDetail,
     bridge: bridgeDetail,
     vxlan: vxlanDetail,
+    ipvlan: ipvlanDetail,
     macvlan: macvlanDetail,
+    vlan: vlanDetail,
+    vrf: vrfDetail,
     dummy: dummyDetail,
+    ifb: ifbDetail,
     tun: tunDetail,
     bridgePort,
   }),
+  ...registry('traffic', { qdisc: qdiscMessage, filter: filterMessage }),
   ...registry('generic', { control: controlMessage, ethtoolFeatures }),
 ];

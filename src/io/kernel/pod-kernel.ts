@@ -2,9 +2,9 @@
  * A pod's namespace for the length of one call: operations without a mirror. Links are looked up when named. A few system
  * calls to open, so that attaching a pod costs its own work and nothing else.
  */
-import type { KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
-import { decodeLink, linkRequest } from '#core/netlink/index.ts';
-import { type Namespace, openNamespace } from '#io/namespace/index.ts';
+import type { KernelObject, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
+import { decodeLink, linkRequest, snapshotOf, snapshotRequests } from '#core/netlink/index.ts';
+import { type Namespace, openNamespace, readSysctl } from '#io/namespace/index.ts';
 import { isNotFound, type NetlinkSocket } from '#io/netlink/index.ts';
 import { KernelSession } from './session.ts';
 
@@ -38,6 +38,16 @@ export class PodKernel implements Disposable {
       if (isNotFound(error)) return undefined;
       throw error;
     }
+  }
+
+  /** All links, addresses, routes and rules of the namespace as they are now, whoever made them. */
+  dump(): Map<string, KernelObject> {
+    return snapshotOf(snapshotRequests().flatMap((request) => this.route.dump(request, 'dump')));
+  }
+
+  /** A value below /proc/sys; undefined if there is none. */
+  readSysctl(path: string): string | undefined {
+    return readSysctl(this.namespace, path);
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,7 @@
  * change the queued notifications are taken in at once, so state() never lags behind apply(). Lost notifications (ENOBUFS)
  * and cascades the kernel does not announce lead to a fresh dump; one that fails is tried again until the mirror is whole.
  */
-import { familyOf } from '#base/ip/index.ts';
+import { familyOf, type IpAddress } from '#base/ip/index.ts';
 import {
   type ApplyOutcome,
   type Kernel,
@@ -11,6 +11,7 @@ import {
   type KernelObject,
   type KernelOp,
   type KernelState,
+  type Link,
   type OpFailure,
 } from '#core/kernel/index.ts';
 import {
@@ -18,14 +19,17 @@ import {
   type DumpKind,
   dumpRequests,
   linkAddressesRequest,
+  lookedUpLink,
   ROUTE_GROUPS,
   RouteMirror,
+  routeLookup,
 } from '#core/netlink/index.ts';
 import { NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { isNotFound, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkMonitor } from '#io/netlink/index.ts';
+import { LinkRemover } from './link-remover.ts';
 import { Recovery } from './recovery.ts';
-import { KernelSession } from './session.ts';
+import { describeFailure, KernelSession } from './session.ts';
 import { readFollowed } from './sysctl.ts';
 
 export interface RealKernelOptions {
@@ -44,6 +48,7 @@ export class RealKernel implements Kernel {
   private readonly nftMonitor: NetlinkMonitor;
   private readonly listeners = new Set<KernelListener>();
   private readonly sysctls = new Set<string>();
+  private remover: LinkRemover | undefined;
   private changed = new Set<string>();
   private readonly onError: (error: unknown) => void;
   private readonly recovery = new Recovery(() => this.reporting(() => this.drain()));
@@ -123,6 +128,36 @@ export class RealKernel implements Kernel {
     return run;
   }
 
+  async removeAside(links: readonly Link[]): Promise<readonly OpFailure[]> {
+    const present = links.flatMap((object) => {
+      const index = this.routes.indexOf(object.name);
+      return index === undefined ? [] : [{ object, index }];
+    });
+    if (present.length === 0) return [];
+    this.remover ??= new LinkRemover(this.session.namespace);
+    const failures = await this.remover.remove(present.map(({ index }) => index));
+    this.reporting(() => this.drain());
+    return failures
+      .filter(({ code }) => code !== 'ENODEV')
+      .flatMap((failure) => {
+        const found = failure.index < 0 ? present : present.slice(failure.index, failure.index + 1);
+        return found.map(({ object }) => describeFailure({ verb: 'remove', object }, failure));
+      });
+  }
+
+  /** The link by which packets to an address leave; undefined if there is no way. */
+  linkTo(address: IpAddress): string | undefined {
+    this.drain();
+    try {
+      const [answer] = this.session.route.requestSync(routeLookup(address), `route get ${address}`);
+      const index = answer === undefined ? undefined : lookedUpLink(answer);
+      return index === undefined ? undefined : this.routes.nameOf(index);
+    } catch (error) {
+      if (isUnreachable(error)) return undefined;
+      throw error;
+    }
+  }
+
   watch(listener: KernelListener): Disposable {
     this.listeners.add(listener);
     return { [Symbol.dispose]: () => this.listeners.delete(listener) };
@@ -138,6 +173,7 @@ export class RealKernel implements Kernel {
     this.recovery[Symbol.dispose]();
     this.routeMonitor.close();
     this.nftMonitor.close();
+    this.remover?.[Symbol.dispose]();
     this.session[Symbol.dispose]();
   }
 
@@ -165,6 +201,11 @@ export class RealKernel implements Kernel {
     this.routes.beginResync(kinds);
     for (const request of dumpRequests(kinds)) {
       for (const message of this.session.route.dump(request, 'dump')) this.routes.apply(message);
+    }
+    if (kinds.includes('filter')) {
+      for (const request of this.routes.filterRequests()) {
+        for (const message of this.session.route.dump(request, 'dump filters')) this.routes.apply(message);
+      }
     }
     this.routes.endResync();
   }
@@ -293,4 +334,9 @@ export class RealKernel implements Kernel {
       this.changed.add(key);
     }
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return code === 'ENETUNREACH' || code === 'EHOSTUNREACH' || code === 'ESRCH' || code === 'EACCES';
 }

@@ -203,7 +203,8 @@ function stageOf(op: KernelOp): Stage {
   return kind.startsWith('nft-') ? 'nft' : 'route';
 }
 
-function describeFailure(op: KernelOp, failure: MessageFailure): OpFailure {
+/** A failure in the kernel's words. */
+export function describeFailure(op: KernelOp, failure: MessageFailure): OpFailure {
   const text =
     failure.message === undefined
       ? errnoText(failure.code)

@@ -27,6 +27,8 @@ export function nodeFacts(
     defaultRanges: ['10.244.1.0/24', 'fd00:244:1::/64'],
     overlayMtuBytes: 1450,
     ipv6: true,
+    files: new Map(),
+    folders: new Map(),
     ...over,
     host: stateOf(host),
     pod: stateOf(pod),

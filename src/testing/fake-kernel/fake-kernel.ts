@@ -11,11 +11,14 @@ import {
   type KernelOp,
   type KernelState,
   keyOf,
+  type Link,
   type OpFailure,
   ownerOf,
 } from '#core/kernel/index.ts';
 import { FakeErrno, type FakeState } from './errno.ts';
 import { addObject, removeObject, replaceObject, requireUnused } from './rules.ts';
+
+const ALWAYS_VISIBLE: ReadonlySet<string> = new Set(['link', 'address', 'qdisc', 'filter']);
 
 export class FakeKernel implements Kernel {
   private all: FakeState = new Map();
@@ -53,6 +56,11 @@ export class FakeKernel implements Kernel {
     for (const op of ops) this.journal.push(describeOp(op));
     this.refresh();
     return Promise.resolve({ applied: ops.length - failures.length, failures });
+  }
+
+  async removeAside(links: readonly Link[]): Promise<readonly OpFailure[]> {
+    const present = links.filter((link) => this.all.has(keyOf(link)));
+    return (await this.apply(present.map((object) => ({ verb: 'remove', object })))).failures;
   }
 
   watch(listener: KernelListener): Disposable {
@@ -121,7 +129,7 @@ export class FakeKernel implements Kernel {
   }
 
   private isVisible(object: KernelObject): boolean {
-    if (object.kind === 'link' || object.kind === 'address') return true;
+    if (ALWAYS_VISIBLE.has(object.kind)) return true;
     if (object.kind === 'sysctl') return this.tracked.has(object.path);
     return ownerOf(object, this.all) !== undefined;
   }

@@ -1,6 +1,6 @@
 /** What a kernel allows and what follows from what: existence, dependencies and cascades of kernel objects. */
 import { familyOf, prefixContains } from '#base/ip/index.ts';
-import { type KernelObject, keyOf, type Link, linksOf, type Route } from '#core/kernel/index.ts';
+import { type KernelObject, keyOf, type Link, linksOf, lowerLink, type Route } from '#core/kernel/index.ts';
 import { FakeErrno, type FakeErrnoCode, type FakeState } from './errno.ts';
 
 /** Throws a FakeErrno if it is there already or lacks what it needs. */
@@ -8,6 +8,7 @@ export function addObject(state: FakeState, object: KernelObject): void {
   const key = keyOf(object);
   if (state.has(key) && object.kind !== 'sysctl') throw new FakeErrno('EEXIST');
   requireDependencies(state, object);
+  if (object.kind === 'link' && object.netns !== undefined) return;
   state.set(key, object.kind === 'link' ? storedLink(object) : object);
   if (object.kind === 'link') addPeer(state, object);
 }
@@ -29,6 +30,8 @@ export function removeObject(state: FakeState, object: KernelObject): void {
   if (found === undefined) throw new FakeErrno(missingCode(object));
   state.delete(key);
   if (found.kind === 'link') dropLink(state, found);
+  if (found.kind === 'qdisc' && found.parent === 'ingress')
+    dropWhere(state, (each) => each.kind === 'filter' && each.link === found.link);
   if (found.kind === 'nft-table') dropTable(state, found.family, found.name);
   if (found.kind === 'nft-set') {
     dropWhere(
@@ -44,6 +47,8 @@ function requireDependencies(state: FakeState, object: KernelObject): void {
   }
   if (object.kind === 'link') requireLowerLinks(state, object);
   if (object.kind === 'route') requireReachable(state, object);
+  if (object.kind === 'filter' && !state.has(`qdisc dev ${object.link} ingress`))
+    throw new FakeErrno('EINVAL');
   if (object.kind === 'nft-chain' || object.kind === 'nft-set' || object.kind === 'nft-element') {
     if (!state.has(`nft table ${object.family} ${object.table}`)) throw new FakeErrno('ENOENT');
     if (
@@ -56,10 +61,7 @@ function requireDependencies(state: FakeState, object: KernelObject): void {
 }
 
 function requireLowerLinks(state: FakeState, link: Link): void {
-  const { detail } = link;
-  const lower =
-    detail.type === 'macvlan' ? detail.parent : detail.type === 'vxlan' ? detail.underlay : undefined;
-  for (const name of [lower, link.master]) {
+  for (const name of [lowerLink(link), link.master]) {
     if (name && !state.has(`link ${name}`)) throw new FakeErrno('ENODEV');
   }
 }
@@ -122,6 +124,10 @@ function dropLink(state: FakeState, link: Link): void {
       ((object.detail.type === 'macvlan' && object.detail.parent === link.name) ||
         (object.detail.type === 'vxlan' && object.detail.underlay === link.name));
     if (stacked && state.delete(keyOf(object))) dropLink(state, object);
+  }
+  for (const object of state.values()) {
+    if (object.kind === 'filter' && object.link !== link.name && object.redirect === link.name)
+      state.set(keyOf(object), { ...object, redirect: '' });
   }
   dropWhere(state, (object) => linksOf(object).includes(link.name));
 }

@@ -18,7 +18,7 @@ import type { DelPlan, PluginCall } from './definition.ts';
 import { type Attachment, attachmentAlias, attachmentMac, linksOf } from './identity.ts';
 
 /** The attachment that a call is about. */
-export function attachmentOf({ network, environment }: PluginCall): Attachment {
+export function attachmentOf({ network, environment }: Omit<PluginCall, 'facts'>): Attachment {
   return { network: network.name, containerId: environment.containerId, ifName: environment.ifName };
 }
 
@@ -32,18 +32,23 @@ export function refuseExistingInterface({ environment, facts }: PluginCall): voi
   );
 }
 
+/** The MAC address asked for, or the one that follows from the attachment. Throws CniError 7 or 4 if it is no unicast address. */
+export function podMac(call: Omit<PluginCall, 'facts'>): MacAddress {
+  return podMacAsked(call) ?? attachmentMac(attachmentOf(call), 'pod');
+}
+
 /**
- * The MAC address asked for, or the one that follows from the attachment. `runtimeConfig.mac` wins over `args.cni.mac`, which
- * wins over MAC in CNI_ARGS. Throws CniError 7 or 4 if it is no unicast address.
+ * The MAC address asked for, if any: `runtimeConfig.mac` wins over `args.cni.mac`, which wins over MAC in CNI_ARGS, and this over the
+ * plugin's own `mac`. Throws CniError 7 or 4 if it is no unicast address.
  */
-export function podMac(call: PluginCall): MacAddress {
-  const { network, environment } = call;
+export function podMacAsked({ network, environment }: Omit<PluginCall, 'facts'>): MacAddress | undefined {
   const cniArgs = parseCniArgs(environment.args);
   const args = objectMember(network.json, 'args');
   const sources: readonly [string, unknown, number][] = [
     ['runtimeConfig.mac', macOf(objectMember(network.json, 'runtimeConfig')), CNI_ERROR.invalidNetworkConfig],
     ['args.cni.mac', macOf(objectMember(args, 'cni')), CNI_ERROR.invalidNetworkConfig],
     ['CNI_ARGS: MAC', cniArgs.get('MAC'), CNI_ERROR.invalidEnvironment],
+    ['mac', network.json['mac'], CNI_ERROR.invalidNetworkConfig],
   ];
   for (const [name, value, code] of sources) {
     if (value === undefined || value === null || value === '') continue;
@@ -54,7 +59,7 @@ export function podMac(call: PluginCall): MacAddress {
     }
     return mac;
   }
-  return attachmentMac(attachmentOf(call), 'pod');
+  return undefined;
 }
 
 /** Makes IPv6 usable on a container's interface: containers often come with it disabled. */

@@ -3,7 +3,7 @@ import type { KernelObject } from '#core/kernel/index.ts';
 import { cniEnvironment, nodeFacts, planAddOn } from '#testing/cni/index.ts';
 import { encodeResult } from '../spec/encode.ts';
 import { parseNetworkConfig } from '../spec/network-config.ts';
-import { checkAttachment, planGc } from './check.ts';
+import { checkAttachment, linksToCollect } from './check.ts';
 
 const config = { cniVersion: '1.1.0', name: 'pods', type: 'poplin' };
 
@@ -62,12 +62,12 @@ describe('CHECK', () => {
 
 test('GC removes the links of attachments that are not valid any more', async () => {
   const { hostObjects } = await planAddOn('poplin', config, nodeFacts());
-  const facts = nodeFacts({}, hostObjects);
+  const { host } = nodeFacts({}, hostObjects);
   const gc = (valid?: { containerID: string; ifname: string }[]) =>
-    planGc({
-      network: parseNetworkConfig({ ...config, ...(valid && { 'cni.dev/valid-attachments': valid }) }),
-      facts,
-    });
+    linksToCollect(
+      parseNetworkConfig({ ...config, ...(valid && { 'cni.dev/valid-attachments': valid }) }),
+      host,
+    );
   expect(gc([{ containerID: 'c1', ifname: 'eth0' }])).toEqual([]);
   expect(gc([])).toEqual(hostObjects.slice(0, 1));
   expect(gc()).toEqual([]);

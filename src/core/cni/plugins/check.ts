@@ -2,25 +2,26 @@
  * CHECK and GC for every interface plugin: is what the result of ADD lists still there, and whose links are left behind.
  * Only what the result names is compared, since a later plugin of the chain may have changed the rest (specification 1.1.0, "CHECK").
  */
+import { networkOf } from '#base/ip/index.ts';
 import type { KernelState, Link } from '#core/kernel/index.ts';
 import { keyOf, linkIn } from '#core/kernel/index.ts';
 import { CNI_ERROR, CniError } from '../spec/error.ts';
-import type { CniInterface, CniResult } from '../spec/result.ts';
+import type { NetworkConfig } from '../spec/network-config.ts';
+import type { CniInterface, CniResult, CniRoute } from '../spec/result.ts';
 import { podRoute } from './attachment.ts';
 import type { PluginCall } from './definition.ts';
 import { staleLinksOf } from './identity.ts';
 
-/** Throws CniError 7 without prevResult, and CniError 114 that lists all that is missing or different. */
-export function checkAttachment({ network, environment, facts }: PluginCall): void {
-  const { prevResult } = network;
-  if (prevResult === undefined) {
-    throw new CniError(
-      CNI_ERROR.invalidNetworkConfig,
-      'required prevResult missing',
-      'CHECK compares with it',
-    );
-  }
-  const problems: string[] = [];
+/**
+ * Throws CniError 7 without prevResult, and CniError 114 that lists all that is missing or different. `recorded` is what the caller
+ * found amiss of what it wrote down at ADD.
+ */
+export function checkAttachment(
+  { network, environment, facts }: PluginCall,
+  recorded: readonly string[] = [],
+): void {
+  const prevResult = requirePrevResult(network);
+  const problems: string[] = [...recorded];
   for (const link of prevResult.interfaces) {
     const inPod = link.sandbox === environment.netns;
     if (inPod || !link.sandbox) problems.push(...interfaceProblems(link, inPod ? facts.pod : facts.host));
@@ -38,10 +39,19 @@ export function checkAttachment({ network, environment, facts }: PluginCall): vo
   );
 }
 
+/** The result of the plugins before; throws CniError 7 if there is none. */
+export function requirePrevResult({ prevResult }: NetworkConfig): CniResult {
+  if (prevResult !== undefined) return prevResult;
+  throw new CniError(
+    CNI_ERROR.invalidNetworkConfig,
+    'required prevResult missing',
+    'CHECK compares with it, and a chained plugin works on what others made',
+  );
+}
+
 /** The host links that GC removes: those of the network's attachments that are not valid any more. */
-export function planGc({ network, facts }: Pick<PluginCall, 'network' | 'facts'>): Link[] {
-  const { validAttachments } = network;
-  return validAttachments ? staleLinksOf(network.name, validAttachments, facts.host) : [];
+export function linksToCollect({ name, validAttachments }: NetworkConfig, host: KernelState): Link[] {
+  return validAttachments ? staleLinksOf(name, validAttachments, host) : [];
 }
 
 function interfaceProblems({ name, mac, sandbox }: CniInterface, state: KernelState): string[] {
@@ -65,9 +75,12 @@ function addressProblems({ ips, interfaces }: CniResult, netns: string, pod: Ker
   });
 }
 
+/** In whatever table: a later plugin of the chain may have moved it. */
 function routeProblems({ routes }: CniResult, ifName: string, pod: KernelState): string[] {
-  return routes.flatMap((route) => {
-    const key = keyOf(podRoute(route, ifName, undefined));
-    return pod.has(key) ? [] : [`${key} is missing`];
+  const found = new Set<string>();
+  for (const object of pod.values()) if (object.kind === 'route') found.add(object.dst);
+  return routes.flatMap((route: CniRoute) => {
+    if (found.has(networkOf(route.dst))) return [];
+    return [`${keyOf(podRoute(route, ifName, undefined))} is missing`];
   });
 }

@@ -1,14 +1,15 @@
 /** Every plugin in every version of the specification: ADD, DEL and VERSION. A plugin without a row here fails. */
 import { afterAll, describe, expect, test } from 'vitest';
+import type { KernelObject, Link } from '#core/kernel/index.ts';
 import { cniEnvironment, memoryIpam, nodeFacts, planAddOn, planDelOn } from '#testing/cni/index.ts';
 import { encodeResult } from '../spec/encode.ts';
 import type { JsonObject } from '../spec/json.ts';
 import { parseNetworkConfig } from '../spec/network-config.ts';
 import type { CniResult } from '../spec/result.ts';
-import { CNI_VERSIONS, type CniVersion, isAtLeast, versionReply } from '../spec/version.ts';
-import { parseHostLocalConfig } from './host-local/index.ts';
+import { CNI_VERSIONS, type CniVersion, CURRENT_VERSION, isAtLeast, versionReply } from '../spec/version.ts';
+import type { NodeFacts } from './definition.ts';
 import { attachmentAlias } from './identity.ts';
-import { openIpam, openIpamToGiveBack } from './ipam.ts';
+import { chooseOwnIpam, isOwnIpam, openIpam, openIpamToGiveBack } from './ipam.ts';
 import { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';
 
 const dualStack = {
@@ -26,13 +27,31 @@ interface Row {
   readonly routes?: readonly JsonObject[];
   /** Kinds of what DEL removes from the host. */
   readonly removed: readonly string[];
+  /** What its part in a chain needs of the plugins before it, and finds on the host; without interfaces in results it is refused. */
+  readonly needs?: readonly KernelObject[];
 }
+
+/** Before 0.3.0 a result has no interfaces. */
+const isServed = ({ needs }: Row, version: CniVersion) => needs === undefined || isAtLeast(version, '0.3.0');
 
 const gateways = [
   { dst: '0.0.0.0/0', gw: '169.254.1.1' },
   { dst: '::/0', gw: 'fe80::1' },
 ];
-const ROWS: Readonly<Record<string, Row>> = {
+const INTERFACE_ROWS: Readonly<Record<string, Row>> = {
+  bandwidth: {
+    config: {
+      ingressRate: 8_000_000,
+      ingressBurst: 800_000,
+      egressRate: 8_000_000,
+      egressBurst: 800_000,
+    },
+    interfaces: [/^cni0$/, /^veth1$/, /^eth0$/, /^bwp[0-9a-f]{12}$/],
+    ip4: { interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    ip6: { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+    removed: ['filter', 'qdisc', 'qdisc', 'link'],
+    needs: [{ kind: 'link', name: 'veth1', detail: { type: 'veth' }, mtuBytes: 1500 }],
+  },
   bridge: {
     config: { isGateway: true, ipam: dualStack },
     interfaces: [/^cni0$/, /^veth[0-9a-f]{8}$/, /^eth0$/],
@@ -56,6 +75,23 @@ const ROWS: Readonly<Record<string, Row>> = {
     ip6: { interface: 0, address: '::1/128' },
     removed: [],
   },
+  static: {
+    config: {
+      ipam: {
+        type: 'static',
+        addresses: [
+          { address: '10.1.0.2/24', gateway: '10.1.0.1' },
+          { address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+        ],
+        routes: [{ dst: '0.0.0.0/0' }],
+      },
+    },
+    interfaces: [],
+    ip4: { address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    ip6: { address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+    routes: [{ dst: '0.0.0.0/0' }],
+    removed: [],
+  },
   poplin: {
     config: {},
     interfaces: [/^pop[0-9a-f]{11}$/, /^eth0$/],
@@ -64,18 +100,94 @@ const ROWS: Readonly<Record<string, Row>> = {
     routes: gateways,
     removed: ['link'],
   },
+  ptp: {
+    config: { ipam: dualStack },
+    interfaces: [/^veth[0-9a-f]{8}$/, /^eth0$/],
+    ip4: { interface: 1, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    ip6: { interface: 1, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+    routes: [{ dst: '0.0.0.0/0' }],
+    removed: ['link'],
+  },
+};
+
+/** What a chained plugin gets from the one before it, and passes on. */
+const PASSED_ON: Omit<Row, 'config'> = {
+  interfaces: [/^cni0$/, /^veth1$/, /^eth0$/],
+  ip4: { interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+  ip6: { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+  removed: [],
+};
+
+/** Plugins of which nothing is on the host: the interface, and what IPAM gave it. */
+const IN_POD_ALONE: Omit<Row, 'config'> = {
+  interfaces: [/^eth0$/],
+  ip4: { interface: 0, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+  ip6: { interface: 0, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+  routes: [{ dst: '0.0.0.0/0' }],
+  removed: [],
+};
+
+const ROWS: Readonly<Record<string, Row>> = {
+  ...INTERFACE_ROWS,
+  dummy: { config: { ipam: dualStack }, ...IN_POD_ALONE },
+  'host-device': { config: { device: 'under0', ipam: dualStack }, ...IN_POD_ALONE },
+  ipvlan: { config: { mode: 'l3', ipam: dualStack }, ...IN_POD_ALONE },
+  macvlan: { config: { master: 'under0', ipam: dualStack }, ...IN_POD_ALONE },
+  vlan: { config: { master: 'under0', vlanId: 7, ipam: dualStack }, ...IN_POD_ALONE },
+  portmap: {
+    config: { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } },
+    ...PASSED_ON,
+  },
+  sbr: { config: {}, ...PASSED_ON },
+  tuning: { config: { sysctl: { 'net.core.somaxconn': '500' }, mtu: 1400 }, ...PASSED_ON },
+  vrf: { config: { vrfname: 'red' }, ...PASSED_ON },
 };
 
 const exercised = new Set<string>();
 
+/** What the bridge before a chained plugin reports. */
+const PREVIOUS: CniResult = {
+  interfaces: [
+    { name: 'cni0', mac: '02:00:00:00:00:01' },
+    { name: 'veth1', mac: '02:00:00:00:00:02' },
+    { name: 'eth0', mac: '02:00:00:00:00:03', sandbox: '/run/netns/pod1' },
+  ],
+  ips: [
+    { interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+  ],
+  routes: [],
+};
+
 function configOf(type: string, cniVersion: CniVersion): JsonObject {
-  return { ...ROWS[type]?.config, cniVersion, name: 'net', type };
+  const isChained = INTERFACE_PLUGINS.get(type)?.chained === true;
+  const prevResult = isChained && { prevResult: encodeResult(PREVIOUS, cniVersion) };
+  return { ...ROWS[type]?.config, ...prevResult, cniVersion, name: 'net', type };
+}
+
+const UNDERLAY: Link = {
+  kind: 'link',
+  name: 'under0',
+  detail: { type: 'other', linkKind: 'physical' },
+  up: true,
+  mac: '02:00:00:00:00:09',
+  mtuBytes: 1500,
+};
+
+/** A chained plugin finds the container's interface, one that needs a link of the host that of the default route; `made` is there too. */
+function factsFor(type: string, made: readonly KernelObject[] = []): NodeFacts {
+  const isChained = INTERFACE_PLUGINS.get(type)?.chained === true;
+  return nodeFacts(
+    { defaultLink: UNDERLAY.name },
+    [UNDERLAY, ...(ROWS[type]?.needs ?? []), ...made],
+    isChained ? [{ kind: 'link', name: 'eth0', detail: { type: 'veth' } }] : [],
+  );
 }
 
 async function resultOf(type: string, config: JsonObject): Promise<CniResult> {
-  if (INTERFACE_PLUGINS.has(type)) return (await planAddOn(type, config, nodeFacts())).result;
+  if (!isOwnIpam(type)) return (await planAddOn(type, config, factsFor(type))).result;
   const network = parseNetworkConfig(config);
-  const choice = { kind: 'host-local', config: parseHostLocalConfig(network) } as const;
+  const choice = chooseOwnIpam(type, network, '');
   return openIpam(choice, network, cniEnvironment(), memoryIpam()).add();
 }
 
@@ -105,26 +217,32 @@ describe.each(PLUGIN_TYPES)('%s', (type) => {
   const row = ROWS[type] as Row;
 
   test.each(CNI_VERSIONS)('ADD in %s reports in the shape of that version', async (version) => {
-    const result = encodeResult(await resultOf(type, configOf(type, version)), version);
+    exercised.add(`${type} ${version} ADD`);
+    const answer = resultOf(type, configOf(type, version));
+    if (!isServed(row, version)) {
+      await expect(answer).rejects.toMatchObject({ code: 7 });
+      return;
+    }
+    const result = encodeResult(await answer, version);
     const { interfaces = [], ...rest } = result;
     expect(rest).toStrictEqual({ cniVersion: version, ...expectedShape(row, version) });
     const names = (interfaces as { name: string }[]).map((link) => link.name);
     expect(names).toHaveLength(isAtLeast(version, '0.3.0') ? row.interfaces.length : 0);
     for (const [index, name] of names.entries()) expect(name).toMatch(row.interfaces[index] as RegExp);
-    exercised.add(`${type} ${version} ADD`);
   });
 
   test.each(CNI_VERSIONS)('DEL in %s removes what ADD made, and does so twice', async (version) => {
     const config = configOf(type, version);
-    if (INTERFACE_PLUGINS.has(type)) {
-      const { hostObjects } = await planAddOn(type, config, nodeFacts());
-      const { hostRemovals } = planDelOn(type, config, nodeFacts({}, hostObjects));
+    if (!isOwnIpam(type)) {
+      const added = configOf(type, isServed(row, version) ? version : CURRENT_VERSION);
+      const { hostObjects } = await planAddOn(type, added, factsFor(type));
+      const { hostRemovals } = planDelOn(type, config, factsFor(type, hostObjects));
       expect(hostRemovals.map((object) => object.kind)).toEqual(row.removed);
-      expect(planDelOn(type, config, nodeFacts()).hostRemovals).toEqual([]);
+      expect(planDelOn(type, config, factsFor(type)).hostRemovals).toEqual([]);
     } else {
       const ports = memoryIpam();
       const network = parseNetworkConfig(config);
-      const choice = { kind: 'host-local', config: parseHostLocalConfig(network) } as const;
+      const choice = chooseOwnIpam(type, network, '');
       const ipam = openIpam(choice, network, cniEnvironment(), ports);
       const first = await ipam.add();
       const back = openIpamToGiveBack(type, network, cniEnvironment({ command: 'DEL' }), ports);

@@ -1,13 +1,14 @@
 /**
- * What a plugin of ours is: pure planners for ADD and DEL. A caller reads the facts, lets `prepareAdd` check the configuration,
- * gets addresses as its `ipam` says, makes the plan, and applies it: removals, shared objects, host objects, pod objects.
+ * What a plugin of ours is: pure planners. For ADD a caller reads the facts, lets `prepareAdd` check the configuration, gets addresses
+ * as its `ipam` says, makes the plan, and applies it: removals, shared objects, host objects, links into the pod, pod objects, files.
  */
 import type { IpAddress, IpPrefix } from '#base/ip/index.ts';
-import type { KernelObject, KernelState } from '#core/kernel/index.ts';
+import type { KernelObject, KernelState, Link } from '#core/kernel/index.ts';
 import type { CniEnvironment } from '../spec/environment.ts';
 import type { NetworkConfig } from '../spec/network-config.ts';
 import type { CniResult } from '../spec/result.ts';
 import type { HostLocalConfig } from './host-local/index.ts';
+import type { StaticConfig } from './static/index.ts';
 
 /** What is so on this node, read before planning. */
 export interface NodeFacts {
@@ -21,16 +22,48 @@ export interface NodeFacts {
   readonly overlayMtuBytes?: number;
   /** The kernel has IPv6. */
   readonly ipv6: boolean;
-  /** The host's namespace: links and addresses at least. */
+  /** The host's namespace: links and addresses, qdiscs and filters at least. */
   readonly host: KernelState;
-  /** The container's namespace, likewise; empty if it is gone. */
+  /** The container's namespace: the interface named in the call and `lo`, or all of it if asked for; empty if it is gone. */
   readonly pod: KernelState;
+  /** The files asked for that are there, by path. */
+  readonly files: ReadonlyMap<string, string>;
+  /** What the folders asked for hold, by path; those that are not there are absent. */
+  readonly folders: ReadonlyMap<string, readonly string[]>;
+  /** The link by which the host reaches the world, if it was asked for and there is one. */
+  readonly defaultLink?: string;
+}
+
+/** What a plugin wants to know beside what every plugin gets. */
+export interface FactsWanted {
+  /** All links, addresses, routes and rules of the container's namespace, whoever made them. */
+  readonly podState?: boolean;
+  /** Paths below /proc/sys, read in the container's namespace; those that are there come as objects in `facts.pod`. */
+  readonly podSysctls?: readonly string[];
+  /** Absolute paths of files and folders of the host. */
+  readonly files?: readonly string[];
+  readonly folders?: readonly string[];
+  /** The link of the host's default route. */
+  readonly defaultLink?: boolean;
+}
+
+/** A link that goes from one namespace to the other, with the name it gets there. */
+export interface LinkMove {
+  readonly link: Link;
+  readonly name: string;
+}
+
+/** A file that becomes this text, or is removed if it is undefined. */
+export interface FileChange {
+  readonly path: string;
+  readonly text: string | undefined;
 }
 
 /** Where an attachment's addresses come from. */
 export type IpamChoice =
   | { readonly kind: 'none' }
   | { readonly kind: 'host-local'; readonly config: HostLocalConfig }
+  | { readonly kind: 'static'; readonly config: StaticConfig }
   /** Somebody else's IPAM plugin, executed with the same environment and configuration. */
   | { readonly kind: 'delegate'; readonly type: string };
 
@@ -42,7 +75,15 @@ export interface AddPlan {
   readonly sharedObjects: readonly KernelObject[];
   /** The attachment's own objects in the host's namespace; making the veth makes the pod's end too. */
   readonly hostObjects: readonly KernelObject[];
+  /** Links that are made from the host's namespace straight into the container's, whose path is their `netns`. */
+  readonly podLinks?: readonly Link[];
+  /** Links of the host that move into the container's namespace. */
+  readonly movesIn?: readonly LinkMove[];
+  /** What there is of it already (by name) is changed, the rest is added. */
   readonly podObjects: readonly KernelObject[];
+  /** What goes from the container's namespace before `podObjects` come. */
+  readonly podRemovals?: readonly KernelObject[];
+  readonly files?: readonly FileChange[];
   /** For people, on standard error. */
   readonly warnings: readonly string[];
 }
@@ -57,6 +98,9 @@ export interface DelPlan {
   readonly hostRemovals: readonly KernelObject[];
   readonly podRemovals: readonly KernelObject[];
   readonly podObjects: readonly KernelObject[];
+  /** Links of the container that move to the host's namespace, after `podObjects`. */
+  readonly movesOut?: readonly LinkMove[];
+  readonly files?: readonly FileChange[];
 }
 
 export interface PluginCall {
@@ -68,10 +112,21 @@ export interface PluginCall {
 export interface InterfacePlugin {
   /** The name it is installed under. */
   readonly type: string;
+  /** Works on what the plugins before it in the chain made: it demands their result, and its part is told apart by its name. */
+  readonly chained?: true;
+  /** What is to be read before ADD, CHECK or DEL. Never throws. */
+  wants?(call: Omit<PluginCall, 'facts'>): FactsWanted;
   /** Checks everything that can be checked before addresses are reserved; throws CniError. */
   prepareAdd(call: PluginCall): PreparedAdd;
   /** What to take away. Never throws: whatever is gone already is not listed. */
   planDel(call: PluginCall): DelPlan;
+  /**
+   * Checks what the general CHECK does not: that compares the interfaces, addresses and routes of prevResult, and the host's objects
+   * that were recorded at ADD. `isRecorded` is false for attachments that another implementation made. Throws CniError 114.
+   */
+  check?(call: PluginCall, isRecorded: boolean): void;
+  /** Throws CniError 50 where ADD could not be served. */
+  status?(call: Pick<PluginCall, 'network' | 'facts'>): void;
 }
 
 export const NOTHING_TO_REMOVE: DelPlan = { hostRemovals: [], podRemovals: [], podObjects: [] };

@@ -16,12 +16,20 @@ export interface Attachment extends AttachmentId {
 /** IFALIASZ is 256 with the terminating zero. */
 const ALIAS_BYTES = 255;
 const NAME_ATTEMPTS = 64;
+const CHAINED_MARK = '+';
 
 /** The alias of an attachment's links: `poplin:cni:NETWORK/CONTAINER/IFNAME`, with a digest where that is too long. */
 export function attachmentAlias({ network, containerId, ifName }: Attachment): string {
   const alias = `${networkAliasPrefix(network)}${containerId}/${ifName}`;
   if (alias.length <= ALIAS_BYTES) return alias;
   return `${CNI.alias}:${digestHex(`${network}/${containerId}/${ifName}`, 16)}`;
+}
+
+/** The alias of what a chained plugin makes on the host for an attachment: the attachment's own, and the plugin's type behind `+`. */
+export function chainedAlias(attachment: Attachment, type: string): string {
+  const alias = `${attachmentAlias(attachment)}${CHAINED_MARK}${type}`;
+  if (alias.length <= ALIAS_BYTES) return alias;
+  return `${CNI.alias}:${digestHex(identityOf(attachment), 16)}${CHAINED_MARK}${type}`;
 }
 
 /** What the aliases of a network's attachments begin with. */
@@ -35,11 +43,15 @@ export function linksOf(attachment: Attachment, host: KernelState): Link[] {
   return linksWhere(host, (link) => link.alias === alias);
 }
 
-/** The host links of a network's attachments that are not among the valid ones. */
+/** The host links of a network's attachments that are not among the valid ones, those of chained plugins included. */
 export function staleLinksOf(network: string, valid: readonly AttachmentId[], host: KernelState): Link[] {
   const prefix = networkAliasPrefix(network);
   const kept = new Set(valid.map((each) => attachmentAlias({ network, ...each })));
-  return linksWhere(host, ({ alias }) => alias !== undefined && alias.startsWith(prefix) && !kept.has(alias));
+  return linksWhere(host, ({ alias }) => {
+    if (alias === undefined || !alias.startsWith(prefix) || kept.has(alias)) return false;
+    const end = alias.lastIndexOf(CHAINED_MARK);
+    return end < 0 || !kept.has(alias.slice(0, end));
+  });
 }
 
 /** A name for an attachment's host link: the prefix and `digits` of a digest; another digest if the name is in use. */

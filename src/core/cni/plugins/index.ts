@@ -1,9 +1,12 @@
-export { checkAttachment, planGc } from './check.ts';
+export { checkAttachment, linksToCollect, requirePrevResult } from './check.ts';
 export type {
   AddPlan,
   DelPlan,
+  FactsWanted,
+  FileChange,
   InterfacePlugin,
   IpamChoice,
+  LinkMove,
   NodeFacts,
   PluginCall,
   PreparedAdd,
@@ -24,5 +27,13 @@ export {
   statusHostLocal,
 } from './host-local/index.ts';
 export { type Attachment, attachmentAlias, networkAliasPrefix } from './identity.ts';
-export { chooseIpam, type Ipam, type IpamPorts, openIpam, openIpamToGiveBack } from './ipam.ts';
-export { aboutPlugin, INTERFACE_PLUGINS, IPAM_PLUGINS, PLUGIN_TYPES } from './registry.ts';
+export {
+  chooseIpam,
+  chooseOwnIpam,
+  type Ipam,
+  type IpamPorts,
+  isOwnIpam,
+  openIpam,
+  openIpamToGiveBack,
+} from './ipam.ts';
+export { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';

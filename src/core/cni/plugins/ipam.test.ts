@@ -27,17 +27,25 @@ describe('the choice', () => {
     expect(chooseIpam(network({ type: '' }), '')).toEqual({ kind: 'none' });
     expect(chooseIpam(network({ type: 'dhcp' }), '')).toEqual({ kind: 'delegate', type: 'dhcp' });
     expect(chooseIpam(network({ type: 'host-local', subnet: '10.1.0.0/24' }), '').kind).toBe('host-local');
+    expect(chooseIpam(network({ type: 'static', addresses: [{ address: '10.1.0.9/24' }] }), '').kind).toBe(
+      'static',
+    );
   });
 });
 
 describe('a delegated plugin', () => {
-  const config = network({ type: 'static' }, { keyA: 1 });
+  const config = network({ type: 'whereabouts' }, { keyA: 1 });
   const environment = cniEnvironment({ args: 'IP=10.1.0.9' });
 
   test('gets the whole configuration and the same environment, and its result is read by its version', async () => {
     const stdout = JSON.stringify({ cniVersion: '0.4.0', ips: [{ version: '4', address: '10.1.0.9/24' }] });
     const { exec, calls } = answering({ stdout });
-    const ipam = openIpam({ kind: 'delegate', type: 'static' }, config, environment, memoryIpam({ exec }));
+    const ipam = openIpam(
+      { kind: 'delegate', type: 'whereabouts' },
+      config,
+      environment,
+      memoryIpam({ exec }),
+    );
     expect((await ipam.add()).ips).toEqual([{ address: '10.1.0.9/24' }]);
     await ipam.check();
     await ipam.status();
@@ -51,7 +59,7 @@ describe('a delegated plugin', () => {
       'DEL',
     ]);
     expect(calls[0]).toEqual({
-      type: 'static',
+      type: 'whereabouts',
       stdin: JSON.stringify(config.json),
       environment: {
         CNI_COMMAND: 'ADD',
@@ -66,11 +74,19 @@ describe('a delegated plugin', () => {
 
   test.each([
     [{ exitCode: 1, stdout: '{"code": 11, "msg": "later"}' }, 11, 'later'],
-    [{ exitCode: 2, stderr: 'panic' }, 999, 'plugin static failed (DEL) with status 2 and no error object'],
-    [{ exitCode: 1, stdout: 'oops' }, 999, 'plugin static failed (DEL) with status 1 and no error object'],
+    [
+      { exitCode: 2, stderr: 'panic' },
+      999,
+      'plugin whereabouts failed (DEL) with status 2 and no error object',
+    ],
+    [
+      { exitCode: 1, stdout: 'oops' },
+      999,
+      'plugin whereabouts failed (DEL) with status 1 and no error object',
+    ],
   ])('that fails with %j gives its error', async (output, code, msg) => {
     const ports = memoryIpam({ exec: answering(output).exec });
-    const ipam = openIpamToGiveBack('static', config, cniEnvironment({ command: 'DEL' }), ports);
+    const ipam = openIpamToGiveBack('whereabouts', config, cniEnvironment({ command: 'DEL' }), ports);
     const error = await ipam.del().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(CniError);
     expect(error).toMatchObject({ code, msg });

@@ -1,5 +1,5 @@
 /**
- * Getting and giving back an attachment's addresses: in this process where the IPAM plugin is our host-local, by execution
+ * Getting and giving back an attachment's addresses: in this process where the IPAM plugin is one of ours, by execution
  * otherwise (specification 1.1.0, section 4). Every command is passed on: ADD, DEL, CHECK, STATUS and GC.
  */
 import type { AddressStore, ExecPlugin } from '../ports.ts';
@@ -17,6 +17,11 @@ import {
   parseResolvConf,
   statusHostLocal,
 } from './host-local/index.ts';
+import { parseStaticConfig } from './static/index.ts';
+
+/** IPAM plugins served in this process. */
+export const IPAM_PLUGINS = ['host-local', 'static'] as const;
+type OwnIpam = (typeof IPAM_PLUGINS)[number];
 
 export interface IpamPorts {
   readonly addresses: AddressStore;
@@ -34,11 +39,31 @@ export interface Ipam {
   gc(signal?: AbortSignal): Promise<void>;
 }
 
-/** The choice a network configuration makes; throws CniError 7 if its host-local section is wrong. */
+/** What can be done with addresses that were given before. */
+export type HeldIpam = Pick<Ipam, 'del' | 'check' | 'gc'>;
+
+const nothing = async () => {};
+
+/** The choice a network configuration makes; throws CniError 7 if its section for a plugin of ours is wrong. */
 export function chooseIpam(network: NetworkConfig, cniArgs: string): IpamChoice {
-  if (network.ipamType === undefined) return { kind: 'none' };
-  if (network.ipamType !== 'host-local') return { kind: 'delegate', type: network.ipamType };
-  return { kind: 'host-local', config: parseHostLocalConfig(network, cniArgs) };
+  const type = network.ipamType;
+  if (type === undefined) return { kind: 'none' };
+  return isOwnIpam(type) ? chooseOwnIpam(type, network, cniArgs) : { kind: 'delegate', type };
+}
+
+/** True for an IPAM plugin that is served in this process. */
+export function isOwnIpam(type: string): type is OwnIpam {
+  return (IPAM_PLUGINS as readonly string[]).includes(type);
+}
+
+/** As chooseIpam, for an IPAM plugin of ours that is called by its own name. */
+export function chooseOwnIpam(type: OwnIpam, network: NetworkConfig, cniArgs: string): IpamChoice {
+  switch (type) {
+    case 'host-local':
+      return { kind: type, config: parseHostLocalConfig(network, cniArgs) };
+    case 'static':
+      return { kind: type, config: parseStaticConfig(network, cniArgs) };
+  }
 }
 
 /** Opens the chosen IPAM plugin for one call. */
@@ -50,9 +75,11 @@ export function openIpam(
 ): Ipam {
   if (choice.kind === 'delegate') return delegatedIpam(choice.type, network, environment, ports.exec);
   const giveBack = giveBackOf(choice.kind, network, environment, ports.addresses);
-  const nothing = async () => {};
-  if (choice.kind === 'none')
-    return { add: async () => EMPTY_RESULT, check: nothing, status: nothing, ...giveBack };
+  if (choice.kind === 'none') return { add: async () => EMPTY_RESULT, status: nothing, ...giveBack };
+  if (choice.kind === 'static') {
+    const result: CniResult = { interfaces: [], ...choice.config };
+    return { add: async () => result, status: nothing, ...giveBack };
+  }
   const { config } = choice;
   const place = { name: config.network, dataDir: config.dataDir };
   return {
@@ -66,35 +93,34 @@ export function openIpam(
         addHostLocal(config, environment, addresses, dns),
       );
     },
-    check: () => ports.addresses.withNetwork(place, (addresses) => checkHostLocal(environment, addresses)),
     status: () => ports.addresses.withNetwork(place, (addresses) => statusHostLocal(config, addresses)),
   };
 }
 
-/** The IPAM plugin of a call that only gives back (DEL, GC): nothing of its configuration is checked. */
+/** The IPAM plugin of a call about what was given before (DEL, CHECK, GC): nothing of its configuration is checked. */
 export function openIpamToGiveBack(
   type: string | undefined,
   network: NetworkConfig,
   environment: CniEnvironment,
   ports: IpamPorts,
-): Pick<Ipam, 'del' | 'gc'> {
-  if (type !== undefined && type !== 'host-local')
-    return delegatedIpam(type, network, environment, ports.exec);
-  return giveBackOf(type === undefined ? 'none' : 'host-local', network, environment, ports.addresses);
+): HeldIpam {
+  if (type !== undefined && !isOwnIpam(type)) return delegatedIpam(type, network, environment, ports.exec);
+  return giveBackOf(type ?? 'none', network, environment, ports.addresses);
 }
 
 function giveBackOf(
-  kind: 'none' | 'host-local',
+  kind: 'none' | OwnIpam,
   network: NetworkConfig,
   environment: CniEnvironment,
   store: AddressStore,
-): Pick<Ipam, 'del' | 'gc'> {
-  if (kind === 'none') return { del: async () => {}, gc: async () => {} };
+): HeldIpam {
+  if (kind !== 'host-local') return { del: nothing, gc: nothing, check: nothing };
   const { network: name, dataDir } = hostLocalPlace(network);
   return {
     async del() {
       await store.withNetwork({ name, dataDir }, (addresses) => addresses.release(environment));
     },
+    check: () => store.withNetwork({ name, dataDir }, (addresses) => checkHostLocal(environment, addresses)),
     async gc() {
       const valid = network.validAttachments;
       if (valid) await store.withNetwork({ name, dataDir }, (addresses) => addresses.retainOnly(valid));

@@ -1,16 +1,38 @@
-/** The plugins by the name they are installed under. host-local makes no interface: its operations are in host-local/. */
+/** The plugins by the name they are installed under. IPAM plugins make no interface: see ipam.ts. */
 import { CNI_VERSIONS, CURRENT_VERSION } from '../spec/version.ts';
+import { bandwidthPlugin } from './bandwidth/index.ts';
 import { bridgePlugin } from './bridge/index.ts';
 import type { InterfacePlugin } from './definition.ts';
+import { dummyPlugin } from './dummy/index.ts';
+import { hostDevicePlugin } from './host-device/index.ts';
+import { IPAM_PLUGINS } from './ipam.ts';
 import { loopbackPlugin } from './loopback/index.ts';
 import { poplinPlugin } from './poplin/index.ts';
+import { portmapPlugin } from './portmap/index.ts';
+import { ptpPlugin } from './ptp/index.ts';
+import { sbrPlugin } from './sbr/index.ts';
+import { ipvlanPlugin, macvlanPlugin, vlanPlugin } from './stacked/index.ts';
+import { tuningPlugin } from './tuning/index.ts';
+import { vrfPlugin } from './vrf/index.ts';
 
 export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
-  [bridgePlugin, loopbackPlugin, poplinPlugin].map((plugin) => [plugin.type, plugin]),
+  [
+    bandwidthPlugin,
+    bridgePlugin,
+    dummyPlugin,
+    hostDevicePlugin,
+    ipvlanPlugin,
+    loopbackPlugin,
+    macvlanPlugin,
+    poplinPlugin,
+    portmapPlugin,
+    ptpPlugin,
+    sbrPlugin,
+    tuningPlugin,
+    vlanPlugin,
+    vrfPlugin,
+  ].map((plugin) => [plugin.type, plugin]),
 );
-
-/** IPAM plugins served in this process. */
-export const IPAM_PLUGINS: readonly string[] = ['host-local'];
 
 /** Every name we answer to. */
 export const PLUGIN_TYPES: readonly string[] = [...INTERFACE_PLUGINS.keys(), ...IPAM_PLUGINS].sort();

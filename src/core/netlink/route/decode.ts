@@ -20,8 +20,11 @@ import { type AddressMessage, IFA_F } from './address.ts';
 import { type LinkMessage, linkMessage } from './link.ts';
 import { IFF } from './link-header.ts';
 import type { bridgeDetail } from './link-kinds/bridge.ts';
+import type { ipvlanDetail } from './link-kinds/ipvlan.ts';
 import type { macvlanDetail } from './link-kinds/macvlan.ts';
 import type { tunDetail } from './link-kinds/tun.ts';
+import { VLAN_8021Q, type vlanDetail } from './link-kinds/vlan.ts';
+import type { vrfDetail } from './link-kinds/vrf.ts';
 import type { vxlanDetail } from './link-kinds/vxlan.ts';
 import type { NeighbourMessage } from './neighbour.ts';
 import { type NextHopRecord, RTNH_F } from './next-hop.ts';
@@ -68,20 +71,24 @@ export function linkOf(message: LinkMessage, nameOf: NameOf): Link {
   const { attributes, flags } = message;
   const { master, lower } = referencesOf(message);
   const mode = attributes.addressFamilies?.inet6?.addressGeneration;
-  const hairpin =
-    attributes.kind?.slaveKind === 'bridge' ? slaveDataOf(attributes.kind.slaveData)?.hairpin : undefined;
+  const port = attributes.kind?.slaveKind === 'bridge' ? slaveDataOf(attributes.kind.slaveData) : undefined;
   const link: Link = {
     kind: 'link',
     name: attributes.name ?? '',
     detail: detailOf(attributes, nameOf(lower)),
     up: (flags & IFF.UP) !== 0,
     promiscuous: (flags & IFF.PROMISC) !== 0,
+    allMulticast: (flags & IFF.ALLMULTI) !== 0,
+    ...(attributes.transmitQueueLength === undefined
+      ? {}
+      : { transmitQueueLength: attributes.transmitQueueLength }),
     ...(attributes.mtu === undefined ? {} : { mtuBytes: attributes.mtu }),
     ...(attributes.address?.length === 17 ? { mac: attributes.address } : {}),
     ...masterField(master, nameOf),
     ...(attributes.alias ? { alias: attributes.alias } : {}),
     ...(mode === 'eui64' || mode === 'none' ? { addressGeneration: mode } : {}),
-    ...(hairpin === undefined ? {} : { hairpin: hairpin !== 0 }),
+    ...(port?.hairpin === undefined ? {} : { hairpin: port.hairpin !== 0 }),
+    ...(port?.isolated === undefined ? {} : { isolated: port.isolated !== 0 }),
   };
   return link;
 }
@@ -91,7 +98,8 @@ export function renameReferences(link: Link, references: LinkReferences, nameOf:
   const { master: _, ...rest } = link;
   const lower = references.lower === 0 ? undefined : nameOf(references.lower);
   let detail = link.detail;
-  if (detail.type === 'macvlan') detail = { ...detail, parent: lower ?? '' };
+  if (detail.type === 'macvlan' || detail.type === 'ipvlan' || detail.type === 'vlan')
+    detail = { ...detail, parent: lower ?? '' };
   else if (detail.type === 'vxlan' && lower !== undefined) detail = { ...detail, underlay: lower };
   return { ...rest, detail, ...masterField(references.master, nameOf) };
 }
@@ -108,6 +116,9 @@ interface DataByKind {
   readonly bridge: ValueOf<typeof bridgeDetail>;
   readonly vxlan: ValueOf<typeof vxlanDetail>;
   readonly macvlan: ValueOf<typeof macvlanDetail>;
+  readonly ipvlan: ValueOf<typeof ipvlanDetail>;
+  readonly vlan: ValueOf<typeof vlanDetail>;
+  readonly vrf: ValueOf<typeof vrfDetail>;
   readonly tun: ValueOf<typeof tunDetail>;
 }
 
@@ -116,12 +127,37 @@ function dataOf<K extends keyof DataByKind>(attributes: LinkAttributes, _kind: K
   return (attributes.kind?.data ?? {}) as DataByKind[K];
 }
 
-function slaveDataOf(data: SlaveData | undefined): { hairpin?: number } | undefined {
+function slaveDataOf(data: SlaveData | undefined): { hairpin?: number; isolated?: number } | undefined {
   return data instanceof Uint8Array ? undefined : data;
 }
 
 const VETH: LinkDetail = { type: 'veth' };
 const DUMMY: LinkDetail = { type: 'dummy' };
+const IFB: LinkDetail = { type: 'ifb' };
+
+/** A link that stands on another; undefined for settings this vocabulary has no words for. */
+function stackedDetailOf(
+  attributes: LinkAttributes,
+  kind: 'macvlan' | 'ipvlan' | 'vlan',
+  parent: string,
+): LinkDetail | undefined {
+  switch (kind) {
+    case 'macvlan': {
+      const { mode, broadcastQueueLength } = dataOf(attributes, kind);
+      if (mode !== 'bridge' && mode !== 'private' && mode !== 'vepa' && mode !== 'passthru') return undefined;
+      const queue = broadcastQueueLength === undefined ? {} : { broadcastQueueLength };
+      return { type: 'macvlan', parent, mode, ...queue };
+    }
+    case 'ipvlan': {
+      const { mode } = dataOf(attributes, kind);
+      return mode === 'l2' || mode === 'l3' || mode === 'l3s' ? { type: 'ipvlan', parent, mode } : undefined;
+    }
+    case 'vlan': {
+      const { id = 0, protocol = VLAN_8021Q } = dataOf(attributes, kind);
+      return protocol === VLAN_8021Q ? { type: 'vlan', parent, id } : undefined;
+    }
+  }
+}
 
 function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDetail {
   const kind = attributes.kind?.kind;
@@ -130,6 +166,8 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
       return VETH;
     case 'dummy':
       return DUMMY;
+    case 'ifb':
+      return IFB;
     case 'bridge': {
       const data = dataOf(attributes, kind);
       return {
@@ -154,11 +192,15 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
         ...(lower === undefined ? {} : { underlay: lower }),
       };
     }
-    case 'macvlan': {
-      const { mode } = dataOf(attributes, kind);
-      if (mode !== 'bridge' && mode !== 'private' && mode !== 'vepa' && mode !== 'passthru') break;
-      return { type: 'macvlan', parent: lower ?? '', mode };
+    case 'macvlan':
+    case 'ipvlan':
+    case 'vlan': {
+      const detail = stackedDetailOf(attributes, kind, lower ?? '');
+      if (detail === undefined) break;
+      return detail;
     }
+    case 'vrf':
+      return { type: 'vrf', table: dataOf(attributes, kind).table ?? 0 };
     case 'tun': {
       const { mode } = dataOf(attributes, kind);
       if (mode !== 'tun' && mode !== 'tap') break;

@@ -1,6 +1,7 @@
 /** The requests of dumps, and the multicast groups that keep a mirror fresh after one. */
 import { OWNERS } from '#core/kernel/index.ts';
 import { encodeMessage } from '../message.ts';
+import { qdiscDump } from '../traffic/encode.ts';
 import { addressMessage, RTM_ADDRESS } from './address.ts';
 import { linkMessage, RTEXT_FILTER_SKIP_STATS, RTM_LINK } from './link.ts';
 import { neighbourMessage, RTM_NEIGHBOUR } from './neighbour.ts';
@@ -8,11 +9,20 @@ import { RTM_ROUTE, routeMessage } from './route.ts';
 import { RTM_RULE, ruleMessage } from './rule.ts';
 import { AF } from './scope.ts';
 
-export type DumpKind = 'link' | 'address' | 'route' | 'neighbour' | 'fdb' | 'rule';
-export const DUMP_KINDS: readonly DumpKind[] = ['link', 'address', 'route', 'neighbour', 'fdb', 'rule'];
+export type DumpKind = 'link' | 'address' | 'route' | 'neighbour' | 'fdb' | 'rule' | 'qdisc' | 'filter';
+export const DUMP_KINDS: readonly DumpKind[] = [
+  'link',
+  'address',
+  'route',
+  'neighbour',
+  'fdb',
+  'rule',
+  'qdisc',
+  'filter',
+];
 
-/** RTNLGRP_*: link, neighbour (with forwarding entries), and addresses, routes and rules of both families. */
-export const ROUTE_GROUPS: readonly number[] = [1, 3, 5, 7, 8, 9, 11, 19];
+/** RTNLGRP_*: link, neighbour (with forwarding entries), traffic control, and addresses, routes and rules of both families. */
+export const ROUTE_GROUPS: readonly number[] = [1, 3, 4, 5, 7, 8, 9, 11, 19];
 
 const FAMILIES = [AF.INET, AF.INET6] as const;
 
@@ -22,6 +32,11 @@ const FAMILIES = [AF.INET, AF.INET6] as const;
  */
 export function dumpRequests(kinds: readonly DumpKind[] = DUMP_KINDS): Uint8Array[] {
   return DUMP_KINDS.filter((kind) => kinds.includes(kind)).flatMap(requestsOf);
+}
+
+/** Dumps all routes of both families, whoever made them: for namespaces that have few. */
+export function everyRouteRequests(): Uint8Array[] {
+  return FAMILIES.map((family) => routeDump(family, 0));
 }
 
 function requestsOf(kind: DumpKind): Uint8Array[] {
@@ -38,6 +53,10 @@ function requestsOf(kind: DumpKind): Uint8Array[] {
       return [neighbourDump(AF.BRIDGE)];
     case 'rule':
       return FAMILIES.map(ruleDump);
+    case 'qdisc':
+      return [qdiscDump()];
+    case 'filter':
+      return []; // of each link that has any: RouteMirror.filterRequests()
   }
 }
 

@@ -51,16 +51,24 @@ export function encodeAddLink(link: Link, links: LinkIndex): Uint8Array[] {
       ...(link.mtuBytes === undefined ? {} : { mtu: link.mtuBytes }),
       ...(lower === undefined ? {} : { link: lower }),
       ...(link.master ? { master: requireIndex(links, link.master) } : {}),
+      ...(link.transmitQueueLength === undefined ? {} : { transmitQueueLength: link.transmitQueueLength }),
+      ...(link.netns === undefined ? {} : { netnsFd: links.netnsFd(link.netns) }),
     },
   });
+  // Made in another namespace, it is out of reach from here.
+  if (link.netns !== undefined) return [create];
   const messages = [create];
   // Alone, so that nothing can keep the owner's mark from the link: one without it would be nobody's.
   if (link.alias) messages.push(linkOp({ type: RTM_LINK.SET, attributes: { name, alias: link.alias } }));
   if (link.addressGeneration !== undefined) {
     messages.push(setAddressGeneration({ name }, 0, link.addressGeneration));
   }
-  if (link.hairpin === true) messages.push(setHairpin({ name }, 0, true));
-  const flags = (link.up === true ? IFF.UP : 0) | (link.promiscuous === true ? IFF.PROMISC : 0);
+  const port = portOptions(link);
+  if (port.hairpin === 1 || port.isolated === 1) messages.push(setPort({ name }, 0, port));
+  const flags =
+    (link.up === true ? IFF.UP : 0) |
+    (link.promiscuous === true ? IFF.PROMISC : 0) |
+    (link.allMulticast === true ? IFF.ALLMULTI : 0);
   if (flags !== 0) messages.push(linkOp({ type: RTM_LINK.SET, flags, change: flags, attributes: { name } }));
   else if (messages.length > 1) messages.push(announcement({ name }, 0));
   return messages;
@@ -73,20 +81,14 @@ export function encodeRemoveLink(link: Link, links: LinkIndex): Uint8Array[] {
 
 /** Only what differs. A MAC is changed while the link is down if it goes down anyway; a link goes up last. */
 export function encodeReplaceLink(link: Link, previous: Link, links: LinkIndex): Uint8Array[] {
+  if (link.netns !== undefined) return [moveLink(link, previous, link.netns, links)];
   const index = requireIndex(links, link.name);
   const changed = new Set(changedLinkFields(link, previous));
   const messages: Uint8Array[] = [];
   const setFlags = (change: number, flags: number) =>
     messages.push(linkOp({ type: RTM_LINK.SET, index, flags, change }));
   if (changed.has('up') && link.up === false) setFlags(IFF.UP, 0);
-  const attributes: LinkAttributes = {
-    ...(changed.has('mac') && link.mac !== undefined ? { address: link.mac } : {}),
-    ...(changed.has('mtuBytes') && link.mtuBytes !== undefined ? { mtu: link.mtuBytes } : {}),
-    ...(changed.has('alias') && link.alias !== undefined ? { alias: link.alias } : {}),
-    ...(changed.has('master') && link.master !== undefined
-      ? { master: link.master === '' ? 0 : requireIndex(links, link.master) }
-      : {}),
-  };
+  const attributes = changedAttributes(link, changed, links);
   if (Object.keys(attributes).length > 0) messages.push(linkOp({ type: RTM_LINK.SET, index, attributes }));
   const kind = detailChange(link.detail, previous.detail);
   if (kind !== undefined) messages.push(linkOp({ type: RTM_LINK.NEW, index, attributes: { kind } }));
@@ -94,15 +96,37 @@ export function encodeReplaceLink(link: Link, previous: Link, links: LinkIndex):
     messages.push(setAddressGeneration({}, index, link.addressGeneration));
   }
   // A port that got a new master has that master's defaults; without a master there is no such option.
-  if (link.master !== '' && (changed.has('hairpin') || (changed.has('master') && link.hairpin === true))) {
-    messages.push(setHairpin({}, index, link.hairpin === true));
-  }
+  const port = portOptions(link);
+  const isPortChanged = changed.has('hairpin') || changed.has('isolated');
+  const hasWishes = port.hairpin === 1 || port.isolated === 1;
+  if (link.master !== '' && (isPortChanged || (changed.has('master') && hasWishes)))
+    messages.push(setPort({}, index, port));
   if (changed.has('promiscuous')) setFlags(IFF.PROMISC, link.promiscuous === true ? IFF.PROMISC : 0);
+  if (changed.has('allMulticast')) setFlags(IFF.ALLMULTI, link.allMulticast === true ? IFF.ALLMULTI : 0);
   if (changed.has('up') && link.up === true) setFlags(IFF.UP, IFF.UP);
   const isSilent =
-    changed.has('alias') || changed.has('addressGeneration') || changed.has('hairpin') || kind !== undefined;
+    changed.has('alias') || changed.has('addressGeneration') || isPortChanged || kind !== undefined;
   if (isSilent && (link.up ?? previous.up) !== true) messages.push(announcement({}, index));
   return messages;
+}
+
+/** What RTM_SETLINK changes by attributes. */
+function changedAttributes(
+  link: Link,
+  changed: ReadonlySet<ReturnType<typeof changedLinkFields>[number]>,
+  links: LinkIndex,
+): LinkAttributes {
+  return {
+    ...(changed.has('mac') && link.mac !== undefined ? { address: link.mac } : {}),
+    ...(changed.has('mtuBytes') && link.mtuBytes !== undefined ? { mtu: link.mtuBytes } : {}),
+    ...(changed.has('transmitQueueLength') && link.transmitQueueLength !== undefined
+      ? { transmitQueueLength: link.transmitQueueLength }
+      : {}),
+    ...(changed.has('alias') && link.alias !== undefined ? { alias: link.alias } : {}),
+    ...(changed.has('master') && link.master !== undefined
+      ? { master: link.master === '' ? 0 : requireIndex(links, link.master) }
+      : {}),
+  };
 }
 
 function setAddressGeneration(name: { name?: string }, index: number, mode: 'eui64' | 'none'): Uint8Array {
@@ -121,12 +145,34 @@ function announcement(name: { name?: string }, index: number): Uint8Array {
   return linkOp({ type: RTM_LINK.SET, index, attributes: { ...name, broadcast: 'ff:ff:ff:ff:ff:ff' } });
 }
 
+interface PortOptions {
+  readonly hairpin?: number;
+  readonly isolated?: number;
+}
+
+/** What is wished of a link as a port of its bridge. */
+function portOptions({ hairpin, isolated }: Link): PortOptions {
+  return {
+    ...(hairpin === undefined ? {} : { hairpin: hairpin ? 1 : 0 }),
+    ...(isolated === undefined ? {} : { isolated: isolated ? 1 : 0 }),
+  };
+}
+
 /** RTM_NEWLINK without NLM_F_CREATE: RTM_SETLINK reads no IFLA_INFO_SLAVE_DATA. The link must be a port already. */
-function setHairpin(name: { name?: string }, index: number, on: boolean): Uint8Array {
+function setPort(name: { name?: string }, index: number, options: PortOptions): Uint8Array {
   return linkOp({
     type: RTM_LINK.NEW,
     index,
-    attributes: { ...name, kind: { slaveKind: 'bridge', slaveData: { hairpin: on ? 1 : 0 } } },
+    attributes: { ...name, kind: { slaveKind: 'bridge', slaveData: { ...options } } },
+  });
+}
+
+/** To another namespace, under the name it is to have there: the kernel takes it down, and everything off it. */
+function moveLink(link: Link, previous: Link, netns: string, links: LinkIndex): Uint8Array {
+  return linkOp({
+    type: RTM_LINK.SET,
+    index: requireIndex(links, previous.name),
+    attributes: { name: link.name, netnsFd: links.netnsFd(netns) },
   });
 }
 
@@ -147,16 +193,34 @@ function creationOf(link: Link, links: LinkIndex): { kind: LinkKind; lower?: num
       return { kind: { kind: 'vxlan', data: vxlanData(detail, links) } };
     case 'macvlan':
       return {
-        kind: { kind: 'macvlan', data: { mode: detail.mode } },
+        kind: { kind: 'macvlan', data: macvlanOptions(detail) },
         lower: requireIndex(links, detail.parent),
       };
+    case 'ipvlan':
+      return {
+        kind: { kind: 'ipvlan', data: { mode: detail.mode } },
+        lower: requireIndex(links, detail.parent),
+      };
+    case 'vlan':
+      return {
+        kind: { kind: 'vlan', data: { id: detail.id } },
+        lower: requireIndex(links, detail.parent),
+      };
+    case 'vrf':
+      return { kind: { kind: 'vrf', data: { table: detail.table } } };
     case 'dummy':
       return { kind: { kind: 'dummy' } };
+    case 'ifb':
+      return { kind: { kind: 'ifb' } };
     case 'tun':
       throw new RangeError(`link ${link.name}: a ${detail.mode} link is made by ioctl, not by rtnetlink`);
     case 'other':
       throw new RangeError(`link ${link.name}: links of kind ${detail.linkKind} are seen, never made`);
   }
+}
+
+function macvlanOptions({ mode, broadcastQueueLength }: LinkDetail & { type: 'macvlan' }) {
+  return { mode, ...(broadcastQueueLength === undefined ? {} : { broadcastQueueLength }) };
 }
 
 /** VLAN filtering is off in a new bridge; kernels built without it refuse to hear even that. */

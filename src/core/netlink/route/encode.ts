@@ -1,5 +1,6 @@
 /** From operations of the vocabulary to rtnetlink messages. Sysctls and nf_tables objects are not made of these. */
 import type { KernelObject, KernelOp } from '#core/kernel/index.ts';
+import { encodeFilter, encodeQdisc } from '../traffic/encode.ts';
 import { encodeAddAddress, encodeRemoveAddress } from './encode-address.ts';
 import { encodeAddLink, encodeRemoveLink, encodeReplaceLink } from './encode-link.ts';
 import { encodeFdb, encodeNeighbour, encodeReplaceNeighbour } from './encode-neighbour.ts';
@@ -38,6 +39,10 @@ export function encodeOp(op: KernelOp, links: LinkIndex): Uint8Array[] {
       if (op.verb !== 'replace') return [encodeRule(op.verb, object)];
       // fib_rules know no replacement. The new one first, so that the policy has no gap: they differ, so both may exist.
       return [encodeRule('add', object), encodeRule('remove', sameKind(object, op.previous))];
+    case 'qdisc':
+      return [encodeQdisc(op.verb, object, links)];
+    case 'filter':
+      return encodeFilter(op.verb, object, links);
     case 'sysctl':
     case 'nft-table':
     case 'nft-chain':

@@ -2,7 +2,14 @@
 import { i32, pad, u8, u16, u32 } from '#core/codec/index.ts';
 
 /** Interface flags (linux/if.h). */
-export const IFF = { UP: 0x1, LOOPBACK: 0x8, RUNNING: 0x40, PROMISC: 0x100, LOWER_UP: 0x10000 } as const;
+export const IFF = {
+  UP: 0x1,
+  LOOPBACK: 0x8,
+  RUNNING: 0x40,
+  PROMISC: 0x100,
+  ALLMULTI: 0x200,
+  LOWER_UP: 0x10000,
+} as const;
 
 /** The fields of ifinfomsg, to be followed by an `attributes` field. `change` is the mask of flags to set. */
 export const linkHeaderFields = {

@@ -9,9 +9,13 @@ import { linkHeaderFields } from './link-header.ts';
 import { bridgeDetail } from './link-kinds/bridge.ts';
 import { bridgePort } from './link-kinds/bridge-port.ts';
 import { dummyDetail } from './link-kinds/dummy.ts';
+import { ifbDetail } from './link-kinds/ifb.ts';
+import { ipvlanDetail } from './link-kinds/ipvlan.ts';
 import { macvlanDetail } from './link-kinds/macvlan.ts';
 import { tunDetail } from './link-kinds/tun.ts';
 import { vethDetail } from './link-kinds/veth.ts';
+import { vlanDetail } from './link-kinds/vlan.ts';
+import { vrfDetail } from './link-kinds/vrf.ts';
 import { vxlanDetail } from './link-kinds/vxlan.ts';
 import { linkLayerAddress } from './link-layer-address.ts';
 
@@ -25,7 +29,11 @@ const linkDetails = {
   bridge: bridgeDetail,
   vxlan: vxlanDetail,
   macvlan: macvlanDetail,
+  ipvlan: ipvlanDetail,
+  vlan: vlanDetail,
+  vrf: vrfDetail,
   dummy: dummyDetail,
+  ifb: ifbDetail,
   tun: tunDetail,
 } as const;
 

@@ -138,6 +138,7 @@ describe('links', () => {
       kind: 'link',
       name: 'veth1',
       detail: { type: 'other', linkKind: 'physical' },
+      allMulticast: false,
       up: true,
       promiscuous: false,
       mtuBytes: 1400,
@@ -416,7 +417,7 @@ describe('messages', () => {
     const multicast = told(V4);
     multicast[16] = 128;
     mirror.apply(multicast);
-    mirror.apply(Uint8Array.of(20, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    mirror.apply(Uint8Array.of(20, 0, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
     expect(keys()).toEqual(before);
     expect(mirror.takeChanged().size).toBe(0);
   });
@@ -448,5 +449,5 @@ test('dumps ask for routes by owner, and for nothing that strict checking refuse
     attributes: {},
   };
   for (const route of routes) expect(route).toMatchObject(nothing);
-  expect(dumpRequests().length).toBe(13);
+  expect(dumpRequests().length).toBe(14);
 });

@@ -1,6 +1,6 @@
 /**
  * What rtnetlink tells of one namespace, as live state: fed with the messages of dumps and notifications, in the order they came.
- * It holds all links and their addresses; of routes, rules, neighbours and forwarding entries what carries an owner's mark.
+ * It holds all links, their addresses, qdiscs and filters; of routes, rules, neighbours and forwarding entries what carries an owner's mark.
  */
 import { familyOf } from '#base/ip/index.ts';
 import { Reader } from '#core/codec/index.ts';
@@ -9,11 +9,11 @@ import {
   type KernelState,
   keyOf,
   type Link,
-  type NextHop,
   OWNERS,
   type Route,
 } from '#core/kernel/index.ts';
 import { decodeMessage, HEADER_BYTES, messageHeader, NLM_F } from '../message.ts';
+import { applyTraffic, filterRequests, isTrafficMessage } from '../traffic/mirror.ts';
 import { addressMessage, RTM_ADDRESS } from './address.ts';
 import { bridgePortMessage } from './bridge-port-message.ts';
 import {
@@ -30,6 +30,7 @@ import {
 import { DUMP_KINDS, type DumpKind } from './dump.ts';
 import { linkMessage, RTM_LINK } from './link.ts';
 import { type LinkRecord, LinkTable } from './link-table.ts';
+import { withHops, withLink, withoutLink } from './mirror-objects.ts';
 import { MirrorStore } from './mirror-store.ts';
 import { NEIGHBOUR_STATES, NTF, neighbourMessage, RTM_NEIGHBOUR } from './neighbour.ts';
 import { RTM_F_CLONED, RTM_ROUTE, routeMessage } from './route.ts';
@@ -53,6 +54,7 @@ const PROTOCOL_AT = HEADER_BYTES + 5;
  *   routes the preference vanishes unannounced.
  * - Link removed: besides, IPv4 multipath routes over it vanish wholly and unannounced, IPv6 ones lose that next hop, announced.
  * - MTU under 1280: all that is IPv6 on the link vanishes, after the link was announced; routes perhaps unannounced, as above.
+ * - Link removed that filters redirect to: they stay, with no link to redirect to, unannounced.
  * - Alias and address generation changed while a link is down: unannounced (encode-link.ts provokes an announcement).
  * Not followed: a permanent neighbour that changes its protocol number and nothing else (encode-neighbour.ts sees to our own);
  *   disable_ipv6 with skip_notify_on_dev_down set, and what others do to the alias of a link that is down.
@@ -62,6 +64,8 @@ export class RouteMirror {
   readonly state: KernelState;
   private readonly links = new LinkTable();
   private readonly store: MirrorStore;
+  /** What the mirror of traffic control works on. */
+  private readonly parts: Parameters<typeof filterRequests>[0];
   /** Messages about links not yet heard of, by ifindex: a dump of links is older than the dumps after it. */
   private readonly waiting = new Map<number, Uint8Array[]>();
   private readonly stale = new Set<DumpKind>();
@@ -70,6 +74,7 @@ export class RouteMirror {
   constructor(state: Map<string, KernelObject> = new Map()) {
     this.state = state;
     this.store = new MirrorStore(state, this.links);
+    this.parts = { links: this.links, store: this.store };
   }
 
   /** Takes in one message of a dump or a notification; others are ignored. The bytes may be reused afterwards. Throws DecodeError. */
@@ -92,11 +97,24 @@ export class RouteMirror {
       case RTM_RULE.DEL:
         return this.applyRule(message, type === RTM_RULE.NEW);
     }
+    if (!isTrafficMessage(type)) return;
+    const unknown = applyTraffic(message, type, this.parts);
+    if (unknown !== undefined) this.wait(unknown, message);
   }
 
   /** The ifindex of a link by its present name. */
   indexOf(name: string): number | undefined {
     return this.links.named(name)?.index;
+  }
+
+  /** The dumps of filters, to follow that of qdiscs. */
+  filterRequests(): Uint8Array[] {
+    return filterRequests(this.parts);
+  }
+
+  /** The present name of a link by its ifindex. */
+  nameOf(index: number): string | undefined {
+    return this.links.nameOf(index);
   }
 
   /** Keys of objects that appeared, changed or vanished since the last call. */
@@ -168,9 +186,13 @@ export class RouteMirror {
     const { payload } = decodeMessage(bridgePortMessage, message);
     const name = this.links.nameOf(payload.index);
     const link = name === undefined ? undefined : this.linkObject(name);
-    const hairpin = payload.attributes.port?.hairpin;
+    const { hairpin, isolated } = payload.attributes.port ?? {};
     if (link === undefined || hairpin === undefined || !link.master) return;
-    this.store.place(keyOf(link), { ...link, hairpin: hairpin !== 0 });
+    this.store.place(keyOf(link), {
+      ...link,
+      hairpin: hairpin !== 0,
+      ...(isolated === undefined ? {} : { isolated: isolated !== 0 }),
+    });
   }
 
   private applyAddress(message: Uint8Array, isNew: boolean): void {
@@ -295,12 +317,9 @@ export class RouteMirror {
   private removeLink(record: LinkRecord): void {
     for (const key of [...record.dependents]) {
       const object = this.store.get(key);
-      const others =
-        object?.kind === 'route' && familyOf(object.dst) === 6
-          ? object.nextHops.filter((hop) => hop.link !== record.name)
-          : [];
-      if (object?.kind === 'route' && others.length > 0) this.store.place(key, withHops(object, others));
-      else this.store.drop(key);
+      const left = object === undefined ? undefined : withoutLink(object, record.name);
+      if (left === undefined) this.store.drop(key);
+      else this.store.place(key, left);
     }
     this.store.drop(`link ${record.name}`);
     this.links.delete(record);
@@ -332,14 +351,6 @@ export class RouteMirror {
   }
 }
 
-/** The route with fewer next hops. A single one is shown without weight. */
-function withHops(route: Route, hops: readonly NextHop[]): Route {
-  const [only] = hops;
-  if (only === undefined || hops.length > 1) return { ...route, nextHops: hops };
-  const { weight: _, ...hop } = only;
-  return { ...route, nextHops: [hop] };
-}
-
 /** RFC 8200 section 5: a link of less than 1280 bytes carries no IPv6. */
 function carriesIpv6(link: Link): boolean {
   return link.mtuBytes === undefined || link.mtuBytes >= 1280;
@@ -351,16 +362,4 @@ function isIp(family: number | undefined): boolean {
 
 function isPermanent(state: string | number): boolean {
   return state === 'permanent' || (typeof state === 'number' && (state & NEIGHBOUR_STATES.permanent) !== 0);
-}
-
-function withLink(object: KernelObject, from: string, to: string): KernelObject {
-  if (object.kind === 'route') {
-    return {
-      ...object,
-      nextHops: object.nextHops.map((hop) => (hop.link === from ? { ...hop, link: to } : hop)),
-    };
-  }
-  return object.kind === 'address' || object.kind === 'neighbour' || object.kind === 'fdb'
-    ? { ...object, link: to }
-    : object;
 }

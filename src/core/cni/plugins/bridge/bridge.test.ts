@@ -155,8 +155,6 @@ describe('ADD', () => {
     ['a bridge name that is none', { bridge: 'a/b' }, 7, 'bridge: "a/b": interface name contains /'],
     ['a flag that is none', { isGateway: 'yes' }, 7, 'isGateway: '],
     ['a negative MTU', { mtu: -1 }, 7, 'mtu: '],
-    ['ipMasq', { ipMasq: true }, 2, 'unsupported field "ipMasq": true'],
-    ['ipMasqBackend', { ipMasqBackend: 'nftables' }, 2, 'unsupported field "ipMasqBackend": "nftables"'],
     ['vlan', { vlan: 7 }, 2, 'unsupported field "vlan": 7'],
     ['vlanTrunk', { vlanTrunk: [{ id: 5 }] }, 2, 'unsupported field "vlanTrunk": [{"id":5}]'],
     [

@@ -4,7 +4,7 @@
  */
 import { localMac } from '#base/hash.ts';
 import { familyOf, type IpFamily, type MacAddress } from '#base/ip/index.ts';
-import { CNI, type KernelObject, keyOf, type Link, linkIn, type Sysctl } from '#core/kernel/index.ts';
+import { CNI, type KernelObject, type Link, linkIn, type Sysctl } from '#core/kernel/index.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
 import type { CniIp, CniResult, CniRoute } from '../../spec/result.ts';
 import {
@@ -13,15 +13,15 @@ import {
   gatewayOf,
   isDefaultRoute,
   planVethRemoval,
-  podIpv6Sysctls,
   podMac,
-  podRoute,
   refuseExistingInterface,
   requireAddresses,
 } from '../attachment.ts';
 import type { AddPlan, InterfacePlugin, PluginCall, PreparedAdd } from '../definition.ts';
 import { attachmentAlias, attachmentMac, hostLinkName } from '../identity.ts';
 import { chooseIpam } from '../ipam.ts';
+import { masquerade, NO_NAT } from '../nat/index.ts';
+import { podInterfaceObjects } from '../pod-interface.ts';
 import { type BridgeConfig, parseBridgeConfig } from './config.ts';
 import { conflictingAddresses, defaultGateway, gatewayAddresses } from './gateway.ts';
 
@@ -76,6 +76,7 @@ function planAdd(
   const routes = containerRoutes(config, ips, ipam?.routes ?? []);
   const wanted = config.isGateway ? gatewayAddresses(config.bridge, ips) : [];
   const dns = call.network.dns ?? ipam?.dns;
+  const nat = config.ipMasq ? masquerade(ips) : NO_NAT;
   const result: CniResult = {
     interfaces: [
       { name: config.bridge, mac: names.bridgeMac },
@@ -93,8 +94,9 @@ function planAdd(
       bridgeLink(config, existing, names),
       ...bridgeSysctls(config, ips, call.facts.ipv6),
       ...wanted,
+      ...nat.shared,
     ],
-    hostObjects: [hostLink(call, config, names), ...portSysctls(call, names)],
+    hostObjects: [hostLink(call, config, names), ...portSysctls(call, names), ...nat.own],
     podObjects: podObjects(call, config, names, ips, routes),
     warnings: [],
   };
@@ -189,34 +191,14 @@ function podObjects(
   ips: readonly CniIp[],
   routes: readonly CniRoute[],
 ): KernelObject[] {
-  const { ifName } = call.environment;
-  const objects: KernelObject[] = [];
-  const set = (path: string, value: string) => objects.push({ kind: 'sysctl', path, value });
-  if (ips.length > 0) {
-    // Neighbours learn at once that the address has moved here.
-    set(`net/ipv4/conf/${ifName}/arp_notify`, '1');
-    if (ips.some((ip) => familyOf(ip.address) === 6)) objects.push(...podIpv6Sysctls(ifName));
-    if (call.facts.ipv6) set(`net/ipv6/conf/${ifName}/accept_dad`, config.enabledad ? '1' : '0');
-    if (call.facts.ipv6 && config.enabledad) set(`net/ipv6/conf/${ifName}/enhanced_dad`, '1');
-  }
-  objects.push({
+  const link: Link = {
     kind: 'link',
-    name: ifName,
+    name: call.environment.ifName,
     detail: { type: 'veth' },
     up: true,
     mac: names.podMac,
     ...(config.mtu > 0 && { mtuBytes: config.mtu }),
     alias: attachmentAlias(attachmentOf(call)),
-  });
-  for (const { address } of ips) {
-    const noDad = familyOf(address) === 6 && !config.enabledad;
-    objects.push({ kind: 'address', link: ifName, address, ...(noDad && { noDad }) });
-  }
-  const seen = new Set<string>();
-  for (const route of routes) {
-    const object = podRoute(route, ifName, gatewayOf(ips, familyOf(route.dst)));
-    if (!seen.has(keyOf(object))) objects.push(object);
-    seen.add(keyOf(object));
-  }
-  return objects;
+  };
+  return podInterfaceObjects({ call, link, ips, routes, detectDuplicates: config.enabledad });
 }

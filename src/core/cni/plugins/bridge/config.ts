@@ -16,6 +16,8 @@ export interface BridgeConfig {
   readonly mtu: number;
   readonly hairpinMode: boolean;
   readonly promiscMode: boolean;
+  /** What pods send out of their network gets the host's address. */
+  readonly ipMasq: boolean;
   /** Duplicate address detection on the container's interface. */
   readonly enabledad: boolean;
 }
@@ -30,13 +32,14 @@ const schema = z.looseObject({
   mtu: z.int().min(0).max(65535).default(0),
   hairpinMode: flag,
   promiscMode: flag,
+  ipMasq: flag,
+  // Whichever is named, nf_tables does it.
+  ipMasqBackend: z.enum(['', 'iptables', 'nftables']).default(''),
   enabledad: flag,
 });
 
 /** Keys of the reference implementation that we do not serve yet, with the values that mean the same as leaving them out. */
 const UNSUPPORTED: Readonly<Record<string, readonly unknown[]>> = {
-  ipMasq: [false],
-  ipMasqBackend: ['', 'iptables'],
   vlan: [0],
   vlanTrunk: [],
   preserveDefaultVlan: [false],

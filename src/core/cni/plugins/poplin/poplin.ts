@@ -4,7 +4,7 @@
  * Both ends know each other's MAC address beforehand: nobody needs ARP or neighbour discovery.
  */
 import { familyOf, hostPrefixOf, type IpAddress, type IpFamily, prefixParts } from '#base/ip/index.ts';
-import { CNI, type KernelObject, type Link, type Neighbour, type Sysctl } from '#core/kernel/index.ts';
+import { CNI, type KernelObject, type Link, type Neighbour } from '#core/kernel/index.ts';
 import type { CniIp, CniResult, CniRoute } from '../../spec/result.ts';
 import {
   attachmentOf,
@@ -19,6 +19,7 @@ import {
 } from '../attachment.ts';
 import type { AddPlan, InterfacePlugin, PluginCall, PreparedAdd } from '../definition.ts';
 import { attachmentAlias, hostLinkName } from '../identity.ts';
+import { forwarding, linkSysctls, routedLinkSysctls, routeToPod, type SysctlValue } from '../routed.ts';
 import { GATEWAYS, type PoplinConfig, parsePoplinConfig, poplinIpam } from './config.ts';
 
 /** The MAC address of every pair's host end. It is seen on that link only, so it may be the same on all. */
@@ -93,64 +94,27 @@ function containerRoutes(families: readonly IpFamily[], configured: readonly Cni
   });
 }
 
-function forwarding(family: IpFamily): Sysctl {
-  const path = family === 4 ? 'net/ipv4/ip_forward' : 'net/ipv6/conf/all/forwarding';
-  return { kind: 'sysctl', path, value: '1' };
-}
-
 function hostObjects(pair: Pair, families: readonly IpFamily[]): KernelObject[] {
   const { call, hostName, addresses } = pair;
   const objects: KernelObject[] = [hostLink(pair)];
-  const sysctls = [
-    ...(families.includes(4) ? IPV4_SYSCTLS : []),
-    ...(call.facts.ipv6 ? NO_AUTOCONFIGURATION : []),
-    ...(families.includes(6) ? IPV6_SYSCTLS : call.facts.ipv6 ? NO_IPV6 : []),
-  ];
-  for (const [path, value] of sysctls)
-    objects.push({ kind: 'sysctl', path: path.replace('LINK', hostName), value });
+  if (families.includes(4)) objects.push(...linkSysctls(hostName, IPV4_SYSCTLS));
+  objects.push(...routedLinkSysctls(hostName, families, call.facts.ipv6));
   if (families.includes(6)) {
     objects.push({ kind: 'address', link: hostName, address: `${GATEWAYS[6]}/64`, noDad: true });
   }
   for (const address of addresses) {
     objects.push(neighbour(hostName, address, pair.podMac));
-    const family = familyOf(address);
-    const preferredSource = call.facts.addresses.find((each) => familyOf(each) === family);
-    objects.push({
-      kind: 'route',
-      dst: hostPrefixOf(address),
-      nextHops: [{ link: hostName }],
-      ...(preferredSource !== undefined && { preferredSource }),
-      ...(family === 4 && { scope: 'link' }),
-      protocol: CNI.protocol,
-    });
+    const preferredSource = call.facts.addresses.find((each) => familyOf(each) === familyOf(address));
+    objects.push(routeToPod(address, hostName, preferredSource));
   }
   return objects;
 }
-
-type SysctlValue = readonly [path: string, value: string];
 
 const IPV4_SYSCTLS: readonly SysctlValue[] = [
   // The host answers for the gateway address, at once: the kernel's default is to wait up to 0.8 s.
   ['net/ipv4/conf/LINK/proxy_arp', '1'],
   ['net/ipv4/neigh/LINK/proxy_delay', '0'],
-  ['net/ipv4/conf/LINK/forwarding', '1'],
-  // A pod can send from its own address only.
-  ['net/ipv4/conf/LINK/rp_filter', '1'],
 ];
-
-/** Whatever families the pod has, it does not get to tell the host its routes and addresses (CVE-2020-10749). */
-const NO_AUTOCONFIGURATION: readonly SysctlValue[] = [
-  ['net/ipv6/conf/LINK/accept_ra', '0'],
-  ['net/ipv6/conf/LINK/autoconf', '0'],
-];
-
-const IPV6_SYSCTLS: readonly SysctlValue[] = [
-  ['net/ipv6/conf/LINK/disable_ipv6', '0'],
-  ['net/ipv6/conf/LINK/forwarding', '1'],
-  ['net/ipv6/conf/LINK/accept_dad', '0'],
-];
-
-const NO_IPV6: readonly SysctlValue[] = [['net/ipv6/conf/LINK/disable_ipv6', '1']];
 
 function hostLink({ call, hostName, podName, podMac, config }: Pair): Link {
   const mtu = config.mtuBytes === undefined ? {} : { mtuBytes: config.mtuBytes };

@@ -1,0 +1,116 @@
+/**
+ * The attachments of this node as records, in memory and on disk, with what is asked of them at every ADD and DEL kept ready: the
+ * chained parts of an interface, and who uses a bridge.
+ */
+import { attachmentAlias } from '#core/cni/index.ts';
+import { type KernelObject, keyOf, type Link } from '#core/kernel/index.ts';
+import type { AttachmentFiles } from './attachments.ts';
+import { isOwnBridge, isVeth } from './links.ts';
+import type { StoredPart } from './stored-part.ts';
+
+export class AttachmentRecords {
+  private readonly files: AttachmentFiles;
+  private readonly parts = new Map<string, StoredPart>();
+  /** Chained parts by the interface's part. */
+  private readonly chained = new Map<string, Set<string>>();
+  /** Parts by the key of the bridge of ours that they want. */
+  private readonly bridgeUsers = new Map<string, Set<string>>();
+
+  constructor(files: AttachmentFiles) {
+    this.files = files;
+  }
+
+  /** Takes in what is on disk; returns what was wrong with it. */
+  load(): string[] {
+    const { parts, problems } = this.files.load();
+    for (const stored of parts) this.remember(stored);
+    return problems;
+  }
+
+  get(part: string): StoredPart | undefined {
+    return this.parts.get(part);
+  }
+
+  /** All records, in a list of its own: they may change meanwhile. */
+  all(): StoredPart[] {
+    return [...this.parts.values()];
+  }
+
+  /** The chained parts of an interface's part. */
+  chainedTo(part: string): StoredPart[] {
+    return Array.from(this.chained.get(part) ?? [], (name) => this.parts.get(name)).filter(
+      (stored) => stored !== undefined,
+    );
+  }
+
+  isBridgeUsed(bridge: Link): boolean {
+    return (this.bridgeUsers.get(keyOf(bridge))?.size ?? 0) > 0;
+  }
+
+  /** Writes a record down, then holds it. Throws if the disk refuses. */
+  keep(stored: StoredPart): void {
+    this.files.save(stored);
+    this.remember(stored);
+  }
+
+  /** Holds a record whether or not the disk takes it; returns the disk's refusal. */
+  keepAnyway(stored: StoredPart): unknown {
+    this.remember(stored);
+    try {
+      this.files.save(stored);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  forget(part: string): void {
+    this.unlink(part);
+    this.parts.delete(part);
+    this.files.remove(part);
+  }
+
+  private remember(stored: StoredPart): void {
+    this.unlink(stored.part);
+    this.parts.set(stored.part, stored);
+    const base = baseOf(stored);
+    if (base !== undefined) addTo(this.chained, base, stored.part);
+    for (const bridge of bridgesOf(stored.objects)) addTo(this.bridgeUsers, keyOf(bridge), stored.part);
+  }
+
+  private unlink(part: string): void {
+    const before = this.parts.get(part);
+    if (before === undefined) return;
+    const base = baseOf(before);
+    if (base !== undefined) removeFrom(this.chained, base, part);
+    for (const bridge of bridgesOf(before.objects)) removeFrom(this.bridgeUsers, keyOf(bridge), part);
+  }
+}
+
+/** The bridges of ours among an attachment's objects. */
+export function bridgesOf(objects: readonly KernelObject[]): Link[] {
+  return objects.filter(isOwnBridge);
+}
+
+/** The host's end of an attachment's pair. */
+export function vethOf(stored: StoredPart): Link | undefined {
+  return stored.objects.find(isVeth);
+}
+
+/** The interface's part that a chained part belongs to; undefined for an interface's own. */
+export function baseOf({ part, attachment }: StoredPart): string | undefined {
+  const base = attachmentAlias(attachment);
+  return base === part ? undefined : base;
+}
+
+function addTo(index: Map<string, Set<string>>, key: string, value: string): void {
+  const found = index.get(key);
+  if (found === undefined) index.set(key, new Set([value]));
+  else found.add(value);
+}
+
+function removeFrom(index: Map<string, Set<string>>, key: string, value: string): void {
+  const found = index.get(key);
+  found?.delete(value);
+  if (found?.size === 0) index.delete(key);
+}

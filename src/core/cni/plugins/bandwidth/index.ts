@@ -1,0 +1,1 @@
+export { bandwidthPlugin } from './bandwidth.ts';

@@ -1,0 +1,1 @@
+export { dummyPlugin } from './dummy.ts';

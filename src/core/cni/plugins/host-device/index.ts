@@ -1,0 +1,1 @@
+export { hostDevicePlugin } from './host-device.ts';

@@ -1,0 +1,1 @@
+export { portmapPlugin } from './portmap.ts';

@@ -1,0 +1,1 @@
+export { ptpPlugin } from './ptp.ts';

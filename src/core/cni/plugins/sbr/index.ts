@@ -1,0 +1,1 @@
+export { sbrPlugin } from './sbr.ts';

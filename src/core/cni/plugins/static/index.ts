@@ -1,0 +1,1 @@
+export { parseStaticConfig, type StaticConfig } from './static.ts';

@@ -1,0 +1,1 @@
+export { tuningPlugin } from './tuning.ts';

@@ -1,0 +1,1 @@
+export { vrfPlugin } from './vrf.ts';

@@ -71,12 +71,12 @@ async function unitTests(): Promise<Omit<Result, 'name'>> {
   const tier = TIERS.find((each) => each.name === 'unit');
   if (tier === undefined) throw new Error('tools/test/tier.ts lists no tier "unit"');
   const { passed, failed, skipped, seconds, output } = await runTier(tier, []);
-  const isEmpty = passed === 0;
+  const isEmpty = passed.length === 0;
   return {
     ok: failed.length === 0 && !isEmpty,
     seconds,
     output: isEmpty ? `${output}\nno unit test was run` : output,
-    remark: `${passed} passed, ${failed.length} failed, ${skipped.length} skipped`,
+    remark: `${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`,
   };
 }
 

@@ -80,9 +80,11 @@ describe.for(KINDS)('%s', ([type, at, keys, shown]) => {
   });
 
   test('GC and a sweep give back what pods had that are gone', async (context) => {
-    await add(config, 'a', context);
-    await add(config, 'b');
-    await add(config, 'c');
+    // A link carries one VLAN of an id.
+    const own = (vlanId: number) => (type === 'vlan' ? { ...config, vlanId } : config);
+    await add(own(7), 'a', context);
+    await add(own(8), 'b');
+    await add(own(9), 'c');
     world.removePod('b');
     await world.service.sweep();
     expect(world.reserved(config.name)).toHaveLength(4);

@@ -36,6 +36,9 @@ export const PACKAGES = [
   rootTest('ethtool', 'ethtool', 'lists the features of links as an independent witness'),
   rootTest('openssl', 'openssl', 'makes certificates for the benchmark'),
   rootTest('unzip', 'unzip', 'unpacks kubectl, the foreign client of the embedded API server'),
+  rootTest('qemu-system-x86', 'qemu-system-x86_64', 'runs tests under a kernel that has what this one lacks'),
+  rootTest('kmod', 'depmod', 'lists the modules of that kernel, and loads them in it'),
+  rootTest('busybox-static', 'busybox', 'is what that kernel starts with'),
   rootTest(
     'containernetworking-plugins',
     '/usr/lib/cni/host-local',

@@ -9,7 +9,8 @@ export interface Skip {
 }
 
 export interface Tally {
-  readonly passed: number;
+  /** Names of the tests that passed. */
+  readonly passed: readonly string[];
   /** Names of failed tests, of files that did not load, and of errors outside any test. */
   readonly failed: readonly string[];
   readonly skipped: readonly Skip[];
@@ -24,7 +25,7 @@ export class TallyReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
-    const tally = { passed: 0, failed: [] as string[], skipped: [] as Skip[] };
+    const tally = { passed: [] as string[], failed: [] as string[], skipped: [] as Skip[] };
     for (const module of modules) {
       const file = module.relativeModuleId;
       for (const error of module.errors()) tally.failed.push(`${file}: ${error.message}`);
@@ -34,7 +35,7 @@ export class TallyReporter implements Reporter {
       for (const test of module.children.allTests()) {
         const name = `${file} > ${test.fullName}`;
         const result = test.result();
-        if (result.state === 'passed') tally.passed++;
+        if (result.state === 'passed') tally.passed.push(name);
         else if (result.state === 'skipped') tally.skipped.push({ test: name, reason: result.note ?? '' });
         else tally.failed.push(name);
       }

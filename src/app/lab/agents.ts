@@ -10,8 +10,11 @@ import type { LabDir } from './lab-dir.ts';
 import { endProcesses, identify, type ProcessIdentity } from './processes.ts';
 
 const RESTART_DELAY_MS = 500;
-/** For all agents of a lab to be ready: so much, and so much for each of them, since they share the machine. */
-const READY_MS = 30_000;
+/**
+ * For all agents of a lab to be ready: so much, and so much for each of them, since they share the machine. One that cannot run
+ * is told of at once: only one that hangs is waited for so long, and a machine may be slow.
+ */
+const READY_MS = 90_000;
 const READY_MS_EACH = 1_000;
 const POLL_MS = 25;
 

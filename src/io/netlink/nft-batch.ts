@@ -57,10 +57,12 @@ function* batch(
   options: NftBatchOptions,
 ): Operation<NftBatchOutcome> {
   if (messages.length === 0) return { failures: [], replies: [] };
+  // Before Linux 6.10 BATCH_END is not acknowledged. The last message is, once the commit is over; a commit that fails is an
+  // error of BATCH_BEGIN.
   const last = messages.length + 1;
   const first = channel.takeSequences(messages.length + 2);
   const bytes = coalesce([batchBegin(options.generation), ...messages, batchEnd()], first, (index) =>
-    index === last ? NLM_F.REQUEST | NLM_F.ACK : NLM_F.REQUEST,
+    index >= last - 1 ? NLM_F.REQUEST | NLM_F.ACK : NLM_F.REQUEST,
   );
   const room = channel.transport.sendBytesMax(bytes.length);
   if (room < bytes.length) {
@@ -75,7 +77,8 @@ function* batch(
     if (verdict.errno === 0) continue;
     failures.push({ ...verdict, index: place === 0 || place === last ? -1 : place - 1 });
   }
-  if (failures.length === 0 && !verdicts.has(last)) throw unanswered(exchange, OPERATION, first + last);
+  const isAnswered = verdicts.has(last) || verdicts.has(last - 1);
+  if (failures.length === 0 && !isAnswered) throw unanswered(exchange, OPERATION, first + last);
   return { failures, replies: failures.length === 0 ? repliesOf(exchange.messages, first, last) : [] };
 }
 

@@ -1,16 +1,55 @@
-/** `npm run bench -- NAME [--json]`: Poplin beside a peer, in the same run on the same machine. Ratios count, not seconds. */
+/** `npm run bench -- NAME [--json] [--nodes N,…] [--quick]`: Poplin beside a peer, in the same run on the same machine. Ratios count, not seconds. */
+import { parseArgs } from 'node:util';
 import { benchOverlay } from './overlay/overlay.ts';
 
-const BENCHES: Readonly<Record<string, (json: boolean) => Promise<void>>> = { overlay: benchOverlay };
+/** What every benchmark is told. */
+export interface BenchOptions {
+  /** One JSON line in place of the table. */
+  readonly json: boolean;
+  /** Sizes other than the usual ones. */
+  readonly nodes?: readonly number[];
+  /** One round, no waiting: to see whether it works, not how fast. */
+  readonly quick: boolean;
+}
 
-const [name, ...flags] = process.argv.slice(2);
-const run = name === undefined ? undefined : BENCHES[name];
-if (run === undefined || flags.some((flag) => flag !== '--json')) {
-  process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json]\n`);
-  process.exitCode = 2;
-} else if (process.geteuid?.() !== 0) {
-  process.stderr.write('bench: needs root: it makes network namespaces\n');
-  process.exitCode = 1;
-} else {
-  await run(flags.includes('--json'));
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { overlay: benchOverlay };
+
+const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--nodes N,…] [--quick]\n`;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const asked = read(args);
+  if (asked === undefined) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  if (process.geteuid?.() !== 0) {
+    process.stderr.write('bench: needs root: it makes network namespaces\n');
+    return 1;
+  }
+  await asked.run(asked.options);
+  return 0;
+}
+
+/** Undefined for what is no proper call. */
+function read(
+  args: readonly string[],
+): { readonly run: (options: BenchOptions) => Promise<void>; readonly options: BenchOptions } | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { json: { type: 'boolean' }, nodes: { type: 'string' }, quick: { type: 'boolean' } },
+    });
+    const [name = '', ...others] = positionals;
+    const run = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+    const nodes = values.nodes?.split(',').map(Number);
+    const isProper = nodes?.every((count) => Number.isInteger(count) && count > 0 && count <= 32_768) ?? true;
+    if (run === undefined || others.length > 0 || !isProper) return undefined;
+    const { json = false, quick = false } = values;
+    return { run, options: { json, quick, ...(nodes !== undefined && { nodes }) } };
+  } catch {
+    return undefined;
+  }
 }

@@ -1,8 +1,12 @@
 /** What both sides program: the objects of N remote nodes in one family, and the text of the same for ip, bridge and nft. */
+import type { IpFamily } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 import { type OverlaySubnet, planLocal, planRemote, type VxlanSettings } from '#core/overlay/index.ts';
 
-/** `flannel`: a route, a neighbour and a forwarding entry for each node. `all`: what Poplin adds for its own purposes too. */
+/**
+ * `flannel`: a route, a neighbour and a forwarding entry for each node; the tools give the routes no metric, as flannel does. `all`:
+ * everything Poplin programs, the tools to the letter too.
+ */
 export type Content = 'flannel' | 'all';
 
 const SETTINGS: VxlanSettings = {
@@ -14,6 +18,7 @@ const SETTINGS: VxlanSettings = {
   underlayLink: 'under0',
 };
 export const UNDERLAY_ADDRESS = '172.31.255.1';
+export const UNDERLAY_ADDRESS6 = 'fd00:1::1';
 
 /** The device, its address and the table: there before anything is measured. */
 export function baseObjects(): KernelObject[] {
@@ -27,18 +32,16 @@ export function baseObjects(): KernelObject[] {
   return planLocal([local], SETTINGS);
 }
 
-/** The remote subnets of node 0 to n - 1. */
-export function remoteSubnets(nodes: number): OverlaySubnet[] {
+/** The remote subnets of node 0 to n - 1 in one family. */
+export function remoteSubnets(nodes: number, family: IpFamily = 4): OverlaySubnet[] {
   return Array.from({ length: nodes }, (_, at): OverlaySubnet => {
     const [high, low] = [at >> 8, at & 255];
     const hex = [high, low].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
-    return {
-      node: `node-${at}`,
-      family: 4,
-      subnet: `10.${64 + high}.${low}.0/24`,
-      publicIp: `172.16.${high}.${low}`,
-      vtepMac: `02:00:00:${hex}:01`,
-    };
+    const node = { node: `node-${at}`, vtepMac: `02:00:00:${hex}:0${family}` };
+    if (family === 4)
+      return { ...node, family, subnet: `10.${64 + high}.${low}.0/24`, publicIp: `172.16.${high}.${low}` };
+    const group = (at + 4096).toString(16);
+    return { ...node, family, subnet: `fd00:10:0:${group}::/64`, publicIp: `fd00:1::1:${group}` };
   });
 }
 
@@ -58,13 +61,14 @@ export function batchFiles(
   const files = { ip: '', bridge: '', nft: '' };
   for (const object of remoteSubnets(nodes).flatMap((remote) => objectsOf(remote, content))) {
     if (object.kind === 'neighbour') {
-      files.ip += `neigh add ${object.address} lladdr ${object.mac} dev ${object.link} nud permanent\n`;
+      files.ip += `neigh add ${object.address} lladdr ${object.mac} dev ${object.link} nud permanent proto ${object.protocol}\n`;
     } else if (object.kind === 'fdb') {
       files.bridge += `fdb add ${object.mac} dev ${object.link} dst ${object.dst} self permanent\n`;
     } else if (object.kind === 'route') {
       const [hop] = object.nextHops;
       const table = object.table === undefined ? '' : ` table ${object.table}`;
-      files.ip += `route add ${object.dst} via ${hop?.via} dev ${hop?.link} onlink proto ${object.protocol}${table}\n`;
+      const metric = object.metric === undefined || content === 'flannel' ? '' : ` metric ${object.metric}`;
+      files.ip += `route add ${object.dst} via ${hop?.via} dev ${hop?.link} onlink proto ${object.protocol}${table}${metric}\n`;
     } else if (object.kind === 'nft-element') {
       files.nft += `add element ${object.family} ${object.table} ${object.set} { ${object.key.join(' . ')} }\n`;
     }
@@ -72,10 +76,15 @@ export function batchFiles(
   return files;
 }
 
-/** How many lines each listing must have when all is there. */
-export const expectedCounts = (nodes: number, content: Content): Readonly<Record<string, number>> => ({
-  'ip -4 route show dev flannel.1 table main': nodes,
-  'ip -4 neigh show dev flannel.1 nud permanent': nodes,
-  'bridge fdb show dev flannel.1': nodes,
-  ...(content === 'all' && { 'ip -4 route show table 112': nodes }),
-});
+/** The commands that list what both sides programmed. */
+export const listings = (content: Content): readonly (readonly string[])[] => [
+  ['ip', '-4', 'route', 'show', 'dev', 'flannel.1', 'table', 'main'],
+  ['ip', '-4', 'neigh', 'show', 'dev', 'flannel.1', 'nud', 'permanent'],
+  ['bridge', 'fdb', 'show', 'dev', 'flannel.1'],
+  ...(content === 'all'
+    ? [
+        ['ip', '-4', 'route', 'show', 'table', '112'],
+        ['nft', 'list', 'set', 'inet', 'poplin-overlay', 'peers4'],
+      ]
+    : []),
+];

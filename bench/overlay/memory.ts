@@ -3,20 +3,22 @@
  * API server in another, reached over a veth pair with TLS and a token.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { agentPaths, fetchStatus } from '#app/agent/index.ts';
 import { startApiServer } from '#app/apiserver/index.ts';
+import type { IpFamily } from '#base/ip/index.ts';
+import { OVERLAY } from '#core/kernel/index.ts';
 import { LEASE_NAMESPACE, leaseToObject } from '#core/lease/index.ts';
 import { RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore } from '#io/kube/index.ts';
 import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
-import { remoteSubnets, UNDERLAY_ADDRESS } from './content.ts';
+import { remoteSubnets, UNDERLAY_ADDRESS, UNDERLAY_ADDRESS6 } from './content.ts';
 
 const SERVER_ADDRESS = '172.31.255.254';
-const SETTLE_MS = 8000;
+const SERVER_ADDRESS6 = 'fd00:1::fffe';
 const READY_MS = 60_000;
 
 export interface AgentMemory {
@@ -27,10 +29,21 @@ export interface AgentMemory {
   readonly readyMs: number;
 }
 
-export async function measureMemory(nodes: number, program: string, folder: string): Promise<AgentMemory> {
-  const place = join(folder, `memory-${nodes}`);
-  mkdirSync(place);
-  await fillStore(nodes, join(place, 'store'));
+export interface MemoryOptions {
+  readonly nodes: number;
+  readonly families: readonly IpFamily[];
+  /** How long the agent is left alone before it is looked at. */
+  readonly settleMs: number;
+  /** The released program. */
+  readonly program: string;
+  /** For its files and namespaces. */
+  readonly folder: string;
+}
+
+export async function measureMemory(options: MemoryOptions): Promise<AgentMemory> {
+  const { nodes, families, program, folder } = options;
+  const place = mkdtempSync(join(folder, 'memory-'));
+  await fillStore(nodes, families, join(place, 'store'));
   const [far, near] = [join(place, 'server-ns'), join(place, 'agent-ns')];
   for (const path of [far, near]) createNamespace(path).close();
   const processes: ChildProcess[] = [];
@@ -39,14 +52,14 @@ export async function measureMemory(nodes: number, program: string, folder: stri
     const server = startServer(far, place, program);
     processes.push(server);
     await waitForLine(server);
-    return await runAgent(near, place, program, nodes, processes);
+    return await runAgent(near, place, options, processes);
   } finally {
     for (const child of processes) await end(child);
     for (const path of [far, near]) removeNamespace(path);
   }
 }
 
-async function fillStore(nodes: number, databasePath: string): Promise<void> {
+async function fillStore(nodes: number, families: readonly IpFamily[], databasePath: string): Promise<void> {
   const server = await startApiServer({ host: '127.0.0.1', port: 0, databasePath });
   const store = createKubeStore(
     { server: server.url, source: 'bench' },
@@ -55,7 +68,8 @@ async function fillStore(nodes: number, databasePath: string): Promise<void> {
   const metadata = { name: LEASE_NAMESPACE };
   await store.create(RESOURCES.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata });
   const now = Date.now();
-  const leases = remoteSubnets(nodes).map(({ vtepMac, ...subnet }) =>
+  const subnets = families.flatMap((family) => remoteSubnets(nodes, family));
+  const leases = subnets.map(({ vtepMac, ...subnet }) =>
     leaseToObject({
       ...subnet,
       ownerUid: crypto.randomUUID(),
@@ -79,20 +93,18 @@ async function fillStore(nodes: number, databasePath: string): Promise<void> {
 
 function connect(far: string, near: string): void {
   const ip = (netns: string, ...args: string[]) => execFileSync('nsenter', [`--net=${netns}`, 'ip', ...args]);
-  ip(far, 'link', 'add', 'to-agent', 'type', 'veth', 'peer', 'name', 'eth0');
-  execFileSync('sh', [
-    '-c',
-    `nsenter --net=${near} sleep 5 & nsenter --net=${far} ip link set eth0 netns $!; kill $!`,
-  ]);
-  for (const [netns, link, address] of [
-    [far, 'to-agent', SERVER_ADDRESS],
-    [near, 'eth0', UNDERLAY_ADDRESS],
+  ip(far, 'link', 'add', 'to-agent', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', near);
+  for (const [netns, link, address, address6] of [
+    [far, 'to-agent', SERVER_ADDRESS, SERVER_ADDRESS6],
+    [near, 'eth0', UNDERLAY_ADDRESS, UNDERLAY_ADDRESS6],
   ] as const) {
     ip(netns, 'link', 'set', 'lo', 'up');
     ip(netns, 'address', 'add', `${address}/12`, 'dev', link);
+    ip(netns, 'address', 'add', `${address6}/64`, 'dev', link, 'nodad');
     ip(netns, 'link', 'set', link, 'up');
   }
   ip(near, 'route', 'add', 'default', 'via', SERVER_ADDRESS);
+  ip(near, '-6', 'route', 'add', 'default', 'via', SERVER_ADDRESS6);
 }
 
 function startServer(netns: string, place: string, program: string): ChildProcess {
@@ -120,15 +132,19 @@ function startServer(netns: string, place: string, program: string): ChildProces
 async function runAgent(
   netns: string,
   place: string,
-  program: string,
-  nodes: number,
+  { nodes, families, program, settleMs }: MemoryOptions,
   processes: ChildProcess[],
 ): Promise<AgentMemory> {
   const root = join(place, 'root');
   const netConf = join(place, 'net-conf.json');
   writeFileSync(
     netConf,
-    JSON.stringify({ Network: '10.0.0.0/8', SubnetLen: 24, Backend: { Type: 'vxlan' } }),
+    JSON.stringify({
+      Network: '10.0.0.0/8',
+      SubnetLen: 24,
+      ...(families.includes(6) && { EnableIPv6: true, IPv6Network: 'fd00:10::/48', IPv6SubnetLen: 64 }),
+      Backend: { Type: 'vxlan' },
+    }),
   );
   const flags = ['--node-name', 'bench', '--register-node', '--root-dir', root, '--net-conf', netConf];
   const command = [process.execPath, program, 'agent', ...flags, '--kubeconfig', join(place, 'kubeconfig')];
@@ -138,18 +154,23 @@ async function runAgent(
   processes.push(agent);
   await untilReady(agentPaths(root).statusSocket, agent);
   const readyMs = Math.round(performance.now() - started);
-  const routes = execFileSync(
-    'nsenter',
-    [`--net=${netns}`, 'ip', '-4', 'route', 'show', 'dev', 'flannel.1'],
-    { encoding: 'utf8' },
-  );
-  const found = routes.trim().split('\n').length;
-  if (found !== nodes) throw new Error(`the agent has routes to ${found} nodes, not ${nodes}`);
-  await sleep(SETTLE_MS);
+  for (const family of families) checkRoutes(netns, family, nodes);
+  await sleep(settleMs);
   const status = readFileSync(`/proc/${agent.pid}/status`, 'utf8');
   const mib = (field: string) =>
     Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 102.4) / 10;
   return { rssMb: mib('VmRSS'), peakMb: mib('VmHWM'), readyMs };
+}
+
+function checkRoutes(netns: string, family: IpFamily, nodes: number): void {
+  const link = family === 4 ? 'flannel.1' : 'flannel-v6.1';
+  const command = ['ip', `-${family}`, 'route', 'show', 'dev', link, 'proto', String(OVERLAY.protocol)];
+  const routes = execFileSync('nsenter', [`--net=${netns}`, ...command], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  const found = routes.split('\n').filter((line) => line.includes(' via ')).length;
+  if (found !== nodes) throw new Error(`the agent has IPv${family} routes to ${found} nodes, not ${nodes}`);
 }
 
 async function untilReady(socket: string, agent: ChildProcess): Promise<void> {

@@ -3,23 +3,70 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import type { BenchOptions } from '../main.ts';
 import { type AgentMemory, measureMemory } from './memory.ts';
 import { measureProgramming, type Programming } from './programming.ts';
+import { jsonOf, type Row, tableOf } from './report.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const CASES = [
-  { nodes: 1000, rounds: 7 },
-  { nodes: 5000, rounds: 3 },
-] as const;
+const USUAL_NODES: readonly number[] = [1000, 5000];
+/** Nodes in a warm-up round: enough for V8 to have compiled what it will. */
+const WARM_UP_NODES = 5000;
+const SETTLE_MS = 10_000;
 
-export async function benchOverlay(json: boolean): Promise<void> {
-  const say = (text: string) => process.stderr.write(`${text}\n`);
+interface Plan {
+  readonly rounds: number;
+  readonly warmUps: readonly number[];
+  readonly settleMs: number;
+}
+
+const QUICK: Plan = { rounds: 1, warmUps: [], settleMs: 0 };
+
+/** Fewer rounds where each is long. */
+function planFor(nodes: number): Plan {
+  return { rounds: nodes < 3000 ? 9 : 5, warmUps: [WARM_UP_NODES, WARM_UP_NODES], settleMs: SETTLE_MS };
+}
+
+/** Prints the table, or with `json` one line; progress goes to standard error. */
+export async function benchOverlay({ json, quick, nodes = USUAL_NODES }: BenchOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-'));
   // Beside the addon, which the bundle looks for in its own folder.
-  const program = join(ROOT, 'dist', 'bench-overlay.mjs');
+  const measured = join(ROOT, 'dist', `bench-overlay-${process.pid}.mjs`);
+  try {
+    await bundle(measured);
+    const rows: Row[] = [];
+    for (const count of nodes)
+      rows.push(await measure(count, quick ? QUICK : planFor(count), measured, folder));
+    process.stdout.write(json ? `${JSON.stringify(jsonOf(rows))}\n` : tableOf(rows));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    rmSync(measured, { force: true });
+  }
+}
+
+async function measure(nodes: number, plan: Plan, measured: string, folder: string): Promise<Row> {
+  const { rounds, warmUps, settleMs } = plan;
+  const programming = (content: Programming['content']): Promise<Programming> => {
+    say(`${nodes} nodes, ${content}: ${rounds} rounds`);
+    return measureProgramming({ nodes, content, rounds, warmUps, program: measured, folder });
+  };
+  const memory = (families: readonly (4 | 6)[]): Promise<AgentMemory> => {
+    say(`${nodes} nodes, agent with ${families.map((family) => `IPv${family}`).join(' and ')}`);
+    return measureMemory({ nodes, families, settleMs, program: join(ROOT, 'dist/poplin.mjs'), folder });
+  };
+  return {
+    nodes,
+    flannel: await programming('flannel'),
+    all: await programming('all'),
+    memory: await memory([4]),
+    dualStack: await memory([4, 6]),
+  };
+}
+
+async function bundle(outfile: string): Promise<void> {
   await build({
     entryPoints: [join(import.meta.dirname, 'measured.ts')],
-    outfile: program,
+    outfile,
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -28,58 +75,8 @@ export async function benchOverlay(json: boolean): Promise<void> {
     external: ['*.node'],
     logLevel: 'error',
   });
-  try {
-    const rows: { flannel: Programming; all: Programming; memory: AgentMemory }[] = [];
-    for (const { nodes, rounds } of CASES) {
-      say(`${nodes} nodes: programming, ${rounds} rounds …`);
-      const common = { nodes, rounds, program, folder };
-      const flannel = measureProgramming({ ...common, content: 'flannel' });
-      const all = measureProgramming({ ...common, content: 'all' });
-      say(`${nodes} nodes: memory of an agent …`);
-      rows.push({ flannel, all, memory: await measureMemory(nodes, join(ROOT, 'dist/poplin.mjs'), folder) });
-    }
-    process.stdout.write(json ? `${JSON.stringify({ cases: rows.map(jsonCase) })}\n` : table(rows));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-    rmSync(program, { force: true });
-  }
 }
 
-type Row = { readonly flannel: Programming; readonly all: Programming; readonly memory: AgentMemory };
-
-const ratio = ({ poplinUs, peerUs }: Programming) => Math.round((poplinUs / peerUs) * 100) / 100;
-const tenth = (value: number) => Math.round(value * 10) / 10;
-
-function jsonCase({ flannel, all, memory }: Row) {
-  return {
-    nodes: flannel.nodes,
-    ratio: ratio(flannel),
-    usPerNode: tenth(flannel.poplinUs),
-    rssMb: memory.rssMb,
-    peerUsPerNode: tenth(flannel.peerUs),
-    all: { ratio: ratio(all), usPerNode: tenth(all.poplinUs), peerUsPerNode: tenth(all.peerUs) },
-    peakMb: memory.peakMb,
-    readyMs: memory.readyMs,
-  };
-}
-
-function table(rows: readonly Row[]): string {
-  const lines = rows.flatMap(({ flannel, all, memory }) => [
-    `${flannel.nodes} remote nodes`,
-    ...[
-      ['route, neighbour, forwarding entry', flannel, 'ip and bridge'] as const,
-      ['all that Poplin programs', all, 'ip, bridge, nft'] as const,
-    ].flatMap(([title, each, peer]) => [
-      `  ${title}: ratio ${ratio(each)}`,
-      `    poplin           ${bar(each.poplinUs, each.peerUs)} ${tenth(each.poplinUs)} µs a node`,
-      `    ${peer.padEnd(16)} ${bar(each.peerUs, each.peerUs)} ${tenth(each.peerUs)} µs a node`,
-    ]),
-    `  agent: ${memory.rssMb} MB resident, ${memory.peakMb} MB at most, ready after ${memory.readyMs} ms`,
-    '',
-  ]);
-  return lines.join('\n');
-}
-
-function bar(value: number, whole: number): string {
-  return '█'.repeat(Math.max(1, Math.round((40 * value) / whole))).padEnd(40);
+function say(text: string): void {
+  process.stderr.write(`bench: ${text}\n`);
 }

@@ -1,0 +1,73 @@
+/** What the overlay benchmark found, for people and for programs. */
+import type { AgentMemory } from './memory.ts';
+import type { Programming } from './programming.ts';
+
+export interface Row {
+  readonly nodes: number;
+  readonly flannel: Programming;
+  readonly all: Programming;
+  readonly memory: AgentMemory;
+  readonly dualStack: AgentMemory;
+}
+
+const BAR_WIDTH = 40;
+
+/** One object for each size; `ratio`, `usPerNode` and `rssMb` are the figures that have aims. */
+export function jsonOf(rows: readonly Row[]): object {
+  return {
+    cases: rows.map(({ nodes, flannel, all, memory, dualStack }) => ({
+      nodes,
+      ...figures(flannel),
+      rssMb: memory.rssMb,
+      all: figures(all),
+      peakMb: memory.peakMb,
+      readyMs: memory.readyMs,
+      dualStackRssMb: dualStack.rssMb,
+    })),
+  };
+}
+
+function figures(each: Programming): object {
+  return {
+    ratio: ratioOf(each),
+    usPerNode: tenths(each.poplinUs),
+    peerUsPerNode: tenths(each.peerUs),
+    firstUsPerNode: tenths(each.firstUs),
+  };
+}
+
+/** The same with bars: the longest is the slower side. */
+export function tableOf(rows: readonly Row[]): string {
+  return rows
+    .map((row) =>
+      [
+        `${row.nodes} remote nodes`,
+        ...comparison('route, neighbour, forwarding entry', 'ip, bridge', row.flannel),
+        ...comparison('all that Poplin programs', 'ip, bridge, nft', row.all),
+        memoryLine('agent, IPv4', row.memory),
+        memoryLine('agent, dual stack', row.dualStack),
+        '',
+      ].join('\n'),
+    )
+    .join('\n');
+}
+
+function comparison(title: string, peer: string, each: Programming): string[] {
+  const slower = Math.max(each.poplinUs, each.peerUs);
+  const line = (name: string, us: number) => {
+    const bar = '█'.repeat(Math.max(1, Math.round((BAR_WIDTH * us) / slower))).padEnd(BAR_WIDTH);
+    return `    ${name.padEnd(16)} ${bar} ${tenths(us)} µs a node`;
+  };
+  return [
+    `  ${title}: ratio ${ratioOf(each)} (first round in a new process: ${tenths(each.firstUs)} µs a node)`,
+    line('poplin', each.poplinUs),
+    line(peer, each.peerUs),
+  ];
+}
+
+function memoryLine(name: string, { rssMb, peakMb, readyMs }: AgentMemory): string {
+  return `  ${name}: ${rssMb} MB resident, ${peakMb} MB at most, ready after ${readyMs} ms`;
+}
+
+const ratioOf = ({ poplinUs, peerUs }: Programming) => Math.round((poplinUs / peerUs) * 100) / 100;
+const tenths = (value: number) => Math.round(value * 10) / 10;

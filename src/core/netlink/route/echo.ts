@@ -1,7 +1,8 @@
 /**
  * Our own changes as the kernel announces them. A notification of a new route, neighbour or forwarding entry repeats what was asked
  * for, with a few more attributes that the mirror does not look at: where the bytes that count are those of the request, the object
- * is known and need not be decoded. That holds whoever made the change; what is not recognised is decoded as anybody's.
+ * is known and need not be decoded. That holds whoever made the change; what is not recognised, or is no proper row of attributes, is
+ * decoded as anybody's.
  */
 import { familyOf } from '#base/ip/index.ts';
 import { type KernelObject, type KernelOp, MAIN_TABLE, type Route, routeMetric } from '#core/kernel/index.ts';
@@ -154,8 +155,11 @@ function equalAttributes(a: Uint8Array, b: Uint8Array, mask: number): boolean {
     const length = uint16(a, at);
     if (found < 0 || found + length > b.length || !equalBytes(a, at, b, found, length)) return false;
   }
-  for (let at = ATTRIBUTES_AT; at + 4 <= b.length; at = next(b, at))
+  for (let at = ATTRIBUTES_AT; at < b.length; at = next(b, at)) {
+    const length = uint16(b, at);
+    if (length < 4 || at + length > b.length) return false;
     if (isIn(mask, uint16(b, at + 2))) wanted--;
+  }
   return wanted === 0;
 }
 

@@ -1,4 +1,4 @@
-/** What a benchmark is asked on the command line. */
+/** The options of `npm run bench`, as main.ts reads them. */
 
 /** What every benchmark is told. */
 export interface BenchOptions {

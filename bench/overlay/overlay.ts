@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const USUAL_NODES: readonly number[] = [1000, 5000];
 /** Nodes in a warm-up round: enough for V8 to have compiled what it will. */
 const WARM_UP_NODES = 5000;
-const SETTLE_MS = 10_000;
+const SETTLE_MS = 8_000;
 
 interface Plan {
   readonly rounds: number;
@@ -24,7 +24,7 @@ const QUICK: Plan = { rounds: 1, warmUps: [], settleMs: 0 };
 
 /** Fewer rounds where each is long. */
 function planFor(nodes: number): Plan {
-  return { rounds: nodes < 3000 ? 9 : 5, warmUps: [WARM_UP_NODES, WARM_UP_NODES], settleMs: SETTLE_MS };
+  return { rounds: nodes < 3000 ? 7 : 3, warmUps: [WARM_UP_NODES], settleMs: SETTLE_MS };
 }
 
 /** Prints the table, or with `json` one line; progress goes to standard error. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type KernelObject, keyOf, plan, stateOf } from '#core/kernel/index.ts';
+import { type KernelObject, keyOf, plan, type Route, stateOf } from '#core/kernel/index.ts';
 import { RouteWorld } from './rtnetlink-world.ts';
 
 let world: RouteWorld;
@@ -105,7 +105,7 @@ describe('routes', () => {
     const near = of(family, '10.1.0.9', 'fd01::9');
     const other = of(family, '10.2.0.9', 'fd02::9');
     const own = of(family, '10.1.0.1', 'fd01::1');
-    const scoped = (scope: 'global' | 'link' | 'host') => (family === 4 ? { scope } : {});
+    const scoped = (scope: NonNullable<Route['scope']>) => (family === 4 ? { scope } : {});
     const metric = family === 4 ? 0 : 1024;
     const common = { kind: 'route', dst, metric, protocol: 112 } as const;
     const hop = { via: near, link: 'cni0' };
@@ -189,6 +189,11 @@ describe('routes', () => {
         { ...common, ...scoped('global'), dst: of(family, '0.0.0.0/0', '::/0'), table: 77, nextHops: [hop] },
         { dst: 'default' },
       ],
+      [
+        'of a scope that has no name',
+        { ...common, ...scoped(77), nextHops: [hop] },
+        family === 4 ? { scope: '77' } : {},
+      ],
     ];
   };
 
@@ -225,6 +230,21 @@ describe('routes', () => {
         expect(world.ipJson(`-${family}`, 'route', 'show', 'proto', '112').length).toBe(1);
       }
       world.remove(multi);
+    });
+
+    test('a scope is no part of the key: one takes the place of another, and somebody else’s is in the way', () => {
+      const [, route] = cases(family)[0] as RouteCase;
+      const [, numbered] = cases(family).at(-1) as RouteCase;
+      const list = () => world.ipJson(`-${family}`, 'route', 'show', route.dst);
+      world.add(route);
+      world.apply({ verb: 'replace', object: numbered, previous: route });
+      expect(world.seen(numbered)).toEqual(numbered);
+      expect(list()).toHaveLength(1);
+      world.remove(numbered);
+      expect(list()).toEqual([]);
+      world.ip(`-${family}`, 'route', 'add', route.dst, 'dev', 'cni0', 'proto', 'static');
+      expect(() => world.add(numbered)).toThrow('EEXIST');
+      expect(list()).toEqual([expect.objectContaining({ protocol: 'static' })]);
     });
 
     test('another’s route is not seen, and what takes the place of ours makes ours vanish', () => {

@@ -38,7 +38,11 @@ export const PACKAGES = [
   rootTest('unzip', 'unzip', 'unpacks kubectl, the foreign client of the embedded API server'),
   rootTest('qemu-system-x86', 'qemu-system-x86_64', 'runs tests under a kernel that has what this one lacks'),
   rootTest('kmod', 'depmod', 'lists the modules of that kernel, and loads them in it'),
-  rootTest('busybox-static', 'busybox', 'is what that kernel starts with'),
+  rootTest(
+    'busybox-static',
+    '/bin/busybox',
+    'what containers of the tests and the virtual machine run, and a DHCP server (udhcpd) whose leases last seconds',
+  ),
   rootTest(
     'containernetworking-plugins',
     '/usr/lib/cni/host-local',
@@ -47,11 +51,6 @@ export const PACKAGES = [
   rootTest('containerd', 'containerd', 'a container runtime that calls our plugins'),
   rootTest('runc', 'runc', 'starts the containers of containerd and podman'),
   rootTest('podman', 'podman', 'another runtime that calls our plugins'),
-  rootTest(
-    'busybox-static',
-    '/bin/busybox',
-    'what the containers of the tests run, and a DHCP server (udhcpd) whose leases last seconds',
-  ),
 ];
 
 /**

@@ -873,7 +873,7 @@ describe('nodes of one cluster', () => {
     await world.store.create(RESOURCES.leases, world.peerLease(1, 4, 4, 4), scope);
     await settle();
     const route = planRemoteRoute('10.10.4.0');
-    expect(host.kernel.fake.find(route)).toEqual(route);
+    expect(host.kernel.fake.find(route)).toMatchObject(route);
   });
 });
 

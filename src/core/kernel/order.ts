@@ -1,5 +1,5 @@
 /** The order of dependencies: what must exist before what. Removal goes the other way round. */
-import type { KernelObject, KernelObjectKind, Link } from './state.ts';
+import type { KernelObject, KernelObjectKind, Link, NextHop } from './state.ts';
 
 const RANK: Readonly<Record<KernelObjectKind, number>> = {
   sysctl: 0,
@@ -18,6 +18,18 @@ const RANK: Readonly<Record<KernelObjectKind, number>> = {
   'nft-element': 12,
 };
 
+/** Items sorted as compareAdditions does, in one walk: sorting would compare each of thousands many times. */
+export function inAdditionOrder<T>(items: Iterable<T>, objectOf: (item: T) => KernelObject): T[] {
+  const ranks = new Map<number, T[]>();
+  for (const item of items) {
+    const rank = rankOf(objectOf(item));
+    const group = ranks.get(rank);
+    if (group === undefined) ranks.set(rank, [item]);
+    else group.push(item);
+  }
+  return [...ranks.keys()].sort((a, b) => a - b).flatMap((rank) => ranks.get(rank) as T[]);
+}
+
 /** Sorts objects so that each comes after what it needs; equals keep their order. */
 export function compareAdditions(a: KernelObject, b: KernelObject): number {
   return rankOf(a) - rankOf(b);
@@ -34,7 +46,7 @@ export function linksOf(object: KernelObject): readonly string[] {
     case 'filter':
       return object.redirect ? [object.link, object.redirect] : [object.link];
     case 'route':
-      return object.nextHops.flatMap((hop) => (hop.link === undefined ? [] : [hop.link]));
+      return linksOfHops(object.nextHops);
     case 'sysctl': {
       const link = sysctlLink(object.path);
       return link === undefined ? [] : [link];
@@ -42,6 +54,13 @@ export function linksOf(object: KernelObject): readonly string[] {
     default:
       return [];
   }
+}
+
+/** Nearly all routes have one hop, and there are thousands of them. */
+function linksOfHops(hops: readonly NextHop[]): readonly string[] {
+  const links: string[] = [];
+  for (const { link } of hops) if (link !== undefined) links.push(link);
+  return links;
 }
 
 /** The link that a link stands on, and with which it goes: a VXLAN device's underlay, a macvlan's parent. */

@@ -5,7 +5,7 @@
  */
 import { compareObjects } from './compare.ts';
 import { keyOf } from './key.ts';
-import { compareAdditions, linksOf, lowerLink } from './order.ts';
+import { compareAdditions, inAdditionOrder, linksOf, lowerLink } from './order.ts';
 import { type Owner, ownerOf } from './owners.ts';
 import type { KernelObject, KernelOp, KernelState, Link } from './state.ts';
 
@@ -87,13 +87,13 @@ class Draft {
       (object) => object.kind === 'link' || !this.goesWithLink(object),
     );
     removals.sort((a, b) => compareAdditions(b, a));
-    const additions: KernelOp[] = [];
+    const kept: KernelOp[] = [];
     for (const op of this.additions.values()) {
-      if (linksOf(op.object).some((name) => this.isBarred(name))) continue;
+      if (this.isOnBarred(op.object)) continue;
       const isLost = op.verb === 'replace' && this.goesWithLink(op.previous);
-      additions.push(isLost ? { verb: 'add', object: op.object } : op);
+      kept.push(isLost ? { verb: 'add', object: op.object } : op);
     }
-    additions.sort((a, b) => compareAdditions(a.object, b.object));
+    const additions = inAdditionOrder(kept, (op) => op.object);
     const ops = removals.map((object): KernelOp => ({ verb: 'remove', object }));
     return { ops: ops.length === 0 ? additions : [...ops, ...additions], conflicts: this.conflicts };
   }
@@ -142,6 +142,11 @@ class Draft {
     if (!wanted.master || !this.lostLinks.has(wanted.master) || found?.kind !== 'link') return;
     if (!this.mayTouch(found)) return;
     this.additions.set(key, { verb: 'replace', object: wanted, previous: { ...found, master: '' } });
+  }
+
+  private isOnBarred(object: KernelObject): boolean {
+    for (const name of linksOf(object)) if (this.isBarred(name)) return true;
+    return false;
   }
 
   /** True where something foreign has the name of a link that is to be ours, or where it is left unmade: nothing is put on it. */

@@ -116,7 +116,8 @@ export interface Route {
   /** Absent is 0 for IPv4 and 1024 for IPv6, as the kernel has it. */
   readonly metric?: number;
   readonly preferredSource?: IpAddress;
-  readonly scope?: 'global' | 'link' | 'host';
+  /** IPv4 only. A number is a scope without a name: 1 to 252 but for 200. */
+  readonly scope?: 'global' | 'link' | 'host' | number;
   readonly mtuBytes?: number;
   readonly advMssBytes?: number;
   /** rtm_protocol: the owner's mark, see owners.ts. */

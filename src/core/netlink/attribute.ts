@@ -79,9 +79,8 @@ export function dependentNest<const C extends Readonly<Record<string, Codec<unkn
 export function attributes<const T extends AttributeTable>(table: T): Codec<AttributesValue<T>> {
   const byType = new Map(Object.entries(table).map(([name, row]) => [row.type, { name, row }]));
   const entries = Object.entries(table);
-  // Two arrays and a plain loop: this is the inner loop of all encoding.
-  const names = entries.map(([name]) => name);
   const rows = entries.map(([, row]) => row);
+  const places = new Map(entries.map(([name], place) => [name, place]));
   const fields = Object.fromEntries(entries.map(([name, row]) => [name, row.shape]));
   return {
     shape: { of: 'record', fields },
@@ -110,10 +109,10 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Attr
     },
     encode: (writer, value) => {
       const given = value as Readonly<Record<string, unknown>>;
-      for (let i = 0; i < names.length; i++) {
-        const item = given[names[i] as string];
-        if (item === undefined) continue;
-        const row = rows[i] as Attribute<unknown>;
+      // The few that are there in place of all that there might be: this is the inner loop of all encoding.
+      for (const name of presentInOrder(given, places)) {
+        const item = given[name];
+        const row = rows[places.get(name) as number] as Attribute<unknown>;
         const at = beginAttribute(writer, row.nested ? row.type | NLA_F_NESTED : row.type);
         row.codecFor(given).encode(writer, item);
         endAttribute(writer, at);
@@ -126,6 +125,23 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Attr
       }
     },
   };
+}
+
+/** The names in `places` that have a value, in the order of their places. */
+function presentInOrder(
+  given: Readonly<Record<string, unknown>>,
+  places: ReadonlyMap<string, number>,
+): readonly string[] {
+  const names: string[] = [];
+  for (const name in given) {
+    const place = places.get(name);
+    if (place === undefined || given[name] === undefined) continue;
+    let at = names.length;
+    while (at > 0 && (places.get(names[at - 1] as string) as number) > place) at--;
+    if (at === names.length) names.push(name);
+    else names.splice(at, 0, name);
+  }
+  return names;
 }
 
 /** The payload of an attribute that is a list: items of one type number, one after the other (`{item}{item}…`). */

@@ -45,20 +45,32 @@ export function encodeMessage<T>(codec: Codec<T>, message: Message<T>): Uint8Arr
   return writer.finish();
 }
 
-/** The type field of a message, without decoding the rest. */
+// Every message passes here: its header is read in place, as `messageHeader` says it lies.
+
+/** The type field of a message, without decoding the rest. Throws DecodeError if it has no header. */
 export function messageType(bytes: Uint8Array): number {
-  return messageHeader.decode(new Reader(bytes)).type;
+  return headerField(bytes, 4);
+}
+
+/** The flags of a message, without decoding the rest. Throws DecodeError if it has no header. */
+export function messageFlags(bytes: Uint8Array): number {
+  return headerField(bytes, 6);
+}
+
+function headerField(bytes: Uint8Array, at: number): number {
+  if (bytes.length < HEADER_BYTES) messageHeader.decode(new Reader(bytes));
+  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
 }
 
 /** Decodes one whole message; its length field must cover the bytes exactly (up to alignment). */
 export function decodeMessage<T>(codec: Codec<T>, bytes: Uint8Array): Message<T> {
-  const reader = new Reader(bytes);
-  const header = messageHeader.decode(reader);
-  if (header.length < HEADER_BYTES || header.length > bytes.length) {
-    throw new DecodeError(`message length ${header.length} in ${bytes.length} bytes`, 0, 'length');
+  const type = messageType(bytes);
+  const length = new Reader(bytes).u32le();
+  if (length < HEADER_BYTES || length > bytes.length) {
+    throw new DecodeError(`message length ${length} in ${bytes.length} bytes`, 0, 'length');
   }
-  const body = reader.sub(header.length - HEADER_BYTES);
+  const body = new Reader(bytes, HEADER_BYTES, length);
   const payload = codec.decode(body);
   body.finish();
-  return { type: header.type, flags: header.flags, payload };
+  return { type, flags: messageFlags(bytes), payload };
 }

@@ -13,6 +13,7 @@ import {
   vxlanLinkName,
   vxlanOverheadBytes,
 } from './index.ts';
+import { spreadScope } from './route-scope.ts';
 
 const SETTINGS: VxlanSettings = {
   vni: 1,
@@ -161,6 +162,13 @@ route 2001:db8::2/128 via fd10:0:0:2:: dev flannel-v6.1 onlink table 112
 nft element inet poplin-overlay peers6 2001:db8::2
 `,
     );
+  });
+
+  it('gives routes of IPv4 scopes of their own, of which IPv6 has none', () => {
+    const scopes = (remote: OverlaySubnet) =>
+      planRemote(remote, SETTINGS).flatMap((object) => (object.kind === 'route' ? [object.scope] : []));
+    expect(scopes(REMOTE4)).toEqual([spreadScope(REMOTE4.subnet), spreadScope('192.0.2.2/32')]);
+    expect(scopes(REMOTE6)).toEqual([undefined, undefined]);
   });
 
   it('shares no object with any other node or with the local side', () => {

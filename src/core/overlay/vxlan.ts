@@ -6,6 +6,7 @@
  */
 import { localMac } from '#base/hash.ts';
 import {
+  familyOf,
   firstIp,
   hostPrefixOf,
   type IpAddress,
@@ -13,7 +14,8 @@ import {
   type IpPrefix,
   type MacAddress,
 } from '#base/ip/index.ts';
-import { type KernelObject, OVERLAY } from '#core/kernel/index.ts';
+import { type KernelObject, OVERLAY, type Route } from '#core/kernel/index.ts';
+import { spreadScope } from './route-scope.ts';
 import { overlayTable, peerElement } from './vxlan-guard.ts';
 
 export interface VxlanSettings {
@@ -107,10 +109,21 @@ export function planRemote(remote: OverlaySubnet, settings: Pick<VxlanSettings, 
   return [
     { kind: 'neighbour', link, address: vtep, mac: remote.vtepMac, protocol },
     { kind: 'fdb', link, mac: remote.vtepMac, dst: remote.publicIp },
-    { kind: 'route', dst: remote.subnet, nextHops, protocol },
-    { kind: 'route', dst: hostPrefixOf(remote.publicIp), table: NODE_TABLE, nextHops, protocol },
+    remoteRoute({ kind: 'route', dst: remote.subnet, nextHops, protocol }),
+    remoteRoute({
+      kind: 'route',
+      dst: hostPrefixOf(remote.publicIp),
+      table: NODE_TABLE,
+      nextHops,
+      protocol,
+    }),
     peerElement(remote.family, remote.publicIp),
   ];
+}
+
+/** IPv6 has no scopes, and no chain that would want them. */
+function remoteRoute(route: Route): Route {
+  return familyOf(route.dst) === 6 ? route : { ...route, scope: spreadScope(route.dst) };
 }
 
 function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject[] {

@@ -64,6 +64,7 @@ export class RealKernel implements Kernel {
     this.session = new KernelSession(namespace, KernelSession.openRouteSocket(namespace), {
       indexOf: (name) => this.routes.indexOf(name),
       state: () => this.objects,
+      beforeSend: (messages, sources) => this.expect(messages, sources),
       afterSend: () => this.reporting(() => this.drain()),
     });
     const monitor = {
@@ -122,6 +123,7 @@ export class RealKernel implements Kernel {
       }
       this.readNewAddresses(ops);
       this.drain();
+      this.routes.expectNoMore();
       return { applied: ops.length - failures.length, failures };
     });
     this.queue = run.catch(() => undefined);
@@ -195,6 +197,11 @@ export class RealKernel implements Kernel {
     } finally {
       this.isSending = false;
     }
+  }
+
+  private expect(messages: readonly Uint8Array[], sources: readonly KernelOp[]): void {
+    for (let at = 0; at < messages.length; at++)
+      this.routes.expect(messages[at] as Uint8Array, sources[at] as KernelOp);
   }
 
   private resyncRoutes(kinds: readonly DumpKind[]): void {
@@ -295,8 +302,8 @@ export class RealKernel implements Kernel {
 
   /** Listeners are told once the present call is through, and once for all that came together. */
   private collect(): void {
-    for (const key of this.routes.takeChanged()) this.note(key);
-    for (const key of this.tables.takeChanged()) this.note(key);
+    this.note(this.routes.takeChanged());
+    this.note(this.tables.takeChanged());
     if (this.changed.size === 0 || this.announced) return;
     this.announced = true;
     queueMicrotask(() => {
@@ -307,10 +314,13 @@ export class RealKernel implements Kernel {
     });
   }
 
-  private note(key: string): void {
-    this.changed.add(key);
+  /** The set is taken over: thousands of keys may come at once. */
+  private note(keys: Set<string>): void {
+    if (this.changed.size === 0) this.changed = keys;
+    else for (const key of keys) this.changed.add(key);
     // A link that came brings its sysctls with it, at their defaults.
-    if (key.startsWith('link ')) this.readSysctlsOf(key.slice(5));
+    if (this.sysctls.size > 0)
+      for (const key of keys) if (key.startsWith('link ')) this.readSysctlsOf(key.slice(5));
   }
 
   private readSysctls(object: KernelObject): void {

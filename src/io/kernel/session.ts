@@ -31,6 +31,8 @@ export interface SessionContext {
   indexOf(name: string): number | undefined;
   /** The state, where somebody keeps it: elements are encoded by their set's layout. */
   state?(): KernelState;
+  /** Called before each send of what concerns no link, with the operation each message serves. */
+  beforeSend?(messages: readonly Uint8Array[], sources: readonly KernelOp[]): void;
   /** Called after each send, so that an owner can take in what it changed. */
   afterSend?(): void;
 }
@@ -107,6 +109,7 @@ export class KernelSession implements Disposable {
           if (op !== undefined) failures.push(describeFailure(op, failure));
         }
       };
+      if (stage === 'route') this.context.beforeSend?.(messages, sources);
       const isSlow = stage === 'link' && sources.some((op) => op.verb === 'remove');
       if (isSlow || messages.length > SYNC_MESSAGES) {
         underway = this.route.transact(messages).then(note);

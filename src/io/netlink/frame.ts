@@ -96,14 +96,19 @@ export function aligned(length: number): number {
 /** The messages that lie one behind the other, as views; a broken tail is left out (the kernel sends none). */
 export function splitMessages(bytes: Uint8Array): Uint8Array[] {
   const messages: Uint8Array[] = [];
-  let at = 0;
-  while (at + HEADER_BYTES <= bytes.length) {
+  appendMessages(messages, bytes, 0, bytes.length);
+  return messages;
+}
+
+/** splitMessages of the bytes from `from` to `end`, appended to others. */
+export function appendMessages(messages: Uint8Array[], bytes: Uint8Array, from: number, end: number): void {
+  let at = from;
+  while (at + HEADER_BYTES <= end) {
     const length = uint32At(bytes, at);
-    if (length < HEADER_BYTES || at + length > bytes.length) break;
+    if (length < HEADER_BYTES || at + length > end) break;
     messages.push(bytes.subarray(at, at + length));
     at += aligned(length);
   }
-  return messages;
 }
 
 /** What an NLMSG_ERROR or NLMSG_DONE says; one that cannot be read is EPROTO. */

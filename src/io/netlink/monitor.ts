@@ -12,7 +12,7 @@ import {
   PORT_OFFSET,
 } from './descriptor.ts';
 import { NetlinkError } from './error.ts';
-import { splitMessages, uint32At } from './frame.ts';
+import { appendMessages, uint32At } from './frame.ts';
 
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 const READABLE = 1;
@@ -153,11 +153,23 @@ function isCut(count: number): boolean {
   return scratch.lengths.subarray(0, count).some((length) => length > SLICE_BYTES);
 }
 
-/** Copies the round's datagrams, those of the kernel (port 0) only, and appends their messages. */
+/** Copies the round's datagrams at once, those of the kernel (port 0) only, and appends their messages. */
 function collect(count: number, messages: Uint8Array[]): void {
+  const { buffer, lengths } = scratch;
+  let total = 0;
+  for (let slice = 0; slice < count; slice += 1) if (isFromKernel(slice)) total += lengths[slice] as number;
+  const bytes = new Uint8Array(total);
+  let at = 0;
   for (let slice = 0; slice < count; slice += 1) {
-    if (uint32At(scratch.addresses, slice * ADDRESS_BYTES + PORT_OFFSET) !== 0) continue;
-    const at = slice * SLICE_BYTES;
-    messages.push(...splitMessages(scratch.buffer.slice(at, at + (scratch.lengths[slice] ?? 0))));
+    if (!isFromKernel(slice)) continue;
+    const from = slice * SLICE_BYTES;
+    const end = at + (lengths[slice] as number);
+    bytes.set(buffer.subarray(from, from + end - at), at);
+    appendMessages(messages, bytes, at, end);
+    at = end;
   }
+}
+
+function isFromKernel(slice: number): boolean {
+  return uint32At(scratch.addresses, slice * ADDRESS_BYTES + PORT_OFFSET) === 0;
 }

@@ -250,7 +250,7 @@ export function routeOf(message: RouteMessage, names: (index: number) => string)
     ...(table === MAIN_TABLE ? {} : { table }),
     ...(type === 'unicast' ? {} : { type }),
     // IPv6 routes have no scope; the kernel shows `global` for all.
-    ...(family === 4 && (scope === 'global' || scope === 'link' || scope === 'host') ? { scope } : {}),
+    ...(family === 4 && isRouteScope(scope) ? { scope } : {}),
     ...(preferredSource === undefined ? {} : { preferredSource }),
     ...(metrics?.mtu === undefined ? {} : { mtuBytes: metrics.mtu }),
     ...(metrics?.advMss === undefined ? {} : { advMssBytes: metrics.advMss }),
@@ -263,6 +263,10 @@ export function outputLinksOf({ attributes, type }: RouteMessage): readonly numb
   if (attributes.nextHops !== undefined)
     return attributes.nextHops.map((hop) => hop.index).filter((i) => i !== 0);
   return attributes.outputLink === undefined ? [] : [attributes.outputLink];
+}
+
+function isRouteScope(scope: string | number): scope is NonNullable<Route['scope']> {
+  return typeof scope === 'number' || scope === 'global' || scope === 'link' || scope === 'host';
 }
 
 function isRouteType(type: string): type is NonNullable<Route['type']> {

@@ -63,7 +63,7 @@ export function encodeRoute(verb: KernelOp['verb'], route: Route, links: LinkInd
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What `ip route` would choose: host for local routes, link for what has no gateway. */
-function scopeOf(route: Route, family: 4 | 6): 'global' | 'link' | 'host' {
+function scopeOf(route: Route, family: 4 | 6): NonNullable<Route['scope']> {
   if (family === 6) return 'global';
   if (route.scope !== undefined) return route.scope;
   if (route.type === 'local') return 'host';

@@ -3,16 +3,16 @@
  * It holds all links, their addresses, qdiscs and filters; of routes, rules, neighbours and forwarding entries what carries an owner's mark.
  */
 import { familyOf } from '#base/ip/index.ts';
-import { Reader } from '#core/codec/index.ts';
 import {
   type KernelObject,
+  type KernelOp,
   type KernelState,
   keyOf,
   type Link,
   OWNERS,
   type Route,
 } from '#core/kernel/index.ts';
-import { decodeMessage, HEADER_BYTES, messageHeader, NLM_F } from '../message.ts';
+import { decodeMessage, HEADER_BYTES, messageFlags, messageType, NLM_F } from '../message.ts';
 import { applyTraffic, filterRequests, isTrafficMessage } from '../traffic/mirror.ts';
 import { addressMessage, RTM_ADDRESS } from './address.ts';
 import { bridgePortMessage } from './bridge-port-message.ts';
@@ -28,6 +28,7 @@ import {
   ruleOf,
 } from './decode.ts';
 import { DUMP_KINDS, type DumpKind } from './dump.ts';
+import { EchoQueue, linkOfEchoed } from './echo.ts';
 import { linkMessage, RTM_LINK } from './link.ts';
 import { type LinkRecord, LinkTable } from './link-table.ts';
 import { withHops, withLink, withoutLink } from './mirror-objects.ts';
@@ -68,6 +69,7 @@ export class RouteMirror {
   private readonly parts: Parameters<typeof filterRequests>[0];
   /** Messages about links not yet heard of, by ifindex: a dump of links is older than the dumps after it. */
   private readonly waiting = new Map<number, Uint8Array[]>();
+  private readonly echoes = new EchoQueue();
   private readonly stale = new Set<DumpKind>();
   private resync: { readonly kinds: ReadonlySet<DumpKind>; readonly links: Set<number> } | undefined;
 
@@ -79,7 +81,8 @@ export class RouteMirror {
 
   /** Takes in one message of a dump or a notification; others are ignored. The bytes may be reused afterwards. Throws DecodeError. */
   apply(message: Uint8Array): void {
-    const { type, flags } = messageHeader.decode(new Reader(message));
+    const type = messageType(message);
+    if (this.applyEcho(message)) return;
     switch (type) {
       case RTM_LINK.NEW:
       case RTM_LINK.DEL:
@@ -89,7 +92,7 @@ export class RouteMirror {
         return this.applyAddress(message, type === RTM_ADDRESS.NEW);
       case RTM_ROUTE.NEW:
       case RTM_ROUTE.DEL:
-        return this.applyRoute(message, type === RTM_ROUTE.NEW, flags);
+        return this.applyRoute(message, type === RTM_ROUTE.NEW);
       case RTM_NEIGHBOUR.NEW:
       case RTM_NEIGHBOUR.DEL:
         return this.applyNeighbour(message, type === RTM_NEIGHBOUR.NEW);
@@ -100,6 +103,16 @@ export class RouteMirror {
     if (!isTrafficMessage(type)) return;
     const unknown = applyTraffic(message, type, this.parts);
     if (unknown !== undefined) this.wait(unknown, message);
+  }
+
+  /** Told of a request that is about to be sent, the mirror knows its notification when it comes. */
+  expect(request: Uint8Array, op: KernelOp): void {
+    this.echoes.expect(request, op);
+  }
+
+  /** All requests were sent, and all notifications taken in that they led to. */
+  expectNoMore(): void {
+    this.echoes.clear();
   }
 
   /** The ifindex of a link by its present name. */
@@ -210,10 +223,23 @@ export class RouteMirror {
     if (this.store.isSource(address.address.slice(0, address.address.indexOf('/')))) this.markStale('route');
   }
 
-  private applyRoute(message: Uint8Array, isNew: boolean, flags: number): void {
+  /** True if the message tells of a request under way, and of a link that still has its name. */
+  private applyEcho(message: Uint8Array): boolean {
+    const echo = this.echoes.take(message);
+    if (echo === undefined) return false;
+    const { object, index } = echo;
+    if (this.links.get(index)?.name !== linkOfEchoed(object)) return false;
+    if (object.kind === 'fdb') {
+      if (this.linkObject(object.link)?.detail.type !== 'vxlan') return false;
+    } else if (!OWNED.has(object.protocol)) return false;
+    this.store.put(object);
+    return true;
+  }
+
+  private applyRoute(message: Uint8Array, isNew: boolean): void {
     const isOwned = OWNED.has(message[PROTOCOL_AT] as number);
     // Another's route is of interest only where it took the place of an owned one.
-    if (!isOwned && !(isNew && (flags & NLM_F.REPLACE) !== 0)) return;
+    if (!isOwned && !(isNew && (messageFlags(message) & NLM_F.REPLACE) !== 0)) return;
     if (!isIp(message[FAMILY_AT])) return;
     const { payload } = decodeMessage(routeMessage, message);
     if ((payload.flags & RTM_F_CLONED) !== 0 || payload.tos !== 0 || payload.srcLength !== 0) return;

@@ -15,7 +15,8 @@ import {
 import { decodeMessage, HEADER_BYTES, messageHeader, NLM_F } from '../message.ts';
 import { applyTraffic, filterRequests, isTrafficMessage } from '../traffic/mirror.ts';
 import { addressMessage, RTM_ADDRESS } from './address.ts';
-import { bridgePortMessage } from './bridge-port-message.ts';
+import { BRIDGE_FLAGS, bridgeMessage } from './bridge-message.ts';
+import { vlansOf } from './bridge-vlans.ts';
 import {
   addressOf,
   fdbOf,
@@ -55,6 +56,7 @@ const PROTOCOL_AT = HEADER_BYTES + 5;
  * - Link removed: besides, IPv4 multipath routes over it vanish wholly and unannounced, IPv6 ones lose that next hop, announced.
  * - MTU under 1280: all that is IPv6 on the link vanishes, after the link was announced; routes perhaps unannounced, as above.
  * - Link removed that filters redirect to: they stay, with no link to redirect to, unannounced.
+ * - Default VLAN of a bridge changed: its ports have the new one, unannounced, but for a group of its own (RTNLGRP_BRVLAN).
  * - Alias and address generation changed while a link is down: unannounced (encode-link.ts provokes an announcement).
  * Not followed: a permanent neighbour that changes its protocol number and nothing else (encode-neighbour.ts sees to our own);
  *   disable_ipv6 with skip_notify_on_dev_down set, and what others do to the alias of a link that is down.
@@ -150,7 +152,7 @@ export class RouteMirror {
 
   private applyLink(message: Uint8Array, isNew: boolean): void {
     const family = message[FAMILY_AT];
-    if (family === AF.BRIDGE && isNew) return this.applyBridgePort(message);
+    if (family === AF.BRIDGE && isNew) return this.applyBridge(message);
     // A DELLINK of family AF_BRIDGE tells that a port left its bridge; other families tell of their own settings.
     if (family !== AF.UNSPEC) return;
     const { payload } = decodeMessage(linkMessage, message);
@@ -167,31 +169,42 @@ export class RouteMirror {
     const holder = this.links.named(name);
     if (holder !== undefined && holder !== record) this.removeLink(holder);
     const references = referencesOf(payload);
+    const former = record === undefined ? undefined : this.linkObject(record.name);
+    // No link message tells of VLANs; a port that leaves its bridge loses them.
+    const vlans = references.master === record?.references.master ? former?.vlans : undefined;
     const isKnown = record?.name === name;
-    const before = isKnown ? this.linkObject(name) : undefined;
+    const before = isKnown ? former : undefined;
     if (record === undefined) record = this.links.add(index, name, references);
     else if (!isKnown) this.renameLink(record, name);
     record.references = references;
-    const link = linkOf(payload, (other) => this.links.nameOf(other));
+    const seen = linkOf(payload, (other) => this.links.nameOf(other));
+    const link = vlans === undefined ? seen : { ...seen, vlans };
     this.store.put(link);
     if (!isKnown) this.refreshReferences(index);
     if (before?.up === true && link.up === false)
       this.dropRoutesOver(record, (route) => route.scope !== 'host');
     if (before !== undefined && carriesIpv6(before) !== carriesIpv6(link))
       this.markStale('link', 'address', 'route');
+    if (before !== undefined && defaultPvidOf(before) !== defaultPvidOf(link)) this.markStale('vlan');
     this.replay(index);
   }
 
-  private applyBridgePort(message: Uint8Array): void {
-    const { payload } = decodeMessage(bridgePortMessage, message);
+  /** What a bridge tells of a port, or of itself. */
+  private applyBridge(message: Uint8Array): void {
+    const { payload } = decodeMessage(bridgeMessage, message);
+    const { port, bridge } = payload.attributes;
+    // A network card that switches frames by itself speaks in this family too.
+    if (((bridge?.flags ?? 0) & BRIDGE_FLAGS.SELF) !== 0) return;
     const name = this.links.nameOf(payload.index);
     const link = name === undefined ? undefined : this.linkObject(name);
-    const { hairpin, isolated } = payload.attributes.port ?? {};
-    if (link === undefined || hairpin === undefined || !link.master) return;
+    if (link === undefined || (link.detail.type !== 'bridge' && !link.master)) return;
+    const { vlans: _before, ...rest } = link;
+    const vlans = vlansOf(bridge?.vlans);
     this.store.place(keyOf(link), {
-      ...link,
-      hairpin: hairpin !== 0,
-      ...(isolated === undefined ? {} : { isolated: isolated !== 0 }),
+      ...rest,
+      ...(port?.hairpin === undefined ? {} : { hairpin: port.hairpin !== 0 }),
+      ...(port?.isolated === undefined ? {} : { isolated: port.isolated !== 0 }),
+      ...(vlans === undefined ? {} : { vlans }),
     });
   }
 
@@ -349,6 +362,11 @@ export class RouteMirror {
     this.waiting.delete(index);
     for (const message of queue) this.apply(message);
   }
+}
+
+/** The VLAN that a bridge puts its ports into. */
+function defaultPvidOf({ detail }: Link): number | undefined {
+  return detail.type === 'bridge' ? detail.vlanDefaultPvid : undefined;
 }
 
 /** RFC 8200 section 5: a link of less than 1280 bytes carries no IPv6. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/filter.h>
+#include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -221,6 +222,22 @@ static napi_value ioctl_buffer(napi_env env, napi_callback_info info) {
   return result < 0 ? throw_errno(env, errno, "ioctl", NULL) : make_number(env, result);
 }
 
+/* Only requests that take the number itself: others would take it for an address. */
+static napi_value ioctl_number(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  int64_t request, number;
+  int fd;
+  if (!get_arguments(env, info, 3, &arguments)) return NULL;
+  if (!get_descriptor(env, arguments.value[0], &fd)) return NULL;
+  if (!get_integer(env, arguments.value[1], "request", 0, UINT32_MAX, &request)) return NULL;
+  if (!get_integer(env, arguments.value[2], "number", 0, UINT32_MAX, &number)) return NULL;
+  if (request != TUNSETPERSIST && request != TUNSETOWNER && request != TUNSETGROUP)
+    return throw_argument(env, "request", "one that takes a number");
+  int result;
+  UNINTERRUPTED(result, ioctl(fd, (unsigned long)request, (unsigned long)number));
+  return result < 0 ? throw_errno(env, errno, "ioctl", NULL) : make_number(env, result);
+}
+
 /* The commands whose answer cannot exceed ETHTOOL_BYTES, whatever the driver. */
 static bool is_bounded_ethtool(uint32_t command) {
   switch (command) {
@@ -286,9 +303,9 @@ napi_status socket_init(napi_env env, napi_value exports) {
       {"setsockopt", set_socket_option}, {"getsockopt", get_socket_option},
       {"attachFilter", attach_filter},
       {"close", close_descriptor},      {"ioctl", ioctl_buffer},
-      {"ethtool", ethtool_command},     {"send", send_bytes},
-      {"sendto", send_to},              {"recv", receive_bytes},
-      {"recvfrom", receive_from},
+      {"ioctlNumber", ioctl_number},    {"ethtool", ethtool_command},
+      {"send", send_bytes},             {"sendto", send_to},
+      {"recv", receive_bytes},          {"recvfrom", receive_from},
   };
   return export_functions(env, exports, rows, COUNT_OF(rows));
 }

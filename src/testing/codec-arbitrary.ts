@@ -41,7 +41,7 @@ export function arbitraryOfShape(shape: Shape): fc.Arbitrary<unknown> {
     case 'named':
       return namedOf(shape);
     case 'list':
-      return fc.array(arbitraryOfShape(shape.item), { maxLength: 3 });
+      return fc.array(arbitraryOfShape(shape.item), { minLength: shape.lengthMin ?? 0, maxLength: 3 });
     case 'choice':
       return fc.oneof(...Object.values(shape.cases).map(arbitraryOfShape));
     case 'record':

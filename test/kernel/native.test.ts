@@ -18,6 +18,7 @@ const MSG_DONTWAIT = 0x40;
 const SIOCGIFFLAGS = 0x8913;
 const SIOCETHTOOL = 0x8946;
 const TUNSETIFF = 0x400454ca;
+const TUNSETOWNER = 0x400454cc;
 const EAGAIN = 11;
 const addon = nativeAddon();
 const folder = mkdtempSync(join(tmpdir(), 'poplin-native-'));
@@ -88,6 +89,7 @@ describe('arguments', () => {
     attachFilter: [1e9, new Uint8Array(8)],
     close: [1e9],
     ioctl: [1e9, SIOCGIFFLAGS, bytes],
+    ioctlNumber: [1e9, TUNSETOWNER, 0],
     ethtool: [1e9, 'lo', Uint8Array.of(0x16, 0, 0, 0, 0, 0, 0, 0)],
     send: [1e9, bytes, 0],
     sendto: [1e9, bytes, 0, bytes],
@@ -289,6 +291,9 @@ describe('devices', () => {
     });
     const name = new TextDecoder().decode(device.subarray(0, 16)).replace(/\0.*$/s, '');
     expect(name).toBe('poptun0');
+    expect(addon.ioctlNumber(tun, TUNSETOWNER, 2 ** 32 - 2)).toBe(0);
+    // Others would take the number for an address.
+    expect(() => addon.ioctlNumber(tun, TUNSETIFF, 4096)).toThrow(TypeError);
     const control = addon.socket(AF_INET, SOCK_DGRAM, 0, namespace);
     const question = new Uint8Array(196);
     question[0] = 3;

@@ -6,6 +6,7 @@ import {
   dumpRequests,
   encodeOp,
   type LinkIndex,
+  linkSteps,
   ROUTE_GROUPS,
   RouteMirror,
 } from '#core/netlink/index.ts';
@@ -62,7 +63,7 @@ export class RouteWorld implements Disposable {
 
   /** Carries operations out one by one; throws on the first that fails. */
   apply(...ops: KernelOp[]): void {
-    for (const op of ops) {
+    for (const op of ops.flatMap(linkSteps)) {
       const failures = this.socket.transactSync(encodeOp(op, this.links));
       this.drain();
       if (failures.length > 0) throw new Error(`${op.verb} ${keyOf(op.object)}: ${JSON.stringify(failures)}`);

@@ -26,7 +26,7 @@ export type Shape =
       readonly values?: readonly number[];
       readonly base: Shape;
     }
-  | { readonly of: 'list'; readonly item: Shape }
+  | { readonly of: 'list'; readonly item: Shape; readonly lengthMin?: number }
   /** One of several, chosen by the value of the sibling field `by`; any other value of it carries bytes. */
   | { readonly of: 'choice'; readonly by: string; readonly cases: Readonly<Record<string, Shape>> }
   | { readonly of: 'record'; readonly fields: Readonly<Record<string, FieldShape>> };

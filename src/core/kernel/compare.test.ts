@@ -81,6 +81,21 @@ const ROWS: readonly Row[] = [
     { ...vxlan, detail: { ...vxlan.detail, vni: 2 } as Link['detail'] },
     'recreate',
   ],
+  [
+    'a bridge with another option',
+    { ...veth, detail: { type: 'bridge', vlanFiltering: true } },
+    { ...veth, detail: { type: 'bridge', vlanFiltering: false } },
+    'replace',
+  ],
+  [
+    'a port in the VLANs wanted',
+    { ...veth, vlans: [{ from: 7 }] },
+    { ...veth, vlans: [{ from: 7, to: 7 }] },
+    'same',
+  ],
+  ['a port in VLANs nobody spoke of', veth, { ...veth, vlans: [{ from: 1, pvid: true }] }, 'same'],
+  ['a port that should be in none', { ...veth, vlans: [] }, { ...veth, vlans: [{ from: 1 }] }, 'replace'],
+  ['a port that should be in one', { ...veth, vlans: [{ from: 7 }] }, veth, 'replace'],
   ['a link of another type', vxlan, { ...vxlan, detail: { type: 'dummy' } }, 'recreate'],
   [
     'a veth whose peer is not seen',

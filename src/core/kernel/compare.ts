@@ -1,6 +1,7 @@
 /** Does what is there satisfy what is wanted, can it be changed in place, or must it be made anew? Absent wishes count for nothing. */
 import { familyOf } from '#base/ip/index.ts';
 import { equalNftObject } from '#core/nft/index.ts';
+import { equalVlans } from './bridge-vlans.ts';
 import { routeMetric } from './key.ts';
 import type { Address, KernelObject, Link, NextHop, Qdisc, Route } from './state.ts';
 
@@ -43,17 +44,27 @@ const LINK_FIELDS = [
   'transmitQueueLength',
   'hairpin',
   'isolated',
+  'vlans',
 ] as const;
 
 /** The fields of a link that differ from what is wanted and can be changed in place. */
 export function changedLinkFields(desired: Link, actual: Link): (typeof LINK_FIELDS)[number][] {
-  return LINK_FIELDS.filter((field) => desired[field] !== undefined && desired[field] !== actual[field]);
+  return LINK_FIELDS.filter((field) => {
+    if (desired[field] === undefined) return false;
+    return field === 'vlans' ? !equalVlans(desired.vlans, actual.vlans) : desired[field] !== actual[field];
+  });
 }
 
 function compareLinks(desired: Link, actual: Link): Comparison {
   const { peer: _wish, ...wanted } = desired.detail as Link['detail'] & { peer?: unknown };
-  if (!coversWishes(wanted, actual.detail)) return 'recreate';
+  if (!coversWishes(wanted, actual.detail))
+    return isBridge(desired) && isBridge(actual) ? 'replace' : 'recreate';
   return changedLinkFields(desired, actual).length === 0 ? 'same' : 'replace';
+}
+
+/** The kernel changes all options of a bridge in place. */
+function isBridge({ detail }: Link): boolean {
+  return detail.type === 'bridge';
 }
 
 function compareQdiscs({ detail, handle }: Qdisc, actual: Qdisc): Comparison {

@@ -31,6 +31,7 @@ export function describeObject(object: KernelObject): string {
 function describeLink(link: Link): string {
   const parts = [`link ${link.name} type ${link.detail.type}`];
   if (link.detail.type === 'vxlan') parts.push(`id ${link.detail.vni} dstport ${link.detail.port}`);
+  if (link.detail.type === 'tun') parts.push(`mode ${link.detail.mode}`);
   if (link.mac !== undefined) parts.push(`address ${link.mac}`);
   if (link.mtuBytes !== undefined) parts.push(`mtu ${link.mtuBytes}`);
   if (link.master) parts.push(`master ${link.master}`);

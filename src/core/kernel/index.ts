@@ -1,3 +1,4 @@
+export { canonicalVlans, equalVlans, LAST_VLAN, type VlanChange, vlanChange } from './bridge-vlans.ts';
 export { changedLinkFields, compareObjects } from './compare.ts';
 export { describeObject, describeOp } from './describe.ts';
 export { DesiredState } from './desired.ts';
@@ -18,6 +19,7 @@ export { type Conflict, linkIn, type Plan, type PlanOptions, plan, stateOf } fro
 export type { ApplyOutcome, Kernel, KernelListener, OpFailure } from './ports.ts';
 export type {
   Address,
+  BridgeVlans,
   FdbEntry,
   KernelObject,
   KernelObjectKind,

@@ -256,15 +256,27 @@ describe('plan', () => {
     );
   });
 
-  it('makes what is stacked on a link again, and puts ports back, where the link is made anew', async () => {
+  it('changes the options of a bridge in place, whatever is on it', async () => {
     const kernel = kernelWithUnderlay();
     const rest = [vxlan(1, 'br0', 1450), port('br0'), macvlan('br0')];
     await kernel.apply(planOn(kernel, [bridge(false), ...rest]).ops);
+    const wish = [bridge(true), ...rest];
+    const { ops } = planOn(kernel, wish);
+    expect(texts({ ops, conflicts: [] })).toEqual(['replace link br0 type bridge up']);
+    expect(await kernel.apply(ops)).toMatchObject({ failures: [] });
+    expect(planOn(kernel, wish)).toEqual({ ops: [], conflicts: [] });
+  });
+
+  it('makes what is stacked on a link again, and puts ports back, where the link is made anew', async () => {
+    const kernel = kernelWithUnderlay();
+    const rest = [vxlan(1, 'br0', 1450), port('br0'), macvlan('br0')];
+    const other: Link = { ...bridge(false), detail: { type: 'vrf', table: 7 } };
+    await kernel.apply(planOn(kernel, [other, ...rest]).ops);
     const { ops } = planOn(kernel, [bridge(true), ...rest], new Set(['link br0']));
     expect(texts({ ops, conflicts: [] })).toEqual([
       'remove link vx0 type vxlan id 1 dstport 8472 mtu 1450 up',
       'remove link mv0 type macvlan up',
-      'remove link br0 type bridge up',
+      'remove link br0 type vrf up',
       'add link br0 type bridge up',
       'replace link port0 type dummy master br0 up',
       'add link vx0 type vxlan id 1 dstport 8472 mtu 1450 up',

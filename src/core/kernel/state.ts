@@ -10,6 +10,8 @@ export type LinkDetail =
   | {
       readonly type: 'bridge';
       readonly vlanFiltering?: boolean;
+      /** The VLAN that new ports are put into, untagged, and the bridge itself; 0 for none. The kernel's own wish is 1. */
+      readonly vlanDefaultPvid?: number;
       readonly stp?: boolean;
       readonly multicastSnooping?: boolean;
     }
@@ -44,7 +46,16 @@ export type LinkDetail =
   | { readonly type: 'dummy' }
   /** Takes packets that a filter redirects to it through its own root qdisc, and gives them back where they were. */
   | { readonly type: 'ifb' }
-  | { readonly type: 'tun'; readonly mode: 'tun' | 'tap' }
+  /** Its packets (tun) or frames (tap) go to and come from a program; once made, it lasts without one. */
+  | {
+      readonly type: 'tun';
+      readonly mode: 'tun' | 'tap';
+      /** Several programs, or threads of one, may have it open at once. */
+      readonly multiQueue?: boolean;
+      /** The numbers of a user and of a group who may open it without being privileged. */
+      readonly owner?: number;
+      readonly group?: number;
+    }
   /** Any link this vocabulary has no words for; it is seen, never made. `linkKind` is IFLA_INFO_KIND or `physical`. */
   | { readonly type: 'other'; readonly linkKind: string };
 
@@ -53,6 +64,18 @@ export interface VethPeer {
   readonly netns?: string;
   readonly mac?: MacAddress;
   readonly mtuBytes?: number;
+}
+
+/** A VLAN, or several that follow each other, that a bridge lets through at a port. */
+export interface BridgeVlans {
+  /** 1 to 4094. */
+  readonly from: number;
+  /** The last one; absent if it is only one. */
+  readonly to?: number;
+  /** What comes in without a tag belongs to it; one VLAN of a port at most. */
+  readonly pvid?: boolean;
+  /** It goes out without a tag. */
+  readonly untagged?: boolean;
 }
 
 export interface Link {
@@ -76,6 +99,8 @@ export interface Link {
   readonly hairpin?: boolean;
   /** Bridge port option: no frames to and from other ports that are isolated too. */
   readonly isolated?: boolean;
+  /** The VLANs of this port in its bridge, or of a bridge itself, and no others. They count where the bridge has `vlanFiltering`. */
+  readonly vlans?: readonly BridgeVlans[];
   /**
    * The path of another namespace. Added, the link is made there, on a parent that is here; replaced, it moves there and takes its
    * name, but neither addresses nor routes. Nothing of it is in this namespace then.

@@ -10,13 +10,22 @@ import {
   u16,
   u32,
 } from '#core/codec/index.ts';
-import { attribute, attributeList, attributes, dependentNest, MAX_ATTRIBUTE_BYTES, nest } from './index.ts';
+import {
+  attribute,
+  attributeList,
+  attributes,
+  dependentNest,
+  MAX_ATTRIBUTE_BYTES,
+  nest,
+  repeatedAttribute,
+} from './index.ts';
 
 const table = attributes({
   size: attribute(1, u32),
   name: attribute(2, text),
   on: attribute(3, flag),
   inner: nest(4, attributes({ byte: attribute(1, u8) })),
+  many: repeatedAttribute(6, u16),
   items: nest(5, attributeList(1, attributes({ short: attribute(7, u16) }))),
 });
 
@@ -31,6 +40,7 @@ const cases: readonly [string, Parameters<typeof encodeAll<unknown>>[1], number[
     { items: [{ short: 1 }, {}] },
     [20, 0, 5, 0x80, 12, 0, 1, 0x80, 6, 0, 7, 0, 1, 0, 0, 0, 4, 0, 1, 0x80],
   ],
+  ['one that comes twice', { many: [7, 8] }, [6, 0, 6, 0, 7, 0, 0, 0, 6, 0, 6, 0, 8, 0, 0, 0]],
   [
     'attributes nobody declared, with their flags',
     { size: 1, unknown: [{ type: 0x4009, bytes: Uint8Array.of(5) }] },

@@ -31,6 +31,8 @@ export interface Attribute<T> {
   readonly nested: boolean;
   /** True if the codec depends on a sibling: such rows are decoded after all others, wherever they came. */
   readonly dependent?: boolean;
+  /** True if it may come several times: its value is the list of what came, and its codec that of one item. */
+  readonly repeated?: boolean;
   /** The codec of the payload, given the attributes read or to be written beside it. */
   codecFor(siblings: Readonly<Record<string, unknown>>): Codec<T>;
   readonly shape: FieldShape;
@@ -51,6 +53,17 @@ export function attribute<T>(type: number, codec: Codec<T>): Attribute<T> {
 /** An attribute whose payload is attributes again: NLA_F_NESTED is set on encoding. */
 export function nest<T>(type: number, codec: Codec<T>): Attribute<T> {
   return { ...attribute(type, codec), nested: true };
+}
+
+/** An attribute that comes as many times as its value, a list that is not empty, has items. */
+export function repeatedAttribute<T>(type: number, codec: Codec<T>): Attribute<readonly T[]> {
+  return {
+    type,
+    nested: false,
+    repeated: true,
+    codecFor: () => codec as unknown as Codec<readonly T[]>,
+    shape: { shape: { of: 'list', item: codec.shape, lengthMin: 1 }, optional: true, type },
+  };
 }
 
 /** A nest whose content depends on a sibling, as IFLA_INFO_DATA does on IFLA_INFO_KIND; others stay bytes. */
@@ -98,7 +111,10 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Attr
         const decode = () => {
           value[found.name] = decodePayload(found.name, found.row.codecFor(value), payload);
         };
-        if (found.row.dependent === true) {
+        if (found.row.repeated === true) {
+          const items = (value[found.name] ??= []) as unknown[];
+          items.push(decodePayload(`${found.name}[${items.length}]`, found.row.codecFor(value), payload));
+        } else if (found.row.dependent === true) {
           deferred ??= [];
           deferred.push(decode);
         } else decode();
@@ -113,9 +129,9 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Attr
       for (const name of presentInOrder(given, places)) {
         const item = given[name];
         const row = rows[places.get(name) as number] as Attribute<unknown>;
-        const at = beginAttribute(writer, row.nested ? row.type | NLA_F_NESTED : row.type);
-        row.codecFor(given).encode(writer, item);
-        endAttribute(writer, at);
+        if (row.repeated === true) {
+          for (const each of item as readonly unknown[]) encodeAttribute(writer, row, given, each);
+        } else encodeAttribute(writer, row, given, item);
       }
       if (value.unknown === undefined) return;
       for (const raw of value.unknown) {
@@ -125,6 +141,17 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Attr
       }
     },
   };
+}
+
+function encodeAttribute(
+  writer: Writer,
+  row: Attribute<unknown>,
+  given: Readonly<Record<string, unknown>>,
+  item: unknown,
+): void {
+  const at = beginAttribute(writer, row.nested ? row.type | NLA_F_NESTED : row.type);
+  row.codecFor(given).encode(writer, item);
+  endAttribute(writer, at);
 }
 
 /** The names in `places` that have a value, in the order of their places. */

@@ -6,7 +6,7 @@ import { controlMessage } from './generic/control.ts';
 import { ethtoolFeatures } from './generic/ethtool.ts';
 import { messageHeader } from './message.ts';
 import { addressMessage } from './route/address.ts';
-import { bridgePortMessage } from './route/bridge-port-message.ts';
+import { bridgeMessage } from './route/bridge-message.ts';
 import { linkMessage } from './route/link.ts';
 import { bridgeDetail } from './route/link-kinds/bridge.ts';
 import { bridgePort } from './route/link-kinds/bridge-port.ts';
@@ -36,6 +36,7 @@ export {
   MAX_ATTRIBUTE_BYTES,
   nest,
   type RawAttribute,
+  repeatedAttribute,
 } from './attribute.ts';
 export { errnoName, errnoText } from './errno.ts';
 export { decodeVerdict, type KernelVerdict } from './errors.ts';
@@ -65,7 +66,7 @@ export {
   linkRequest,
   ROUTE_GROUPS,
 } from './route/dump.ts';
-export { encodeOp } from './route/encode.ts';
+export { encodeOp, linkSteps } from './route/encode.ts';
 export { encodeGroupLink, encodeRemoveGroup } from './route/encode-group.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
 export { lookedUpLink, routeLookup } from './route/lookup.ts';
@@ -81,7 +82,7 @@ export const NETLINK_CODECS: readonly RegisteredCodec[] = [
     route: routeMessage,
     neighbour: neighbourMessage,
     rule: ruleMessage,
-    bridgePort: bridgePortMessage,
+    bridge: bridgeMessage,
   }),
   ...registry('link kind', {
     veth: vethDetail,

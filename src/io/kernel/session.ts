@@ -9,7 +9,7 @@ import {
   type OpFailure,
   type Sysctl,
 } from '#core/kernel/index.ts';
-import { encodeOp, errnoText, type LinkIndex } from '#core/netlink/index.ts';
+import { encodeOp, errnoText, type LinkIndex, linkSteps } from '#core/netlink/index.ts';
 import { encodeNftOps, type NftTransaction } from '#core/netlink/nftables/index.ts';
 import { type Namespace, openNamespace, writeSysctl } from '#io/namespace/index.ts';
 import {
@@ -20,6 +20,7 @@ import {
   nftBatch,
   nftBatchSync,
 } from '#io/netlink/index.ts';
+import { tunDeviceFor } from './tun-device.ts';
 
 /** Above so many messages a transaction runs on the thread pool: about a millisecond of kernel work. */
 const SYNC_MESSAGES = 100;
@@ -68,7 +69,8 @@ export class KernelSession implements Disposable {
       signal?.throwIfAborted();
       if (run.stage === 'nft') for (const op of run.ops) nft.push(op);
       else if (run.stage === 'sysctl') for (const op of run.ops) this.applySysctl(op, failures);
-      else await this.applyRoute(run.ops, run.stage, failures);
+      else if (run.stage === 'link') await this.applyLinks(run.ops, failures);
+      else await this.applyRoute(run.ops, failures);
     }
     if (nft.length > 0) await this.applyNft(nft, failures);
     return failures;
@@ -90,12 +92,39 @@ export class KernelSession implements Disposable {
     }
   }
 
-  private async applyRoute(ops: readonly KernelOp[], stage: Stage, failures: OpFailure[]): Promise<void> {
-    using peers = new PeerNamespaces();
-    const index: LinkIndex = {
+  /** One by one: links may refer to each other by name only once the first has its index. */
+  private async applyLinks(ops: readonly KernelOp[], failures: OpFailure[]): Promise<void> {
+    using namespaces = new NamedNamespaces();
+    const links: LinkIndex = {
       indexOf: (name) => this.context.indexOf(name),
-      netnsFd: (path) => peers.fdOf(path),
+      netnsFd: (path) => namespaces.fdOf(path),
     };
+    for (const op of ops) {
+      for (const failure of await this.applyLink(op, links)) failures.push(failure);
+      this.context.afterSend?.();
+    }
+  }
+
+  private async applyLink(op: KernelOp, links: LinkIndex): Promise<OpFailure[]> {
+    const made = attempt(op, () => tunDeviceFor(this.namespace, op));
+    if (made.failure !== undefined) return [made.failure];
+    using device = made.value;
+    for (const step of linkSteps(op)) {
+      const encoded = attempt(op, () => encodeOp(step, links));
+      if (encoded.failure !== undefined) return [encoded.failure];
+      const messages = encoded.value;
+      // The kernel waits when it takes a link apart.
+      const found =
+        op.verb === 'remove' ? await this.route.transact(messages) : this.route.transactSync(messages);
+      if (found.length > 0) return found.map((failure) => describeFailure(op, failure));
+      this.context.afterSend?.();
+    }
+    device?.keep();
+    return [];
+  }
+
+  private async applyRoute(ops: readonly KernelOp[], failures: OpFailure[]): Promise<void> {
+    const index: LinkIndex = { indexOf: (name) => this.context.indexOf(name), netnsFd: noNamespace };
     let batch = new Batch();
     // While the thread pool sends one batch, the next is encoded and the notifications of the one before are taken in.
     let underway: Promise<void> | undefined;
@@ -109,9 +138,8 @@ export class KernelSession implements Disposable {
           if (op !== undefined) failures.push(describeFailure(op, failure));
         }
       };
-      if (stage === 'route') this.context.beforeSend?.(messages, sources);
-      const isSlow = stage === 'link' && sources.some((op) => op.verb === 'remove');
-      if (isSlow || messages.length > SYNC_MESSAGES) {
+      this.context.beforeSend?.(messages, sources);
+      if (messages.length > SYNC_MESSAGES) {
         underway = this.route.transact(messages).then(note);
         if (isLast) await underway;
       } else if (messages.length > 0) note(this.route.transactSync(messages));
@@ -123,11 +151,9 @@ export class KernelSession implements Disposable {
       } catch (error) {
         failures.push(encodeFailure(op, error));
       }
-      // Links of one batch may refer to each other by name only once the first has its index: one by one.
-      if (stage === 'link') await send(true);
-      else if (batch.messages.length >= CHUNK_MESSAGES) await send(false);
+      if (batch.messages.length >= CHUNK_MESSAGES) await send(false);
     }
-    if (stage !== 'link') await send(true);
+    await send(true);
   }
 
   /** What refers to a set or table that is nowhere cannot be encoded: then nothing of the transaction is done. */
@@ -170,8 +196,8 @@ class Batch {
   }
 }
 
-/** Namespaces of veth peers, open while messages that name them are on their way. */
-class PeerNamespaces implements Disposable {
+/** Namespaces that links or their peers are made in, open while messages that name them are on their way. */
+class NamedNamespaces implements Disposable {
   private readonly open = new Map<string, Namespace>();
 
   fdOf(path: string): number {
@@ -185,6 +211,23 @@ class PeerNamespaces implements Disposable {
 
   [Symbol.dispose](): void {
     for (const namespace of this.open.values()) namespace.close();
+  }
+}
+
+function noNamespace(path: string): never {
+  throw new RangeError(`only a link is made in another namespace, not what would be in ${path}`);
+}
+
+type Attempt<T> =
+  | { readonly value: T; readonly failure?: never }
+  | { readonly value?: never; readonly failure: OpFailure };
+
+/** The value, or why there is none. */
+function attempt<T>(op: KernelOp, work: () => T): Attempt<T> {
+  try {
+    return { value: work() };
+  } catch (error) {
+    return { failure: encodeFailure(op, error) };
   }
 }
 

@@ -58,6 +58,8 @@ export interface NativeAddon {
   close(fd: number): void;
   /** ioctl with a buffer of at least 40 bytes (an ifreq) that is read and written; returns the call's result. Not SIOCETHTOOL. */
   ioctl(fd: number, request: number, buffer: Uint8Array): number;
+  /** ioctl with a number of 32 bits in place of a buffer. TUNSETPERSIST, TUNSETOWNER and TUNSETGROUP only; a TypeError for others. */
+  ioctlNumber(fd: number, request: number, value: number): number;
   /** SIOCETHTOOL on an interface; `command` is the ethtool structure, read and written. Fixed-size commands only. */
   ethtool(fd: number, interfaceName: string, command: Uint8Array): void;
 

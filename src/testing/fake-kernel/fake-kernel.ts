@@ -114,7 +114,7 @@ export class FakeKernel implements Kernel {
 
   private carryOut(op: KernelOp): void {
     if (op.verb === 'add') addObject(this.all, op.object);
-    else if (op.verb === 'replace') replaceObject(this.all, op.object);
+    else if (op.verb === 'replace') replaceObject(this.all, op.object, op.previous);
     else removeObject(this.all, op.object);
   }
 

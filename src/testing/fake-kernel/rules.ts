@@ -2,25 +2,41 @@
 import { familyOf, prefixContains } from '#base/ip/index.ts';
 import { type KernelObject, keyOf, type Link, linksOf, lowerLink, type Route } from '#core/kernel/index.ts';
 import { FakeErrno, type FakeErrnoCode, type FakeState } from './errno.ts';
+import { changeDefaultPvid, withVlans } from './vlans.ts';
 
 /** Throws a FakeErrno if it is there already or lacks what it needs. */
 export function addObject(state: FakeState, object: KernelObject): void {
   const key = keyOf(object);
-  if (state.has(key) && object.kind !== 'sysctl') throw new FakeErrno('EEXIST');
+  const isElsewhere = object.kind === 'link' && object.netns !== undefined;
+  if (state.has(key) && object.kind !== 'sysctl' && !isElsewhere) throw new FakeErrno('EEXIST');
   requireDependencies(state, object);
-  if (object.kind === 'link' && object.netns !== undefined) return;
-  state.set(key, object.kind === 'link' ? storedLink(object) : object);
+  if (isElsewhere) return;
+  state.set(key, object.kind === 'link' ? withVlans(state, storedLink(object)) : object);
   if (object.kind === 'link') addPeer(state, object);
 }
 
 /** Throws a FakeErrno if it is not there or lacks what it needs. */
-export function replaceObject(state: FakeState, object: KernelObject): void {
+export function replaceObject(state: FakeState, object: KernelObject, previous: KernelObject): void {
+  if (object.kind === 'link') return replaceLink(state, object, previous);
   const key = keyOf(object);
-  const before = state.get(key);
-  if (before === undefined) throw new FakeErrno(missingCode(object));
+  if (!state.has(key)) throw new FakeErrno(missingCode(object));
   requireDependencies(state, object);
-  state.set(key, object.kind === 'link' ? storedLink({ ...(before as Link), ...object }) : object);
-  if (object.kind === 'link' && object.up === false) flushRoutes(state, object.name);
+  state.set(key, object);
+}
+
+function replaceLink(state: FakeState, link: Link, previous: KernelObject): void {
+  // It leaves, under the name it has here, with all that is on it.
+  if (link.netns !== undefined) return removeObject(state, previous);
+  const key = keyOf(link);
+  const before = state.get(key) as Link | undefined;
+  if (before === undefined) throw new FakeErrno('ENODEV');
+  requireDependencies(state, link);
+  const { vlans: _kept, ...rest } = before;
+  const detail = { ...before.detail, ...link.detail } as Link['detail'];
+  const after = withVlans(state, storedLink({ ...rest, ...link, detail }), before);
+  state.set(key, after);
+  changeDefaultPvid(state, after, before);
+  if (link.up === false) flushRoutes(state, link.name);
 }
 
 /** Removes an object and what goes with it. Throws a FakeErrno if it is not there. */
@@ -117,12 +133,11 @@ function addPeer(state: FakeState, link: Link): void {
 
 function dropLink(state: FakeState, link: Link): void {
   for (const object of [...state.values()]) {
-    if (object.kind === 'link' && object.master === link.name)
-      state.set(keyOf(object), { ...object, master: '' });
-    const stacked =
-      object.kind === 'link' &&
-      ((object.detail.type === 'macvlan' && object.detail.parent === link.name) ||
-        (object.detail.type === 'vxlan' && object.detail.underlay === link.name));
+    if (object.kind === 'link' && object.master === link.name) {
+      const { vlans: _lost, ...port } = object;
+      state.set(keyOf(object), { ...port, master: '' });
+    }
+    const stacked = object.kind === 'link' && lowerLink(object) === link.name;
     if (stacked && state.delete(keyOf(object))) dropLink(state, object);
   }
   for (const object of state.values()) {

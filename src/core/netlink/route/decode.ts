@@ -173,6 +173,7 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
       return {
         type: 'bridge',
         vlanFiltering: data.vlanFiltering === 1,
+        ...(data.vlanDefaultPvid === undefined ? {} : { vlanDefaultPvid: data.vlanDefaultPvid }),
         // 2 is BR_USER_STP: switched on, and run by a daemon
         stp: (data.stpState ?? 0) !== 0,
         multicastSnooping: data.multicastSnooping === 1,
@@ -202,9 +203,15 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
     case 'vrf':
       return { type: 'vrf', table: dataOf(attributes, kind).table ?? 0 };
     case 'tun': {
-      const { mode } = dataOf(attributes, kind);
+      const { mode, multiQueue, owner, group } = dataOf(attributes, kind);
       if (mode !== 'tun' && mode !== 'tap') break;
-      return { type: 'tun', mode };
+      return {
+        type: 'tun',
+        mode,
+        ...(multiQueue === undefined ? {} : { multiQueue: multiQueue !== 0 }),
+        ...(owner === undefined ? {} : { owner }),
+        ...(group === undefined ? {} : { group }),
+      };
     }
     case undefined:
       break;

@@ -3,15 +3,27 @@ import { OWNERS } from '#core/kernel/index.ts';
 import { encodeMessage } from '../message.ts';
 import { qdiscDump } from '../traffic/encode.ts';
 import { addressMessage, RTM_ADDRESS } from './address.ts';
+import { vlanDump } from './bridge-vlans.ts';
 import { linkMessage, RTEXT_FILTER_SKIP_STATS, RTM_LINK } from './link.ts';
 import { neighbourMessage, RTM_NEIGHBOUR } from './neighbour.ts';
 import { RTM_ROUTE, routeMessage } from './route.ts';
 import { RTM_RULE, ruleMessage } from './rule.ts';
 import { AF } from './scope.ts';
 
-export type DumpKind = 'link' | 'address' | 'route' | 'neighbour' | 'fdb' | 'rule' | 'qdisc' | 'filter';
+/** Kinds of objects, and `vlan` for the VLANs of bridges and their ports. */
+export type DumpKind =
+  | 'link'
+  | 'vlan'
+  | 'address'
+  | 'route'
+  | 'neighbour'
+  | 'fdb'
+  | 'rule'
+  | 'qdisc'
+  | 'filter';
 export const DUMP_KINDS: readonly DumpKind[] = [
   'link',
+  'vlan',
   'address',
   'route',
   'neighbour',
@@ -43,6 +55,8 @@ function requestsOf(kind: DumpKind): Uint8Array[] {
   switch (kind) {
     case 'link':
       return [encodeLinkRequest({})];
+    case 'vlan':
+      return [vlanDump()];
     case 'address':
       return [encodeMessage(addressMessage, { type: RTM_ADDRESS.GET, flags: 0, payload: EMPTY_ADDRESS })];
     case 'route':

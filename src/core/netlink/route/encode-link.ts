@@ -5,6 +5,7 @@
 import { familyOf } from '#base/ip/index.ts';
 import { changedLinkFields, type Link, type LinkDetail, type VethPeer } from '#core/kernel/index.ts';
 import { encodeMessage, NLM_F } from '../message.ts';
+import { encodeVlans } from './bridge-vlans.ts';
 import { type LinkMessage, linkMessage, RTM_LINK } from './link.ts';
 import { IFF } from './link-header.ts';
 import { type LinkIndex, requireIndex } from './link-index.ts';
@@ -37,29 +38,21 @@ function linkOp(draft: Draft): Uint8Array {
   });
 }
 
-/** Makes a link; what cannot be said at creation follows in messages of its own. Throws MissingLinkError. */
+/**
+ * Makes a link; what cannot be said at creation follows in messages of its own. A TUN or TAP device is there already, made by ioctl a
+ * moment ago, and gets its settings. Throws MissingLinkError.
+ */
 export function encodeAddLink(link: Link, links: LinkIndex): Uint8Array[] {
   const { name } = link;
-  const { kind, lower } = creationOf(link, links);
-  const create = linkOp({
-    type: RTM_LINK.NEW,
-    messageFlags: NLM_F.CREATE | NLM_F.EXCL,
-    attributes: {
-      name,
-      kind,
-      ...(link.mac === undefined ? {} : { address: link.mac }),
-      ...(link.mtuBytes === undefined ? {} : { mtu: link.mtuBytes }),
-      ...(lower === undefined ? {} : { link: lower }),
-      ...(link.master ? { master: requireIndex(links, link.master) } : {}),
-      ...(link.transmitQueueLength === undefined ? {} : { transmitQueueLength: link.transmitQueueLength }),
-      ...(link.netns === undefined ? {} : { netnsFd: links.netnsFd(link.netns) }),
-    },
-  });
+  const isMade = link.detail.type === 'tun' && link.netns === undefined;
+  const messages = isMade ? [] : [creation(link, links)];
   // Made in another namespace, it is out of reach from here.
-  if (link.netns !== undefined) return [create];
-  const messages = [create];
+  if (link.netns !== undefined) return messages;
   // Alone, so that nothing can keep the owner's mark from the link: one without it would be nobody's.
   if (link.alias) messages.push(linkOp({ type: RTM_LINK.SET, attributes: { name, alias: link.alias } }));
+  const later = isMade ? settings(link, links) : {};
+  if (Object.keys(later).length > 0)
+    messages.push(linkOp({ type: RTM_LINK.SET, attributes: { name, ...later } }));
   if (link.addressGeneration !== undefined) {
     messages.push(setAddressGeneration({ name }, 0, link.addressGeneration));
   }
@@ -70,8 +63,34 @@ export function encodeAddLink(link: Link, links: LinkIndex): Uint8Array[] {
     (link.promiscuous === true ? IFF.PROMISC : 0) |
     (link.allMulticast === true ? IFF.ALLMULTI : 0);
   if (flags !== 0) messages.push(linkOp({ type: RTM_LINK.SET, flags, change: flags, attributes: { name } }));
-  else if (messages.length > 1) messages.push(announcement({ name }, 0));
+  // The owner of a TUN device, too, is set in silence.
+  else if (messages.length > 1 || isMade) messages.push(announcement({ name }, 0));
   return messages;
+}
+
+function creation(link: Link, links: LinkIndex): Uint8Array {
+  const { kind, lower } = creationOf(link, links);
+  return linkOp({
+    type: RTM_LINK.NEW,
+    messageFlags: NLM_F.CREATE | NLM_F.EXCL,
+    attributes: {
+      name: link.name,
+      kind,
+      ...settings(link, links),
+      ...(lower === undefined ? {} : { link: lower }),
+      ...(link.netns === undefined ? {} : { netnsFd: links.netnsFd(link.netns) }),
+    },
+  });
+}
+
+/** What can be said at creation and later alike. */
+function settings(link: Link, links: LinkIndex): LinkAttributes {
+  return {
+    ...(link.mac === undefined ? {} : { address: link.mac }),
+    ...(link.mtuBytes === undefined ? {} : { mtu: link.mtuBytes }),
+    ...(link.master ? { master: requireIndex(links, link.master) } : {}),
+    ...(link.transmitQueueLength === undefined ? {} : { transmitQueueLength: link.transmitQueueLength }),
+  };
 }
 
 /** Deletes a link by its index. Throws MissingLinkError. */
@@ -101,6 +120,10 @@ export function encodeReplaceLink(link: Link, previous: Link, links: LinkIndex):
   const hasWishes = port.hairpin === 1 || port.isolated === 1;
   if (link.master !== '' && (isPortChanged || (changed.has('master') && hasWishes)))
     messages.push(setPort({}, index, port));
+  // A port that got a new master has its default VLAN, whatever it had before.
+  const isJoining = changed.has('master');
+  if (link.vlans !== undefined && (changed.has('vlans') || isJoining))
+    messages.push(...encodeVlans(link, isJoining ? undefined : previous.vlans, index));
   if (changed.has('promiscuous')) setFlags(IFF.PROMISC, link.promiscuous === true ? IFF.PROMISC : 0);
   if (changed.has('allMulticast')) setFlags(IFF.ALLMULTI, link.allMulticast === true ? IFF.ALLMULTI : 0);
   if (changed.has('up') && link.up === true) setFlags(IFF.UP, IFF.UP);
@@ -213,7 +236,7 @@ function creationOf(link: Link, links: LinkIndex): { kind: LinkKind; lower?: num
     case 'ifb':
       return { kind: { kind: 'ifb' } };
     case 'tun':
-      throw new RangeError(`link ${link.name}: a ${detail.mode} link is made by ioctl, not by rtnetlink`);
+      throw new RangeError(`link ${link.name}: a ${detail.mode} link is made by ioctl, where it is to be`);
     case 'other':
       throw new RangeError(`link ${link.name}: links of kind ${detail.linkKind} are seen, never made`);
   }
@@ -231,6 +254,7 @@ function newBridge({ vlanFiltering, ...detail }: LinkDetail & { type: 'bridge' }
 function bridgeOptions(detail: LinkDetail & { type: 'bridge' }) {
   return {
     ...(detail.vlanFiltering === undefined ? {} : { vlanFiltering: detail.vlanFiltering ? 1 : 0 }),
+    ...(detail.vlanDefaultPvid === undefined ? {} : { vlanDefaultPvid: detail.vlanDefaultPvid }),
     ...(detail.stp === undefined ? {} : { stpState: detail.stp ? 1 : 0 }),
     ...(detail.multicastSnooping === undefined
       ? {}

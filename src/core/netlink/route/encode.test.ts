@@ -6,10 +6,12 @@ import {
   isMissingLink,
   type LinkIndex,
   linkRequest,
+  linkSteps,
   messageType,
   NLM_F,
 } from '../index.ts';
 import { addressMessage } from './address.ts';
+import { bridgeMessage } from './bridge-message.ts';
 import { linkMessage } from './link.ts';
 import { neighbourMessage } from './neighbour.ts';
 import { routeMessage } from './route.ts';
@@ -251,15 +253,35 @@ describe('links', () => {
     expect(() => encodeOp({ verb: 'replace', object: vxlan(1), previous: vxlan(2) }, links)).toThrow(
       'remove it and add it anew',
     );
-    expect(() => add({ kind: 'link', name: 't', detail: { type: 'tun', mode: 'tun' } })).toThrow(
-      'made by ioctl',
-    );
+    const tun: Link = { kind: 'link', name: 't', detail: { type: 'tun', mode: 'tun' } };
+    expect(() => add({ ...tun, netns: '/run/netns/pod' })).toThrow('made by ioctl');
     expect(() => add({ kind: 'link', name: 'o', detail: { type: 'other', linkKind: 'ifb' } })).toThrow(
       'never made',
     );
     expect(() => add({ kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' })).toThrow(
       'not made by rtnetlink',
     );
+  });
+
+  test('a tap that an ioctl has made is marked first, then set up, raised or at least announced', () => {
+    const tap: Link = {
+      kind: 'link',
+      name: 'tap0',
+      detail: { type: 'tun', mode: 'tap' },
+      alias: 'a',
+      mac: '0a:00:00:00:00:01',
+      mtuBytes: 1400,
+      master: 'cni0',
+    };
+    const set = { ...quiet, type: 19, name: 'tap0' };
+    const settings = [
+      { ...set, alias: 'a' },
+      { ...set, address: '0a:00:00:00:00:01', mtu: 1400, master: 3 },
+    ];
+    const announcement = { ...set, broadcast: 'ff:ff:ff:ff:ff:ff' };
+    expect(sent(add(tap))).toEqual([...settings, announcement]);
+    expect(sent(add({ ...tap, up: true }))).toEqual([...settings, { ...set, up: 1, change: 1 }]);
+    expect(sent(add({ kind: 'link', name: 'tap0', detail: tap.detail }))).toEqual([announcement]);
   });
 
   test('a veth peer may not carry flags: none of its are set', () => {
@@ -402,4 +424,75 @@ test.each<[string, KernelObject]>([
   }
   expect(error).toSatisfy(isMissingLink);
   expect(error).toMatchObject({ link: 'gone', code: 'ENODEV' });
+});
+
+describe('VLANs of a bridge and its ports', () => {
+  const port: Link = { kind: 'link', name: 'eth0', detail: { type: 'veth' }, master: 'cni0' };
+  const told = (messages: Uint8Array[]) =>
+    messages.map((bytes) => {
+      const { type, payload } = decodeMessage(bridgeMessage, bytes);
+      const { flags, vlans = [] } = payload.attributes.bridge ?? {};
+      return [type, payload.index, flags, ...vlans.map(({ id, flags: each }) => `${id}/${each}`)];
+    });
+  const change = (object: Link, previous: Link) =>
+    told(encodeOp({ verb: 'replace', object, previous }, links));
+
+  test('are added before others are removed, ranges as their ends', () => {
+    const previous: Link = { ...port, vlans: [{ from: 1, pvid: true, untagged: true }, { from: 9 }] };
+    const wanted: Link = {
+      ...port,
+      vlans: [{ from: 100, pvid: true, untagged: true }, { from: 200, to: 300 }, { from: 9 }],
+    };
+    expect(change(wanted, previous)).toEqual([
+      [19, 2, 1, '100/6', '200/8', '300/16'],
+      [17, 2, 1, '1/0'],
+    ]);
+    expect(change(previous, previous)).toEqual([]);
+    expect(change({ ...port, vlans: [] }, previous)).toEqual([[17, 2, 1, '1/0', '9/0']]);
+    expect(change({ ...port, vlans: [{ from: 1 }, { from: 9 }] }, previous)).toEqual([[19, 2, 1, '1/0']]);
+  });
+
+  test('of a bridge are its own', () => {
+    const bridge: Link = { kind: 'link', name: 'cni0', detail: { type: 'bridge' } };
+    expect(change({ ...bridge, vlans: [{ from: 5 }] }, { ...bridge, vlans: [] })).toEqual([
+      [19, 3, 2, '5/0'],
+    ]);
+  });
+
+  test('are all set anew on a port that changes its master, and after a port was made, before it is raised', () => {
+    const vlans = [{ from: 7, pvid: true, untagged: true }];
+    const moved = encodeOp(
+      { verb: 'replace', object: { ...port, vlans }, previous: { ...port, master: '', vlans } },
+      links,
+    );
+    const all = [
+      [19, 2, 1, '7/6'],
+      [17, 2, 1, '1/8', '6/16', '8/8', '4094/16'],
+    ];
+    expect(told(moved.slice(-2))).toEqual(all);
+    const made = { ...port, up: true, vlans };
+    const [first, second, ...more] = linkSteps({ verb: 'add', object: made });
+    expect(more).toEqual([]);
+    expect(first).toEqual({ verb: 'add', object: { ...port, up: false } });
+    const [add, remove, raise] = encodeOp(second as KernelOp, links);
+    expect(told([add as Uint8Array, remove as Uint8Array])).toEqual(all);
+    expect(decodeMessage(linkMessage, raise as Uint8Array).payload).toMatchObject({ flags: 1, change: 1 });
+    expect(linkSteps({ verb: 'add', object: port })).toEqual([{ verb: 'add', object: port }]);
+  });
+
+  test.each([
+    ['0', [{ from: 0 }, { from: 5 }], 'no VLANs 0 to 0, only 1 to 4094'],
+    ['4095', [{ from: 4000, to: 4095 }], 'no VLANs 4000 to 4095'],
+    ['a range of PVIDs', [{ from: 1, to: 2, pvid: true }], 'one VLAN can be the PVID'],
+    [
+      'two PVIDs',
+      [
+        { from: 1, pvid: true },
+        { from: 2, pvid: true },
+      ],
+      'one VLAN can be the PVID',
+    ],
+  ])('%s is refused', (_name, vlans, message) => {
+    expect(() => change({ ...port, vlans }, port)).toThrow(message);
+  });
 });

@@ -52,6 +52,21 @@ export function encodeOp(op: KernelOp, links: LinkIndex): Uint8Array[] {
   }
 }
 
+/**
+ * A link's operation as the steps to encode and send one after the other. The VLANs of a new link are set by its number, which it gets
+ * when it is made; until they are, it stays down.
+ */
+export function linkSteps(op: KernelOp): readonly KernelOp[] {
+  if (op.verb !== 'add' || op.object.kind !== 'link') return [op];
+  const { vlans, ...link } = op.object;
+  if (vlans === undefined || link.netns !== undefined) return [op];
+  const made = { ...link, up: false };
+  return [
+    { verb: 'add', object: made },
+    { verb: 'replace', object: op.object, previous: made },
+  ];
+}
+
 function sameKind<T extends KernelObject>(object: T, previous: KernelObject): T {
   if (previous.kind !== object.kind)
     throw new RangeError(`a ${previous.kind} cannot become a ${object.kind}`);

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { type FdbEntry, type KernelObject, keyOf, type Link, type Route } from '#core/kernel/index.ts';
 import { decodeMessage, dumpRequests, encodeMessage, encodeOp, NLM_F, RouteMirror } from '../index.ts';
 import { type AddressMessage, addressMessage, RTM_ADDRESS } from './address.ts';
-import { bridgePortMessage } from './bridge-port-message.ts';
+import { BRIDGE_FLAGS, BRIDGE_VLAN_INFO, bridgeMessage } from './bridge-message.ts';
 import { type LinkMessage, linkMessage, RTM_LINK } from './link.ts';
 import { RTM_NEIGHBOUR } from './neighbour.ts';
 import { type RouteMessage, RTM_ROUTE, routeMessage } from './route.ts';
@@ -202,24 +202,77 @@ describe('links', () => {
     expect(mirror.indexOf('eth0')).toBe(50);
   });
 
-  test('hear from their bridge, and leaving it is not leaving', () => {
-    mirror.apply(link('veth1', { master: 3, kind: { slaveKind: 'bridge', slaveData: { hairpin: 0 } } }));
-    const port = encodeMessage(bridgePortMessage, {
+  const inBridge = { master: 3, kind: { slaveKind: 'bridge', slaveData: { hairpin: 0 } } } as const;
+  /** What a bridge tells of a link. */
+  const bridged = (
+    name: string,
+    attributes: Parameters<typeof bridgeMessage.encode>[1]['attributes'],
+  ): Uint8Array =>
+    encodeMessage(bridgeMessage, {
       type: RTM_LINK.NEW,
       flags: 0,
-      payload: {
-        family: 7,
-        deviceType: 1,
-        index: 5,
-        flags: 1,
-        change: 0,
-        attributes: { port: { hairpin: 1 } },
-      },
+      payload: { family: 7, deviceType: 1, index: indexes[name] ?? 0, flags: 1, change: 0, attributes },
     });
+  const native = { id: 1, flags: BRIDGE_VLAN_INFO.PVID | BRIDGE_VLAN_INFO.UNTAGGED };
+
+  test('hear from their bridge, and leaving it is not leaving', () => {
+    mirror.apply(link('veth1', inBridge));
+    const port = bridged('veth1', { port: { hairpin: 1 } });
     mirror.apply(port);
     expect(mirror.state.get('link veth1')).toMatchObject({ hairpin: true });
     mirror.apply(deleted(port, RTM_LINK.DEL));
     expect(mirror.state.has('link veth1')).toBe(true);
+  });
+
+  test('keep their VLANs from message to message and name to name, and lose them with their bridge', () => {
+    const vlans = () => (mirror.state.get('link veth1') as Link).vlans;
+    mirror.apply(link('veth1', inBridge));
+    expect(vlans()).toBeUndefined();
+    const ranges = [
+      native,
+      { id: 20, flags: BRIDGE_VLAN_INFO.RANGE_BEGIN },
+      { id: 29, flags: BRIDGE_VLAN_INFO.RANGE_END },
+    ];
+    mirror.apply(bridged('veth1', { port: { hairpin: 0 }, bridge: { vlans: ranges } }));
+    const seen = [
+      { from: 1, pvid: true, untagged: true },
+      { from: 20, to: 29 },
+    ];
+    expect(vlans()).toEqual(seen);
+    mirror.apply(link('veth1', { ...inBridge, mtu: 1400 }));
+    expect(vlans()).toEqual(seen);
+    mirror.apply(link('other', { ...inBridge, index: indexes['veth1'] as number }));
+    mirror.apply(link('veth1', inBridge));
+    expect(vlans()).toEqual(seen);
+    mirror.apply(bridged('veth1', { port: { hairpin: 0 } }));
+    expect(vlans()).toBeUndefined();
+    mirror.apply(bridged('veth1', { bridge: { vlans: [native] } }));
+    mirror.apply(link('veth1'));
+    expect(vlans()).toBeUndefined();
+  });
+
+  test('a bridge has VLANs of its own, and its new default is the reason to ask for those of all ports', () => {
+    const bridge = (vlanDefaultPvid: number) =>
+      link('cni0', { kind: { kind: 'bridge', data: { vlanDefaultPvid } } });
+    mirror.apply(bridge(1));
+    mirror.apply(bridged('cni0', { master: 3, bridge: { vlans: [native] } }));
+    expect(mirror.state.get('link cni0')).toMatchObject({
+      detail: { vlanDefaultPvid: 1 },
+      vlans: [{ from: 1, pvid: true, untagged: true }],
+    });
+    mirror.takeNeedsDump();
+    mirror.apply(bridge(1));
+    expect(mirror.takeNeedsDump()).toBeUndefined();
+    mirror.apply(bridge(7));
+    expect(mirror.takeNeedsDump()).toEqual(['vlan']);
+  });
+
+  test('a card that switches by itself, and links without a bridge, have no VLANs here', () => {
+    mirror.apply(link('veth1', inBridge));
+    mirror.apply(bridged('veth1', { bridge: { flags: BRIDGE_FLAGS.SELF, vlans: [native] } }));
+    expect(mirror.state.get('link veth1')).not.toHaveProperty('vlans');
+    mirror.apply(bridged('eth0', { bridge: { vlans: [native] } }));
+    expect(mirror.state.get('link eth0')).not.toHaveProperty('vlans');
   });
 
   test('with odd names break nothing', () => {
@@ -449,5 +502,5 @@ test('dumps ask for routes by owner, and for nothing that strict checking refuse
     attributes: {},
   };
   for (const route of routes) expect(route).toMatchObject(nothing);
-  expect(dumpRequests().length).toBe(14);
+  expect(dumpRequests().length).toBe(15);
 });

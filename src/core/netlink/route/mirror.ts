@@ -15,7 +15,8 @@ import {
 import { decodeMessage, HEADER_BYTES, messageFlags, messageType, NLM_F } from '../message.ts';
 import { applyTraffic, filterRequests, isTrafficMessage } from '../traffic/mirror.ts';
 import { addressMessage, RTM_ADDRESS } from './address.ts';
-import { bridgePortMessage } from './bridge-port-message.ts';
+import { BRIDGE_FLAGS, bridgeMessage } from './bridge-message.ts';
+import { vlansOf } from './bridge-vlans.ts';
 import {
   addressOf,
   fdbOf,
@@ -31,9 +32,10 @@ import { DUMP_KINDS, type DumpKind } from './dump.ts';
 import { EchoQueue, linkOfEchoed } from './echo.ts';
 import { linkMessage, RTM_LINK } from './link.ts';
 import { type LinkRecord, LinkTable } from './link-table.ts';
+import { carriesIpv6, defaultPvidOf, isIp, isPermanent } from './mirror-facts.ts';
 import { withHops, withLink, withoutLink } from './mirror-objects.ts';
 import { MirrorStore } from './mirror-store.ts';
-import { NEIGHBOUR_STATES, NTF, neighbourMessage, RTM_NEIGHBOUR } from './neighbour.ts';
+import { NTF, neighbourMessage, RTM_NEIGHBOUR } from './neighbour.ts';
 import { RTM_F_CLONED, RTM_ROUTE, routeMessage } from './route.ts';
 import { FIB_RULE, RTM_RULE, ruleMessage } from './rule.ts';
 import { AF } from './scope.ts';
@@ -56,6 +58,7 @@ const PROTOCOL_AT = HEADER_BYTES + 5;
  * - Link removed: besides, IPv4 multipath routes over it vanish wholly and unannounced, IPv6 ones lose that next hop, announced.
  * - MTU under 1280: all that is IPv6 on the link vanishes, after the link was announced; routes perhaps unannounced, as above.
  * - Link removed that filters redirect to: they stay, with no link to redirect to, unannounced.
+ * - Default VLAN of a bridge changed: its ports have the new one, unannounced, but for a group of its own (RTNLGRP_BRVLAN).
  * - Alias and address generation changed while a link is down: unannounced (encode-link.ts provokes an announcement).
  * Not followed: a permanent neighbour that changes its protocol number and nothing else (encode-neighbour.ts sees to our own);
  *   disable_ipv6 with skip_notify_on_dev_down set, and what others do to the alias of a link that is down.
@@ -163,7 +166,7 @@ export class RouteMirror {
 
   private applyLink(message: Uint8Array, isNew: boolean): void {
     const family = message[FAMILY_AT];
-    if (family === AF.BRIDGE && isNew) return this.applyBridgePort(message);
+    if (family === AF.BRIDGE && isNew) return this.applyBridge(message);
     // A DELLINK of family AF_BRIDGE tells that a port left its bridge; other families tell of their own settings.
     if (family !== AF.UNSPEC) return;
     const { payload } = decodeMessage(linkMessage, message);
@@ -180,31 +183,42 @@ export class RouteMirror {
     const holder = this.links.named(name);
     if (holder !== undefined && holder !== record) this.removeLink(holder);
     const references = referencesOf(payload);
+    const former = record === undefined ? undefined : this.linkObject(record.name);
+    // No link message tells of VLANs; a port that leaves its bridge loses them.
+    const vlans = references.master === record?.references.master ? former?.vlans : undefined;
     const isKnown = record?.name === name;
-    const before = isKnown ? this.linkObject(name) : undefined;
+    const before = isKnown ? former : undefined;
     if (record === undefined) record = this.links.add(index, name, references);
     else if (!isKnown) this.renameLink(record, name);
     record.references = references;
-    const link = linkOf(payload, (other) => this.links.nameOf(other));
+    const seen = linkOf(payload, (other) => this.links.nameOf(other));
+    const link = vlans === undefined ? seen : { ...seen, vlans };
     this.store.put(link);
     if (!isKnown) this.refreshReferences(index);
     if (before?.up === true && link.up === false)
       this.dropRoutesOver(record, (route) => route.scope !== 'host');
     if (before !== undefined && carriesIpv6(before) !== carriesIpv6(link))
       this.markStale('link', 'address', 'route');
+    if (before !== undefined && defaultPvidOf(before) !== defaultPvidOf(link)) this.markStale('vlan');
     this.replay(index);
   }
 
-  private applyBridgePort(message: Uint8Array): void {
-    const { payload } = decodeMessage(bridgePortMessage, message);
+  /** What a bridge tells of a port, or of itself. */
+  private applyBridge(message: Uint8Array): void {
+    const { payload } = decodeMessage(bridgeMessage, message);
+    const { port, bridge } = payload.attributes;
+    // A network card that switches frames by itself speaks in this family too.
+    if (((bridge?.flags ?? 0) & BRIDGE_FLAGS.SELF) !== 0) return;
     const name = this.links.nameOf(payload.index);
     const link = name === undefined ? undefined : this.linkObject(name);
-    const { hairpin, isolated } = payload.attributes.port ?? {};
-    if (link === undefined || hairpin === undefined || !link.master) return;
+    if (link === undefined || (link.detail.type !== 'bridge' && !link.master)) return;
+    const { vlans: _before, ...rest } = link;
+    const vlans = vlansOf(bridge?.vlans);
     this.store.place(keyOf(link), {
-      ...link,
-      hairpin: hairpin !== 0,
-      ...(isolated === undefined ? {} : { isolated: isolated !== 0 }),
+      ...rest,
+      ...(port?.hairpin === undefined ? {} : { hairpin: port.hairpin !== 0 }),
+      ...(port?.isolated === undefined ? {} : { isolated: port.isolated !== 0 }),
+      ...(vlans === undefined ? {} : { vlans }),
     });
   }
 
@@ -375,17 +389,4 @@ export class RouteMirror {
     this.waiting.delete(index);
     for (const message of queue) this.apply(message);
   }
-}
-
-/** RFC 8200 section 5: a link of less than 1280 bytes carries no IPv6. */
-function carriesIpv6(link: Link): boolean {
-  return link.mtuBytes === undefined || link.mtuBytes >= 1280;
-}
-
-function isIp(family: number | undefined): boolean {
-  return family === AF.INET || family === AF.INET6;
-}
-
-function isPermanent(state: string | number): boolean {
-  return state === 'permanent' || (typeof state === 'number' && (state & NEIGHBOUR_STATES.permanent) !== 0);
 }

@@ -1,4 +1,4 @@
-/** IFLA_INFO_DATA of kind tun (linux/if_link.h, IFLA_TUN_*). Read only: such links are made by ioctl (TUNSETIFF). */
+/** IFLA_INFO_DATA of kind tun (linux/if_link.h, IFLA_TUN_*). Read only: such links are made by ioctl (io/kernel/tun-device.ts). */
 import { named, u8, u32 } from '#core/codec/index.ts';
 import { attribute, attributes } from '../../attribute.ts';
 

@@ -4,7 +4,7 @@
  */
 import { networkOf } from '#base/ip/index.ts';
 import type { KernelState, Link } from '#core/kernel/index.ts';
-import { keyOf, linkIn } from '#core/kernel/index.ts';
+import { CNI, keyOf, linkIn } from '#core/kernel/index.ts';
 import { CNI_ERROR, CniError } from '../spec/error.ts';
 import type { NetworkConfig } from '../spec/network-config.ts';
 import type { CniInterface, CniResult, CniRoute } from '../spec/result.ts';
@@ -24,7 +24,9 @@ export function checkAttachment(
   const problems: string[] = [...recorded];
   for (const link of prevResult.interfaces) {
     const inPod = link.sandbox === environment.netns;
-    if (inPod || !link.sandbox) problems.push(...interfaceProblems(link, inPod ? facts.pod : facts.host));
+    const mayBeDown = inPod && network.json['disableContainerInterface'] === true;
+    if (inPod || !link.sandbox)
+      problems.push(...interfaceProblems(link, inPod ? facts.pod : facts.host, mayBeDown));
   }
   if (!prevResult.interfaces.some((link) => link.sandbox === environment.netns)) {
     problems.push(`prevResult has no interface in ${environment.netns}`);
@@ -54,15 +56,21 @@ export function linksToCollect({ name, validAttachments }: NetworkConfig, host: 
   return validAttachments ? staleLinksOf(name, validAttachments, host) : [];
 }
 
-function interfaceProblems({ name, mac, sandbox }: CniInterface, state: KernelState): string[] {
+function interfaceProblems(
+  { name, mac, sandbox }: CniInterface,
+  state: KernelState,
+  mayBeDown: boolean,
+): string[] {
   const place = sandbox ? `in ${sandbox}` : 'on the host';
   const link = linkIn(state, name);
   if (link === undefined) return [`interface ${name} is missing ${place}`];
   const problems: string[] = [];
-  if (mac !== undefined && link.mac !== undefined && link.mac !== mac) {
+  // Somebody else's bridge may take the address of whichever port comes or goes.
+  const keepsMac = link.detail.type !== 'bridge' || link.alias === CNI.alias;
+  if (keepsMac && mac !== undefined && link.mac !== undefined && link.mac !== mac) {
     problems.push(`interface ${name} ${place} has MAC ${link.mac}, not ${mac}`);
   }
-  if (link.up === false) problems.push(`interface ${name} ${place} is down`);
+  if (link.up === false && !mayBeDown) problems.push(`interface ${name} ${place} is down`);
   return problems;
 }
 

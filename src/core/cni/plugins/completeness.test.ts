@@ -144,6 +144,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   'host-device': { config: { device: 'under0', ipam: dualStack }, ...IN_POD_ALONE },
   ipvlan: { config: { mode: 'l3', ipam: dualStack }, ...IN_POD_ALONE },
   macvlan: { config: { master: 'under0', ipam: dualStack }, ...IN_POD_ALONE },
+  tap: { config: { multiQueue: true, ipam: dualStack }, ...IN_POD_ALONE },
   vlan: { config: { master: 'under0', vlanId: 7, ipam: dualStack }, ...IN_POD_ALONE },
   firewall: { config: { ingressPolicy: 'same-bridge' }, ...PASSED_ON, needs: [] },
   portmap: {

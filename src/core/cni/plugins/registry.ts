@@ -13,6 +13,7 @@ import { portmapPlugin } from './portmap/index.ts';
 import { ptpPlugin } from './ptp/index.ts';
 import { sbrPlugin } from './sbr/index.ts';
 import { ipvlanPlugin, macvlanPlugin, vlanPlugin } from './stacked/index.ts';
+import { tapPlugin } from './tap/index.ts';
 import { tuningPlugin } from './tuning/index.ts';
 import { vrfPlugin } from './vrf/index.ts';
 
@@ -30,6 +31,7 @@ export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
     portmapPlugin,
     ptpPlugin,
     sbrPlugin,
+    tapPlugin,
     tuningPlugin,
     vlanPlugin,
     vrfPlugin,

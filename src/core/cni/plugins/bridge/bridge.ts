@@ -24,6 +24,7 @@ import { masquerade, NO_NAT } from '../nat/index.ts';
 import { podInterfaceObjects } from '../pod-interface.ts';
 import { type BridgeConfig, parseBridgeConfig } from './config.ts';
 import { conflictingAddresses, defaultGateway, gatewayAddresses } from './gateway.ts';
+import { guardMac } from './spoof-guard.ts';
 
 export const bridgePlugin: InterfacePlugin = {
   type: 'bridge',
@@ -77,6 +78,7 @@ function planAdd(
   const wanted = config.isGateway ? gatewayAddresses(config.bridge, ips) : [];
   const dns = call.network.dns ?? ipam?.dns;
   const nat = config.ipMasq ? masquerade(ips) : NO_NAT;
+  const spoofGuard = config.macspoofchk ? guardMac(names.hostName, names.podMac) : NO_NAT;
   const result: CniResult = {
     interfaces: [
       { name: config.bridge, mac: names.bridgeMac },
@@ -95,8 +97,9 @@ function planAdd(
       ...bridgeSysctls(config, ips, call.facts.ipv6),
       ...wanted,
       ...nat.shared,
+      ...spoofGuard.shared,
     ],
-    hostObjects: [hostLink(call, config, names), ...portSysctls(call, names), ...nat.own],
+    hostObjects: [hostLink(call, config, names), ...portSysctls(call, names), ...nat.own, ...spoofGuard.own],
     podObjects: podObjects(call, config, names, ips, routes),
     warnings: [],
   };
@@ -129,7 +132,7 @@ function bridgeLink(config: BridgeConfig, existing: Link | undefined, names: Nam
   const link: Link = {
     kind: 'link',
     name: config.bridge,
-    detail: { type: 'bridge' },
+    detail: { type: 'bridge', ...(config.vlans !== undefined && { vlanFiltering: true }) },
     up: true,
     ...(config.promiscMode && { promiscuous: true }),
   };
@@ -171,6 +174,8 @@ function hostLink(call: PluginCall, config: BridgeConfig, names: Names): Link {
     ...mtu,
     master: config.bridge,
     ...(config.hairpinMode && { hairpin: true }),
+    ...(config.portIsolation && { isolated: true }),
+    ...(config.vlans !== undefined && { vlans: config.vlans }),
     alias: attachmentAlias(attachmentOf(call)),
     ...(call.facts.ipv6 && { addressGeneration: 'none' }),
   };
@@ -195,7 +200,7 @@ function podObjects(
     kind: 'link',
     name: call.environment.ifName,
     detail: { type: 'veth' },
-    up: true,
+    up: !config.disableContainerInterface,
     mac: names.podMac,
     ...(config.mtu > 0 && { mtuBytes: config.mtu }),
     alias: attachmentAlias(attachmentOf(call)),

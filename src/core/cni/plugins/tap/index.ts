@@ -1,0 +1,1 @@
+export { tapPlugin } from './tap.ts';

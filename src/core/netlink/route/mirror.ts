@@ -170,14 +170,15 @@ export class RouteMirror {
     if (holder !== undefined && holder !== record) this.removeLink(holder);
     const references = referencesOf(payload);
     const former = record === undefined ? undefined : this.linkObject(record.name);
-    // No link message tells of VLANs; a port that leaves its bridge loses them.
-    const vlans = references.master === record?.references.master ? former?.vlans : undefined;
+    const isSamePlace = references.master === record?.references.master;
     const isKnown = record?.name === name;
     const before = isKnown ? former : undefined;
     if (record === undefined) record = this.links.add(index, name, references);
     else if (!isKnown) this.renameLink(record, name);
     record.references = references;
     const seen = linkOf(payload, (other) => this.links.nameOf(other));
+    // No link message tells of VLANs; a port that leaves its bridge loses them.
+    const vlans = former === undefined ? firstVlansOf(seen) : isSamePlace ? former.vlans : undefined;
     const link = vlans === undefined ? seen : { ...seen, vlans };
     this.store.put(link);
     if (!isKnown) this.refreshReferences(index);
@@ -362,6 +363,12 @@ export class RouteMirror {
     this.waiting.delete(index);
     for (const message of queue) this.apply(message);
   }
+}
+
+/** A bridge is in its default VLAN from the beginning, and tells only of changes. */
+function firstVlansOf(link: Link): Link['vlans'] {
+  const from = defaultPvidOf(link);
+  return from === undefined || from === 0 ? undefined : [{ from, pvid: true, untagged: true }];
 }
 
 /** The VLAN that a bridge puts its ports into. */

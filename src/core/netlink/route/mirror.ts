@@ -16,7 +16,7 @@ import { decodeMessage, HEADER_BYTES, messageHeader, NLM_F } from '../message.ts
 import { applyTraffic, filterRequests, isTrafficMessage } from '../traffic/mirror.ts';
 import { addressMessage, RTM_ADDRESS } from './address.ts';
 import { BRIDGE_FLAGS, bridgeMessage } from './bridge-message.ts';
-import { vlansOf } from './bridge-vlans.ts';
+import { firstVlansOf, vlansOf } from './bridge-vlans.ts';
 import {
   addressOf,
   fdbOf,
@@ -363,12 +363,6 @@ export class RouteMirror {
     this.waiting.delete(index);
     for (const message of queue) this.apply(message);
   }
-}
-
-/** A bridge is in its default VLAN from the beginning, and tells only of changes. */
-function firstVlansOf(link: Link): Link['vlans'] {
-  const from = defaultPvidOf(link);
-  return from === undefined || from === 0 ? undefined : [{ from, pvid: true, untagged: true }];
 }
 
 /** The VLAN that a bridge puts its ports into. */

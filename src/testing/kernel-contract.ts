@@ -9,6 +9,8 @@ import {
   type Kernel,
   type KernelObject,
   keyOf,
+  type Link,
+  linkIn,
   OVERLAY,
   ownerOf,
   plan,
@@ -95,6 +97,18 @@ const shaped = (rateBytesPerSec: number): KernelObject[] => [
   },
 ];
 
+/** A device for a program, which the link itself does not need. */
+const tap = (owner: number): KernelObject => ({
+  kind: 'link',
+  name: 'tap0',
+  detail: { type: 'tun', mode: 'tap', multiQueue: true, owner },
+  up: true,
+  mac: '02:00:00:00:00:7a',
+  mtuBytes: 1400,
+  alias: 'poplin:overlay:tap',
+  addressGeneration: 'none',
+});
+
 /** Named states; each is a whole wish. */
 export const STATES: Readonly<Record<string, readonly KernelObject[]>> = {
   nothing: [],
@@ -113,6 +127,8 @@ export const STATES: Readonly<Record<string, readonly KernelObject[]>> = {
     ...remote(2),
   ],
   shaped: [...BASE, ...shaped(125_000)],
+  'with a tap': [...BASE, tap(1000)],
+  "with another's tap": [...BASE, tap(1001), ...remote(2)],
   'shaped at another rate': [...BASE, ...shaped(250_000), ...remote(2)],
 };
 
@@ -229,6 +245,53 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
       for (const object of [...foreign('under0'), ...foreign('flannel-v6.7')])
         expect(state.get(keyOf(object)), keyOf(object)).toMatchObject(object);
       expect([...state.values()].filter((each) => each.kind === 'filter')).toHaveLength(2);
+    });
+
+    it('keeps ports in the VLANs wished, and in those the kernel puts them into where nothing is', async (context) => {
+      const native = (from: number) => ({ from, pvid: true, untagged: true });
+      const bridge = (vlanDefaultPvid: number, name = 'vbr0'): Link => ({
+        kind: 'link',
+        name,
+        detail: { type: 'bridge', vlanFiltering: true, vlanDefaultPvid },
+        up: true,
+        // Without ports and an address of its own it takes no VLANs (fdb_add_local: EINVAL).
+        mac: '02:00:00:00:00:b0',
+        alias: 'poplin:overlay:vlans',
+      });
+      const port = (vlans?: Link['vlans'], master = 'vbr0'): Link => ({
+        kind: 'link',
+        name: 'vport0',
+        detail: { type: 'veth', peer: { name: 'vport1' } },
+        up: true,
+        master,
+        alias: 'poplin:overlay:vlans',
+        ...(vlans !== undefined && { vlans }),
+      });
+      const seen = (name: string) => linkIn(under.kernel.state(), name)?.vlans ?? [];
+      const settle = async (...wish: Link[]) => {
+        await reach(wish);
+        expect(await reach(wish)).toEqual([]);
+      };
+      await under.addForeign(bridge(1, 'foreign0')).catch((error: unknown) => {
+        if (!String(error).includes('EOPNOTSUPP')) throw error;
+        context.skip('the kernel has no VLAN filtering in bridges (CONFIG_BRIDGE_VLAN_FILTERING)');
+      });
+      await settle(bridge(1), port());
+      expect([seen('vbr0'), seen('vport0')]).toEqual([[native(1)], [native(1)]]);
+      await settle(bridge(5), port());
+      expect([seen('vbr0'), seen('vport0')]).toEqual([[native(5)], [native(5)]]);
+      for (const vlans of [[native(10), { from: 20, to: 29 }], [{ from: 25 }], []]) {
+        await settle(bridge(5), port(vlans));
+        expect(seen('vport0')).toEqual(vlans);
+      }
+      await settle(bridge(6), port());
+      expect([seen('vbr0'), seen('vport0')]).toEqual([[native(6)], []]);
+      await settle(bridge(0), bridge(8, 'vbr1'), port(undefined, 'vbr1'));
+      expect([seen('vbr0'), seen('vport0')]).toEqual([[], [native(8)]]);
+      await settle(bridge(9), bridge(8, 'vbr1'), port([native(8), { from: 9 }], 'vbr0'));
+      expect([seen('vbr0'), seen('vport0')]).toEqual([[native(9)], [native(8), { from: 9 }]]);
+      await settle(bridge(9), port(undefined, ''));
+      expect(seen('vport0')).toEqual([]);
     });
 
     it('tells watchers the keys of what vanished', async () => {

@@ -43,6 +43,13 @@ function ipLink(name: string): IpLink {
   return world.ipJson<IpLink>('link', 'show', name)[0] as IpLink;
 }
 
+/** Without what only kernels with VLAN filtering show. */
+function plain(link: Link | undefined): Link {
+  const { vlans: _filtered, ...rest } = link as Link;
+  const { vlanDefaultPvid: _default, ...detail } = rest.detail as LinkDetail & { vlanDefaultPvid?: number };
+  return { ...rest, detail };
+}
+
 describe('links are made as wished, shown so by ip, and read back equal', () => {
   const bridge: Link = {
     kind: 'link',
@@ -61,7 +68,7 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
 
   test('a bridge', () => {
     world.add(bridge);
-    expect(world.seen(bridge)).toEqual(bridge);
+    expect(plain(world.seen(bridge))).toEqual(bridge);
     expect(ipLink('cni0')).toMatchObject({
       mtu: 1450,
       address: bridge.mac,
@@ -93,7 +100,7 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
       isolated: true,
     };
     world.add(veth);
-    expect(world.seen(veth)).toEqual({ ...veth, detail: { type: 'veth' } });
+    expect(plain(world.seen(veth))).toEqual({ ...veth, detail: { type: 'veth' } });
     expect(ipLink('veth0')).toMatchObject({
       master: 'cni0',
       ifalias: `${CNI}:pod-7`,
@@ -361,8 +368,8 @@ describe('a link is changed in place, by differences', () => {
     const previous = world.seen(base) as Link;
     const wanted: Link = { ...previous, ...wishes };
     world.apply({ verb: 'replace', object: wanted, previous });
-    const { hairpin: _gone, isolated: _too, ...rest } = wanted;
-    expect(world.seen(base)).toEqual(wanted.master === '' ? rest : wanted);
+    const { hairpin: _gone, isolated: _too, ...rest } = plain(wanted);
+    expect(plain(world.seen(base))).toEqual(wanted.master === '' ? rest : plain(wanted));
     expect(world.dumped().get(keyOf(base))).toEqual(world.seen(base));
   });
 

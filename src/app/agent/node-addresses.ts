@@ -26,8 +26,7 @@ export class NodeAddressError extends Error {
   override readonly name = 'NodeAddressError';
 }
 
-/** Addresses of documentation (RFC 5737, RFC 3849): asking the way to them sends nothing. */
-/** Destinations that only a default route leads to. */
+/** Addresses of documentation (RFC 5737, RFC 3849), which only a default route leads to: asking the way to them sends nothing. */
 export const SOMEWHERE: Readonly<Record<IpFamily, string>> = { 4: '192.0.2.1', 6: '2001:db8::1' };
 
 /** Throws NodeAddressError if an enabled family has no address. */

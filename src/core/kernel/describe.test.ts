@@ -11,6 +11,10 @@ const set = {
 } as const;
 
 const ROWS: readonly (readonly [string, KernelObject])[] = [
+  [
+    'link tap0 type tun mode tap up',
+    { kind: 'link', name: 'tap0', detail: { type: 'tun', mode: 'tap' }, up: true },
+  ],
   ['link br0 type bridge', { kind: 'link', name: 'br0', detail: { type: 'bridge' } }],
   [
     'link flannel.1 type vxlan id 1 dstport 8472 address 02:00:00:00:00:01 mtu 1450 up',

@@ -68,6 +68,7 @@ export {
 } from './route/dump.ts';
 export { encodeOp, linkSteps } from './route/encode.ts';
 export { encodeGroupLink, encodeRemoveGroup } from './route/encode-group.ts';
+export { encodeRenameLink } from './route/encode-rename.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
 export { lookedUpLink, routeLookup } from './route/lookup.ts';
 export { RouteMirror } from './route/mirror.ts';

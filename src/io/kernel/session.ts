@@ -6,6 +6,7 @@ import {
   describeOp,
   type KernelOp,
   type KernelState,
+  type Link,
   type OpFailure,
   type Sysctl,
 } from '#core/kernel/index.ts';
@@ -20,6 +21,7 @@ import {
   nftBatch,
   nftBatchSync,
 } from '#io/netlink/index.ts';
+import { isNameTaken, makeDistantLink } from './distant-link.ts';
 import { tunDeviceFor } from './tun-device.ts';
 
 /** Above so many messages a transaction runs on the thread pool: about a millisecond of kernel work. */
@@ -109,6 +111,10 @@ export class KernelSession implements Disposable {
     const made = attempt(op, () => tunDeviceFor(this.namespace, op));
     if (made.failure !== undefined) return [made.failure];
     using device = made.value;
+    if (isNameTaken(op, links)) {
+      const { value, failure } = attempt(op, () => makeDistantLink(this.route, op.object as Link, links));
+      return failure === undefined ? value.map((refusal) => describeFailure(op, refusal)) : [failure];
+    }
     for (const step of linkSteps(op)) {
       const encoded = attempt(op, () => encodeOp(step, links));
       if (encoded.failure !== undefined) return [encoded.failure];

@@ -18,9 +18,10 @@ export function changeDefaultPvid(state: FakeState, bridge: Link, before: Link):
   if (from === to) return;
   for (const [key, object] of state) {
     if (object.kind !== 'link' || (object.master !== bridge.name && object.name !== bridge.name)) continue;
-    if (!object.vlans?.some((vlan) => vlan.pvid === true && vlan.from === from)) continue;
-    const others = object.vlans.filter((vlan) => vlan.from !== from);
-    const { vlans: _old, ...rest } = object;
+    const { vlans: old = [], ...rest } = object;
+    const isDefault = from === 0 || old.some((vlan) => vlan.pvid === true && vlan.from === from);
+    if (!isDefault || old.some((vlan) => vlan.from <= to && to <= (vlan.to ?? vlan.from))) continue;
+    const others = old.filter((vlan) => vlan.from !== from);
     const vlans = canonicalVlans([...others, ...native(to)]);
     state.set(key, vlans.length === 0 ? rest : { ...rest, vlans });
   }

@@ -64,6 +64,12 @@ export function vlansOf(infos: readonly VlanInfo[] = []): Link['vlans'] {
   return vlans.length === 0 ? undefined : vlans;
 }
 
+/** The VLANs of a link that is new: a bridge is in its default one from the beginning, and tells only of changes. */
+export function firstVlansOf({ detail }: Link): Link['vlans'] {
+  if (detail.type !== 'bridge' || !detail.vlanDefaultPvid) return undefined;
+  return [{ from: detail.vlanDefaultPvid, pvid: true, untagged: true }];
+}
+
 function infosOf({ from, to = from, pvid, untagged }: BridgeVlans): VlanInfo[] {
   const flags = (pvid === true ? INFO.PVID : 0) | (untagged === true ? INFO.UNTAGGED : 0);
   if (to === from) return [{ id: from, flags }];

@@ -114,31 +114,36 @@ export function encodeReplaceLink(link: Link, previous: Link, links: LinkIndex):
   if (changed.has('addressGeneration') && link.addressGeneration !== undefined) {
     messages.push(setAddressGeneration({}, index, link.addressGeneration));
   }
-  // A port that got a new master has that master's defaults; without a master there is no such option.
-  const port = portOptions(link);
-  const isPortChanged = changed.has('hairpin') || changed.has('isolated');
-  const hasWishes = port.hairpin === 1 || port.isolated === 1;
-  if (link.master !== '' && (isPortChanged || (changed.has('master') && hasWishes)))
-    messages.push(setPort({}, index, port));
-  // A port that got a new master has its default VLAN, whatever it had before.
-  const isJoining = changed.has('master');
-  if (link.vlans !== undefined && (changed.has('vlans') || isJoining))
-    messages.push(...encodeVlans(link, isJoining ? undefined : previous.vlans, index));
+  messages.push(...changedPort(link, previous, changed, index));
   if (changed.has('promiscuous')) setFlags(IFF.PROMISC, link.promiscuous === true ? IFF.PROMISC : 0);
   if (changed.has('allMulticast')) setFlags(IFF.ALLMULTI, link.allMulticast === true ? IFF.ALLMULTI : 0);
   if (changed.has('up') && link.up === true) setFlags(IFF.UP, IFF.UP);
   const isSilent =
-    changed.has('alias') || changed.has('addressGeneration') || isPortChanged || kind !== undefined;
+    kind !== undefined ||
+    (['alias', 'addressGeneration', 'hairpin', 'isolated'] as const).some((field) => changed.has(field));
   if (isSilent && (link.up ?? previous.up) !== true) messages.push(announcement({}, index));
   return messages;
 }
 
+/** What a link is as a port of a bridge. One that got a new master has that master's defaults; without a master there is nothing to say. */
+function changedPort(link: Link, previous: Link, changed: ChangedFields, index: number): Uint8Array[] {
+  const messages: Uint8Array[] = [];
+  const isJoining = changed.has('master');
+  const port = portOptions(link);
+  const isChanged = changed.has('hairpin') || changed.has('isolated');
+  const hasWishes = port.hairpin === 1 || port.isolated === 1;
+  if (link.master !== '' && (isChanged || (isJoining && hasWishes))) messages.push(setPort({}, index, port));
+  const known = isJoining ? undefined : previous.vlans;
+  const hasVlans = link.detail.type === 'bridge' || link.master !== '';
+  if (hasVlans && link.vlans !== undefined && (known === undefined || changed.has('vlans')))
+    messages.push(...encodeVlans(link, known, index));
+  return messages;
+}
+
+type ChangedFields = ReadonlySet<ReturnType<typeof changedLinkFields>[number]>;
+
 /** What RTM_SETLINK changes by attributes. */
-function changedAttributes(
-  link: Link,
-  changed: ReadonlySet<ReturnType<typeof changedLinkFields>[number]>,
-  links: LinkIndex,
-): LinkAttributes {
+function changedAttributes(link: Link, changed: ChangedFields, links: LinkIndex): LinkAttributes {
   return {
     ...(changed.has('mac') && link.mac !== undefined ? { address: link.mac } : {}),
     ...(changed.has('mtuBytes') && link.mtuBytes !== undefined ? { mtu: link.mtuBytes } : {}),

@@ -478,6 +478,8 @@ describe('VLANs of a bridge and its ports', () => {
     expect(told([add as Uint8Array, remove as Uint8Array])).toEqual(all);
     expect(decodeMessage(linkMessage, raise as Uint8Array).payload).toMatchObject({ flags: 1, change: 1 });
     expect(linkSteps({ verb: 'add', object: port })).toEqual([{ verb: 'add', object: port }]);
+    const [, none] = linkSteps({ verb: 'add', object: { ...port, vlans: [] } });
+    expect(told(encodeOp(none as KernelOp, links))).toEqual([[17, 2, 1, '1/8', '4094/16']]);
   });
 
   test.each([

@@ -254,11 +254,15 @@ describe('links', () => {
   test('a bridge has VLANs of its own, and its new default is the reason to ask for those of all ports', () => {
     const bridge = (vlanDefaultPvid: number) =>
       link('cni0', { kind: { kind: 'bridge', data: { vlanDefaultPvid } } });
+    mirror.apply(gone('cni0'));
     mirror.apply(bridge(1));
-    mirror.apply(bridged('cni0', { master: 3, bridge: { vlans: [native] } }));
     expect(mirror.state.get('link cni0')).toMatchObject({
       detail: { vlanDefaultPvid: 1 },
       vlans: [{ from: 1, pvid: true, untagged: true }],
+    });
+    mirror.apply(bridged('cni0', { master: 3, bridge: { vlans: [{ ...native, id: 4 }] } }));
+    expect(mirror.state.get('link cni0')).toMatchObject({
+      vlans: [{ from: 4, pvid: true, untagged: true }],
     });
     mirror.takeNeedsDump();
     mirror.apply(bridge(1));

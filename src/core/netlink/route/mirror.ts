@@ -16,7 +16,7 @@ import { decodeMessage, HEADER_BYTES, messageFlags, messageType, NLM_F } from '.
 import { applyTraffic, filterRequests, isTrafficMessage } from '../traffic/mirror.ts';
 import { addressMessage, RTM_ADDRESS } from './address.ts';
 import { BRIDGE_FLAGS, bridgeMessage } from './bridge-message.ts';
-import { vlansOf } from './bridge-vlans.ts';
+import { firstVlansOf, vlansOf } from './bridge-vlans.ts';
 import {
   addressOf,
   fdbOf,
@@ -184,14 +184,15 @@ export class RouteMirror {
     if (holder !== undefined && holder !== record) this.removeLink(holder);
     const references = referencesOf(payload);
     const former = record === undefined ? undefined : this.linkObject(record.name);
-    // No link message tells of VLANs; a port that leaves its bridge loses them.
-    const vlans = references.master === record?.references.master ? former?.vlans : undefined;
+    const isSamePlace = references.master === record?.references.master;
     const isKnown = record?.name === name;
     const before = isKnown ? former : undefined;
     if (record === undefined) record = this.links.add(index, name, references);
     else if (!isKnown) this.renameLink(record, name);
     record.references = references;
     const seen = linkOf(payload, (other) => this.links.nameOf(other));
+    // No link message tells of VLANs; a port that leaves its bridge loses them.
+    const vlans = former === undefined ? firstVlansOf(seen) : isSamePlace ? former.vlans : undefined;
     const link = vlans === undefined ? seen : { ...seen, vlans };
     this.store.put(link);
     if (!isKnown) this.refreshReferences(index);

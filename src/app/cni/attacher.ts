@@ -166,7 +166,7 @@ export class Attacher {
     const podLinks = (made.podLinks ?? []).map((object): KernelOp => ({ verb: 'add', object }));
     const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
     if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
-    failOn(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod)));
+    failOn(unlessRouted(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod))));
     await changeFiles(made.files);
     await this.forget(made.staleFlows);
   }
@@ -262,6 +262,13 @@ function removalsOf(objects: AddPlan['hostRemovals']): KernelOp[] {
 
 function unlessGone(failures: readonly OpFailure[]): OpFailure[] {
   return failures.filter(({ code }) => code !== 'ENODEV' && code !== 'ENOENT');
+}
+
+/** Of several networks with a route to the same destination the first has it, as with the reference plugins. */
+function unlessRouted(failures: readonly OpFailure[]): OpFailure[] {
+  return failures.filter(
+    ({ op, code }) => op.verb !== 'add' || op.object.kind !== 'route' || code !== 'EEXIST',
+  );
 }
 
 function failOn(failures: readonly { message: string }[]): void {

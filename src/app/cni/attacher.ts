@@ -64,7 +64,7 @@ export class Attacher {
     using pod = openPod(call.environment.netns, namespace.id);
     const facts = this.factsOf(plugin, lease, call, pod);
     const prepared = plugin.prepareAdd({ ...call, facts });
-    const record = recordOf(plugin, call, prepared.ipam);
+    const record = this.recordFor(plugin, call, prepared.ipam);
     const isKnown = host.has(record.part);
     using attaching = host.begin(record);
     const ipam = openIpam(prepared.ipam, call.network, call.environment, this.options.ipam);
@@ -119,6 +119,13 @@ export class Attacher {
       folders: readFolders(wanted.folders),
       ...(link !== undefined && { defaultLink: link }),
     };
+  }
+
+  private recordFor(plugin: InterfacePlugin, call: Call, ipam: IpamChoice): AttachmentRecord {
+    const { host } = this.options;
+    const hostLink =
+      plugin.chained === true ? host.foreignLink(attachmentPart(call), call.network.prevResult) : undefined;
+    return { ...recordOf(plugin, call, ipam), ...(hostLink && { hostLink }) };
   }
 
   /** What a store that failed half-way has given is given back, unless it may be an earlier ADD's. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { canonicalIp, parseMac, parsePrefix } from '#base/ip/index.ts';
 import type { Attachment } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
+import type { ForeignLink } from './foreign-link.ts';
 
 export interface StoredPart {
   /** The part's name in the desired state: the alias of the attachment's links; a chained plugin's own follows behind `+`. */
@@ -16,6 +17,8 @@ export interface StoredPart {
   readonly plugin?: string;
   /** The container's namespace, by which an attachment without a link on the host is known to be alive. */
   readonly netns?: string;
+  /** A chained plugin's part lives as long as this link, where another implementation made the interface. */
+  readonly hostLink?: ForeignLink;
   /** Files that its ADD wrote, and that go with it. */
   readonly files?: readonly string[];
   /** DEL was answered: only what is left of the link and the addresses are still to go. */
@@ -99,6 +102,7 @@ const record = z.object({
   attachment: z.object({ network: z.string(), containerId: z.string(), ifName: z.string() }),
   plugin: z.string().optional(),
   netns: z.string().optional(),
+  hostLink: z.object({ name: linkName, mac: mac.optional() }).optional(),
   files: z.array(z.string().startsWith('/')).optional(),
   pending: z.boolean().optional(),
   leaving: z.boolean().optional(),

@@ -241,6 +241,7 @@ describe('loopback', () => {
     expect(exitStatus).toBe(0);
     expect(addresses(json)).toEqual(['127.0.0.1', '::1']);
     for (const address of ['127.0.0.1', '::1']) expect(pings(world.pod('a'), address)).toBe(true);
+    expect(world.recorded(), 'whoever calls DEL, nothing is left').toEqual([]);
     expect((await world.call('loopback', 'DEL', 'a', LOOPBACK)).exitStatus).toBe(0);
     expect(world.inPod('a', 'ip -o link show lo')).not.toMatch(/<[^>]*UP/);
     world.removePod('a');

@@ -29,6 +29,7 @@ import { attachmentPart, type Call, ipamTypeOf, partOf, recordOf } from './call.
 import type { AttachmentRecord, HostSide } from './host-side.ts';
 import { isVeth } from './links.ts';
 import { changeFiles, openPod, podOps, podState, podToLeave, readFiles, readFolders } from './pod.ts';
+import { baseOf } from './records.ts';
 
 /** What planners want to know, but for what is read for each call. */
 export type LeaseFacts = Omit<NodeFacts, 'host' | 'pod' | 'files' | 'folders' | 'defaultLink'>;
@@ -169,7 +170,7 @@ export class Attacher {
     }
     const files = (made.files ?? []).flatMap(({ path, text }) => (text === undefined ? [] : [path]));
     const whole = files.length > 0 ? { ...record, files } : record;
-    failOn(await host.attach(whole, made.sharedObjects, made.hostObjects));
+    if (isWorthRecording(whole, made)) failOn(await host.attach(whole, made.sharedObjects, made.hostObjects));
     const podLinks = (made.podLinks ?? []).map((object): KernelOp => ({ verb: 'add', object }));
     const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
     if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
@@ -252,6 +253,13 @@ export class Attacher {
   private noteRollback(cause: unknown): void {
     this.options.logger.warn({ err: cause }, 'rollback of ADD');
   }
+}
+
+/** False for what is set in the pod alone and goes with it, as loopback does: another implementation's DEL would leave the record. */
+function isWorthRecording(record: AttachmentRecord, made: AddPlan): boolean {
+  if (baseOf(record) !== undefined || record.dataDir !== undefined) return true;
+  const { sharedObjects, hostObjects, podLinks = [], movesIn = [], files = [] } = made;
+  return [sharedObjects, hostObjects, podLinks, movesIn, files].some((list) => list.length > 0);
 }
 
 function moveOp({ link, name }: LinkMove, netns: string): KernelOp {

@@ -115,7 +115,7 @@ export function vethOf(stored: StoredPart): Link | undefined {
 }
 
 /** The interface's part that a chained part belongs to; undefined for an interface's own. */
-export function baseOf({ part, attachment }: StoredPart): string | undefined {
+export function baseOf({ part, attachment }: Pick<StoredPart, 'part' | 'attachment'>): string | undefined {
   const base = attachmentAlias(attachment);
   return base === part ? undefined : base;
 }

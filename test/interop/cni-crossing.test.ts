@@ -9,8 +9,6 @@ import { type AttachmentOptions, PodAttachment } from './attachment.ts';
 import { ContainerHost, REFERENCE_TYPES } from './container-host.ts';
 import { ask, serve } from './traffic.ts';
 
-type Maker = 'Debian' | 'Poplin';
-
 interface Row {
   /** Why the plugin is never crossed; such a row has no configuration. */
   readonly never?: string;

@@ -102,9 +102,13 @@ export class Attacher {
     if (ipam.needsLink === true) await ipam.del();
     const links = await this.detach(plugin, call, pod);
     await host.dropChained(part);
-    if (links.length > 0) return host.depart(part, links, () => ipam.del());
+    if (links.length === 0) {
+      await ipam.del();
+      return host.drop(part);
+    }
+    if (ipam.isDelegated !== true) return host.depart(part, links, () => ipam.del());
+    host.depart(part, links, () => Promise.resolve());
     await ipam.del();
-    await host.drop(part);
   }
 
   /** What planners are told, with what the plugin wants to know beside. */

@@ -104,7 +104,8 @@ export class Attacher {
     await host.dropChained(part);
     if (links.length === 0) {
       await ipam.del();
-      return host.drop(part);
+      await host.drop(part);
+      return;
     }
     if (ipam.isDelegated !== true) return host.depart(part, links, () => ipam.del());
     host.depart(part, links, () => Promise.resolve());

@@ -7,13 +7,7 @@ import type { CniResult } from '#core/cni/index.ts';
 import { type KernelState, type Link, linkIn } from '#core/kernel/index.ts';
 import { withLinkRenamed } from './link-rename.ts';
 import { isVeth } from './links.ts';
-import type { StoredPart } from './stored-part.ts';
-
-export interface ForeignLink {
-  readonly name: string;
-  /** Absent if it tells the link from no other. */
-  readonly mac?: MacAddress;
-}
+import type { ForeignLink, StoredPart } from './stored-part.ts';
 
 /** The one veth on the host that a result names; undefined if it names none, or several, of which any could be the container's. */
 export function foreignLinkOf(

@@ -19,13 +19,13 @@ import {
   type OpFailure,
 } from '#core/kernel/index.ts';
 import type { AttachmentFiles } from './attachments.ts';
-import { type ForeignLink, findForeignLink, foreignLinkOf, withForeignLink } from './foreign-link.ts';
+import { findForeignLink, foreignLinkOf, withForeignLink } from './foreign-link.ts';
 import { withLinkRenamed } from './link-rename.ts';
 import { beforeUp, isVeth, leftOf, linkKey } from './links.ts';
 import { changeFiles } from './pod.ts';
 import { Reaper } from './reaper.ts';
 import { AttachmentRecords, baseOf, bridgesOf, vethOf } from './records.ts';
-import type { StoredPart } from './stored-part.ts';
+import type { ForeignLink, StoredPart } from './stored-part.ts';
 import { Turns } from './turns.ts';
 import { UnusedBridges } from './unused-bridges.ts';
 

@@ -1,9 +1,15 @@
 /** The text of an attachment's record, checked: what comes out can be planned and sent, whatever has become of the file. */
 import { z } from 'zod';
-import { canonicalIp, parseMac, parsePrefix } from '#base/ip/index.ts';
+import { canonicalIp, type MacAddress, parseMac, parsePrefix } from '#base/ip/index.ts';
 import type { Attachment } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
-import type { ForeignLink } from './foreign-link.ts';
+
+/** The host's end of a pair that another implementation made. */
+export interface ForeignLink {
+  readonly name: string;
+  /** Absent if it tells the link from no other. */
+  readonly mac?: MacAddress;
+}
 
 export interface StoredPart {
   /** The part's name in the desired state: the alias of the attachment's links; a chained plugin's own follows behind `+`. */

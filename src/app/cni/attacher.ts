@@ -23,7 +23,7 @@ import {
 } from '#core/cni/index.ts';
 import type { Kernel, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
 import { forgetFlows } from '#io/conntrack/index.ts';
-import type { PodKernel } from '#io/kernel/index.ts';
+import { PodKernel } from '#io/kernel/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { attachmentPart, type Call, ipamTypeOf, partOf, recordOf } from './call.ts';
 import type { AttachmentRecord, HostSide } from './host-side.ts';
@@ -180,8 +180,19 @@ export class Attacher {
     const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
     if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
     failOn(unlessRouted(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod))));
+    this.settleCarrier(made.hostObjects.filter(isVeth));
     await changeFiles(made.files);
     await this.forget(made.staleFlows);
+  }
+
+  /**
+   * Until the kernel has looked at a link whose other end came up, it drops what the link sends: the host's answer to the pod's first
+   * packet. It looks when it finds the time, or when asked for the link (linkwatch_sync_dev, Linux 6.8).
+   */
+  private settleCarrier(links: readonly Link[]): void {
+    if (links.length === 0) return;
+    using own = PodKernel.open(this.options.namespace.path);
+    for (const { name } of links) own.link(name);
   }
 
   private async rollBack(

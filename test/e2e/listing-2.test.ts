@@ -110,7 +110,8 @@ test('a second ADD of the same interface is refused, and harms nothing', async (
 test('DEL removes veth and reservation, a second one and one without a namespace are fine, the bridge stays', async () => {
   for (const netns of [station.file('pod-b'), station.file('pod-b'), '']) {
     expect(await run('DEL', 'container-b', netns)).toEqual({ exitCode: 0, json: undefined, stderr: '' });
-    expect(files()).toEqual(['10.1.0.2', 'last_reserved_ip.0', 'lock']);
+    // DEL is answered before the link is gone, and with it the address.
+    await expect.poll(files).toEqual(['10.1.0.2', 'last_reserved_ip.0', 'lock']);
   }
   expect(ports()).toHaveLength(1);
   expect(inNetns(station.file('pod-b'), 'ip', '-o', 'link')).not.toContain('eth0');
@@ -128,7 +129,7 @@ test('without an agent ADD is error 11, and DEL is recorded and done when the ag
   expect(existsSync(join(folder, '10.1.0.2'))).toBe(true);
   await startAgent();
   await until('the recorded DEL', () => readdirSync(cniPending).length === 0);
-  expect(files()).toEqual(['last_reserved_ip.0', 'lock']);
+  await expect.poll(files).toEqual(['last_reserved_ip.0', 'lock']);
   await until(
     'the last attachment takes the bridge with it',
     () => !station.sh('n1', 'ip -o link').includes('cni0'),
@@ -143,7 +144,7 @@ test('a DEL recorded while an agent runs is done too', async () => {
   station.sh('n1', `mv ${cniSocket} ${cniSocket}.away`);
   expect((await run('DEL', 'container-c', station.file('pod-c'))).exitCode).toBe(0);
   await until('the recorded DEL', () => readdirSync(cniPending).length === 0);
-  expect(files()).toEqual(['last_reserved_ip.0', 'lock']);
+  await expect.poll(files).toEqual(['last_reserved_ip.0', 'lock']);
   station.sh('n1', `mv ${cniSocket}.away ${cniSocket}`);
 });
 

@@ -9,8 +9,6 @@ import { type AttachmentOptions, PodAttachment } from './attachment.ts';
 import { ContainerHost, REFERENCE_TYPES } from './container-host.ts';
 import { ask, serve } from './traffic.ts';
 
-type Maker = 'Debian' | 'Poplin';
-
 interface Row {
   /** Why the plugin is never crossed; such a row has no configuration. */
   readonly never?: string;
@@ -23,8 +21,10 @@ interface Row {
   readonly prepare?: string;
   /** Only one pod can be attached at a time. */
   readonly single?: true;
-  /** Whose making is not all taken away by the other's DEL: what stays in the host goes with its maker's DEL. */
-  readonly untold?: readonly Maker[];
+  /** Debian makes rules of iptables, which stay in the host until Debian's DEL. */
+  readonly rulesStay?: true;
+  /** Poplin has nothing in the host by which it would know of Debian's DEL: its record stays until its own, or as long as the pod. */
+  readonly recordStays?: true;
   /** It makes no interface that could carry traffic. */
   readonly silent?: true;
   /** Why the reference plugin's CHECK is not asked. */
@@ -54,9 +54,7 @@ const staticIpam = { type: 'static', addresses: [{ address: '10.91.0.9/24' }, { 
 const bridge = { type: 'bridge', bridge: 'crossing0', isGateway: true, ipam };
 
 const ROWS: Readonly<Record<string, Row>> = {
-  // Poplin's chained plugins do not see the end of an interface that somebody else made.
   bandwidth: {
-    untold: ['Poplin'],
     plugins: [bridge, { type: 'bandwidth', capabilities: { bandwidth: true } }],
     capabilityArgs: () => {
       const [rate, burst] = [50_000_000, 5_000_000];
@@ -67,14 +65,18 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   bridge: { plugins: [bridge] },
   dhcp: { never: 'a lease is kept alive by the daemon that got it' },
-  firewall: { plugins: [bridge, { type: 'firewall' }], uncheckable: 'it looks for iptables rules' },
+  firewall: {
+    plugins: [bridge, { type: 'firewall' }],
+    rulesStay: true,
+    uncheckable: 'it looks for iptables rules',
+  },
   'host-device': {
     plugins: [{ type: 'host-device', device: 'spare', ipam: uplinkIpam }],
     prepare: `
       ip link add spare type veth peer name spare netns outside
       ip -n outside link set spare up`,
     single: true,
-    untold: ['Poplin'],
+    recordStays: true,
     unrepeatable: true,
     leavings: /\\ +alias spare$/gm,
     silent: true,
@@ -83,16 +85,16 @@ const ROWS: Readonly<Record<string, Row>> = {
   ipvlan: {
     plugins: [{ type: 'ipvlan', master: 'uplink', ipam: uplinkIpam }],
     linkKind: 'ipvlan',
-    untold: ['Poplin'],
+    recordStays: true,
   },
-  loopback: { plugins: [{ type: 'loopback' }], ifName: 'lo', untold: ['Poplin'], silent: true },
+  loopback: { plugins: [{ type: 'loopback' }], ifName: 'lo', silent: true },
   macvlan: {
     plugins: [{ type: 'macvlan', master: 'uplink', ipam: uplinkIpam }],
     linkKind: 'macvlan',
-    untold: ['Poplin'],
+    recordStays: true,
   },
   portmap: {
-    untold: ['Debian', 'Poplin'],
+    rulesStay: true,
     leavings: /\n*table ip6? nat \{\n\}/g,
     plugins: [bridge, { type: 'portmap', capabilities: { portMappings: true } }],
     uncheckable: 'it looks for iptables rules, and does not find its own where a pod has both families',
@@ -105,16 +107,15 @@ const ROWS: Readonly<Record<string, Row>> = {
     },
   },
   ptp: { plugins: [{ type: 'ptp', ipam }] },
-  sbr: { plugins: [bridge, { type: 'sbr' }], unrepeatable: true, untold: ['Poplin'] },
+  sbr: { plugins: [bridge, { type: 'sbr' }], unrepeatable: true },
   static: { plugins: [{ type: 'static', ipam: staticIpam }], silent: true, single: true },
   tuning: {
-    untold: ['Poplin'],
     plugins: [bridge, { type: 'tuning', sysctl: { 'net.core.somaxconn': '333' }, mtu: 1400, promisc: true }],
   },
   vlan: {
     plugins: [{ type: 'vlan', master: 'uplink', vlanId: 7, ipam: uplinkIpam }],
     linkKind: 'vlan',
-    untold: ['Poplin'],
+    recordStays: true,
     silent: true,
   },
   vrf: { plugins: [bridge, { type: 'vrf', vrfname: 'red' }], linkKind: 'vrf', silent: true },
@@ -159,12 +160,13 @@ describe.concurrent.for(crossed)('%s', ([type, row]) => {
     if (row.silent !== true) await expectAnswer(host, crosses);
     for (const maker of [first, second])
       if (maker === 'Poplin' || row.uncheckable === undefined) await crosses.checkLast(paths[maker]);
+    const staying = { Debian: row.rulesStay, Poplin: row.recordStays };
     const repeatable = [second, first].filter((maker) => maker === 'Poplin' || !row.unrepeatable);
     // Its maker is told too, as a runtime that was changed back would do.
     for (const maker of [second, ...repeatable]) {
       await crosses.del(paths[maker]);
       expect(await host.podState('crosses'), 'the pod').toBe(fresh);
-      if (maker === first || row.untold?.includes(first) !== true)
+      if (maker === first || staying[first] !== true)
         await expect.poll(stateNow, { timeout: 5000, message: 'the host' }).toBe(before);
     }
     if (stays !== undefined && row.silent !== true) await expectAnswer(host, stays);

@@ -15,9 +15,13 @@ const PORTS: readonly PortMapping[] = [
 ];
 
 describe.for([
-  ['bridge', { type: 'bridge', bridge: 'cni0', isDefaultGateway: true, hairpinMode: true }],
-  ['poplin', { type: 'poplin' }],
-] as const)('sandboxes on a network of %s', ([name, plugin]) => {
+  [
+    'bridge',
+    { type: 'bridge', bridge: 'cni0', isDefaultGateway: true, hairpinMode: true },
+    ['10.81.0.1', 'fd81::1'],
+  ],
+  ['poplin', { type: 'poplin' }, ['169.254.1.1', 'fe80::1']],
+] as const)('sandboxes on a network of %s', ([name, plugin, gateways]) => {
   let host: ContainerHost;
   let containerd: Containerd;
   const running = new Set<string>();
@@ -64,6 +68,27 @@ describe.for([
     for (const id of [a, b]) await removed(id);
   });
 
+  test('have a status that tells the network, and both ends of their pair', async () => {
+    const [loopback, pods] = await containerd.networks();
+    expect(loopback?.Config.Plugins.map(({ Network }) => Network.type)).toEqual(['loopback']);
+    expect(pods?.Config.Name).toBe(`${name}-pods`);
+    expect(pods?.Config.Plugins[0]?.Network.type).toBe(name);
+    const id = await run('told');
+    const { netns, addresses, interfaces } = await containerd.status(id);
+    const { eth0, lo, ...others } = interfaces;
+    expect(eth0).toEqual({
+      IPConfigs: addresses.map((IP, at) => ({ IP, Gateway: gateways[at] })),
+      Mac: await macOf('nsenter', `--net=${netns}`, 'ip', 'link', 'show', 'eth0'),
+      Sandbox: netns,
+    });
+    expect(lo).toMatchObject({ Sandbox: netns });
+    const inHost = Object.entries(others).filter(([link]) => link !== 'cni0');
+    expect(inHost).toHaveLength(1);
+    for (const [link, { Mac, Sandbox }] of inHost)
+      expect([Mac, Sandbox]).toEqual([await macOf('ip', 'link', 'show', link), '']);
+    await removed(id);
+  });
+
   test('answer on their host ports, to the world and to the host itself', async () => {
     const id = await run('web', { ports: PORTS });
     const { netns } = await containerd.status(id);
@@ -78,6 +103,13 @@ describe.for([
         expect(await ask(host.box, question), `${protocol} ${family}`).toMatchObject({ name: 'web' });
       }
     expect(await ask(host.box, { address: '127.0.0.1', port: 8080 })).toMatchObject({ name: 'web' });
+    await host.box.run('nft', 'flush', 'ruleset');
+    for (const protocol of PROTOCOLS)
+      for (const address of Object.values(HOST)) {
+        const question = { address, port: 8080, protocol, from: host.outside };
+        const again = async () => (await ask(host.box, question))?.name === 'web';
+        await until(`${protocol} ${address} answers after somebody flushed the rules`, again);
+      }
     await removed(id);
     expect(await ask(host.box, { address: HOST[4], port: 8080, from: host.outside })).toBeUndefined();
   });
@@ -162,6 +194,11 @@ describe.for([
   /** The host becomes as it was: DEL may answer before a link is gone. */
   async function expectState(before: string): Promise<void> {
     await expect.poll(() => host.state(), { timeout: 5000 }).toBe(before);
+  }
+
+  /** The MAC address that a command shows. */
+  async function macOf(command: string, ...args: string[]): Promise<string> {
+    return /link\/ether (\S+)/.exec(await host.box.run(command, ...args))?.[1] ?? '';
   }
 
   /** Token bucket filters of the host with their rates. */

@@ -25,9 +25,27 @@ export interface Sandbox {
   readonly addresses: readonly string[];
   /** Its network namespace, as the host's box names it. */
   readonly netns: string;
+  /** What the plugins answered, by the interface's name: those of the sandbox, and those of the host. */
+  readonly interfaces: Readonly<Record<string, SandboxInterface>>;
+}
+
+export interface SandboxInterface {
+  readonly IPConfigs: readonly { readonly IP: string; readonly Gateway: string }[] | null;
+  readonly Mac: string;
+  /** Empty for interfaces of the host. */
+  readonly Sandbox: string;
+}
+
+/** What containerd says of a network it has read. */
+export interface LoadedNetwork {
+  readonly Config: {
+    readonly Name: string;
+    readonly Plugins: readonly { readonly Network: { readonly type: string } }[];
+  };
 }
 
 interface StatusReply {
+  readonly info: Readonly<Record<string, string>>;
   readonly status: { readonly conditions: readonly { readonly type: string; readonly status: boolean }[] };
 }
 
@@ -37,6 +55,13 @@ interface SandboxReply {
     readonly network: { readonly ip: string; readonly additional_ips: readonly { readonly ip: string }[] };
   };
   readonly info: Readonly<Record<string, string>>;
+}
+
+interface SandboxInfo {
+  readonly runtimeSpec?: {
+    readonly linux?: { readonly namespaces?: readonly { readonly type: string; readonly path?: string }[] };
+  };
+  readonly cniResult?: { readonly Interfaces: Readonly<Record<string, SandboxInterface>> };
 }
 
 /** Images are unpacked from this namespace of containerd's. */
@@ -83,6 +108,13 @@ export class Containerd implements Disposable {
     });
   }
 
+  /** The networks containerd has read: the loopback's and the pods'. */
+  async networks(): Promise<readonly LoadedNetwork[]> {
+    const { info } = await this.call<StatusReply>('Status', { verbose: true });
+    const { Networks } = JSON.parse(info['cniconfig'] ?? '{}') as { Networks?: readonly LoadedNetwork[] };
+    return Networks ?? [];
+  }
+
   /** Makes a pod sandbox; its id. */
   async run(name: string, { ports = [], annotations = {} }: SandboxOptions = {}): Promise<string> {
     const reply = await this.call<{ pod_sandbox_id: string }>('RunPodSandbox', {
@@ -104,11 +136,13 @@ export class Containerd implements Disposable {
       verbose: true,
     });
     const { ip, additional_ips } = status.network;
+    const { runtimeSpec, cniResult } = JSON.parse(info['info'] ?? '{}') as SandboxInfo;
     return {
       id,
       state: status.state,
       addresses: [ip, ...additional_ips.map((each) => each.ip)],
-      netns: netnsOf(info['info'] ?? '{}'),
+      netns: runtimeSpec?.linux?.namespaces?.find(({ type }) => type === 'network')?.path ?? '',
+      interfaces: cniResult?.Interfaces ?? {},
     };
   }
 
@@ -147,13 +181,6 @@ async function connect(socket: string): Promise<Client> {
   return new runtime.v1.RuntimeService(`unix:${socket}`, credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',
   });
-}
-
-function netnsOf(info: string): string {
-  const { runtimeSpec } = JSON.parse(info) as {
-    runtimeSpec?: { linux?: { namespaces?: readonly { type: string; path?: string }[] } };
-  };
-  return runtimeSpec?.linux?.namespaces?.find(({ type }) => type === 'network')?.path ?? '';
 }
 
 /** Control groups of version 1 and hard limits that cannot be raised: the least that runs everywhere. */

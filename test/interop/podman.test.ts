@@ -77,8 +77,7 @@ test('a container on two networks is reached by its addresses of both', async ()
     });
 });
 
-// Fails until a second default route finds its place beside the first: add route 0.0.0.0/0 … exists already (EEXIST).
-test.fails('a container on two networks with a default route each is reached by its addresses of both', async () => {
+test('a container on two networks with a default route each is reached by its addresses of both', async () => {
   await podman.start('both', '--network', 'bridged', '--network', 'routed');
   await using _both = await serve(host.box, await podman.netns('both'), 'both', 80);
   for (const address of await addressesOf('both'))
@@ -111,8 +110,7 @@ test('a container lives in a namespace that somebody else attached, and leaves i
   await host.removePod('elsewhere');
 });
 
-// Fails until the bridge plugin serves ipMasq.
-test.fails('a network that podman made is served as it is', async () => {
+test('a network that podman made is served as it is', async () => {
   const subnets = ['--subnet', '10.86.0.0/24', '--ipv6', '--subnet', 'fd86::/64'];
   await podman.run('network', 'create', ...subnets, 'made');
   await podman.start('web', '--network', 'made', ...PUBLISHED);

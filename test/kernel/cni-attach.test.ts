@@ -22,6 +22,10 @@ const PTP = {
   },
 };
 const TWO = { type: 'host-local', ranges: [[{ subnet: '10.75.0.0/24' }]] };
+const TWO_FAMILIES = {
+  type: 'host-local',
+  ranges: [[{ subnet: '10.75.0.0/24' }], [{ subnet: 'fd75::/64' }]],
+};
 const LOOPBACK = { cniVersion: '1.1.0', name: 'lo', type: 'loopback' };
 const HOST_LOCAL = { ...BRIDGE, name: 'addresses', type: 'somebody-elses' };
 
@@ -58,6 +62,17 @@ describe.for([
       expect(pings(world.pod('b'), first[at] as string), `b → a IPv${family}`).toBe(true);
       expect(pings(world.pod('a'), HOST[family]), `a → host IPv${family}`).toBe(true);
       expect(pings(world.host, second[at] as string), `host → b IPv${family}`).toBe(true);
+    }
+  });
+
+  // Not so in IPv6: the kernel routes to an address of its own only once its address worker has run.
+  test('the first IPv4 packet of a pod is answered, however soon after ADD it is sent', async () => {
+    for (let round = 0; round < 20; round++) {
+      world.pod('a');
+      expect((await world.answer(plugin, 'ADD', 'a', config)).exitStatus).toBe(0);
+      expect(pings(world.pod('a'), HOST[4]), `round ${round}`).toBe(true);
+      await world.call(plugin, 'DEL', 'a', config);
+      world.removePod('a');
     }
   });
 
@@ -152,6 +167,50 @@ describe('bridge', () => {
   });
 });
 
+describe('a pod on two networks that both have a default route', () => {
+  test.for([
+    [BRIDGE, POPLIN],
+    [POPLIN, PTP],
+    [PTP, BRIDGE],
+    [POPLIN, { ...POPLIN, name: 'more', ipam: TWO_FAMILIES }],
+  ] as const)('has that of the first, and the addresses of both: %j', async ([first, second]) => {
+    const requests = [];
+    for (const [at, config] of [first, second].entries()) {
+      const environment = { CNI_IFNAME: `eth${at}` };
+      world.pod('a');
+      const { exitStatus, json } = await world.call(config.type, 'ADD', 'a', config, environment);
+      expect(exitStatus, JSON.stringify(json)).toBe(0);
+      requests.push([config.type, { ...config, prevResult: json }, environment] as const);
+    }
+    for (const family of [4, 6] as const) {
+      expect(pings(world.pod('a'), HOST[family]), `IPv${family}`).toBe(true);
+      expect(world.inPod('a', `ip -${family} route show default`)).toMatch(/^default .*dev eth0[^\n]*\n$/);
+    }
+    for (const [type, request, environment] of requests) {
+      const checked = await world.call(type, 'CHECK', 'a', request, environment);
+      expect(checked.exitStatus, JSON.stringify(checked.json)).toBe(0);
+    }
+    const [type, request, environment] = requests.pop() ?? expect.fail();
+    expect((await world.call(type, 'DEL', 'a', request, environment)).exitStatus).toBe(0);
+    for (const family of [4, 6] as const)
+      expect(pings(world.pod('a'), HOST[family]), `IPv${family}`).toBe(true);
+  });
+
+  test('has the routes of the second that the first has not, each behind its own pair', async () => {
+    const routes = [{ dst: '192.0.2.0/24' }, { dst: '2001:db8::/32' }];
+    await attach(POPLIN, 'a');
+    const more = { ...POPLIN, name: 'more', ipam: { ...TWO_FAMILIES, routes } };
+    const { exitStatus, json } = await world.call('poplin', 'ADD', 'a', more, { CNI_IFNAME: 'eth1' });
+    expect(exitStatus, JSON.stringify(json)).toBe(0);
+    world.sh('ip address add 192.0.2.1/32 dev lo; ip address add 2001:db8::1/128 dev lo');
+    for (const address of ['192.0.2.1', '2001:db8::1']) {
+      expect(world.inPod('a', `ip route get ${address}`)).toContain('dev eth1');
+      // The kernel takes its time to call an IPv6 address its own.
+      await expect.poll(() => pings(world.pod('a'), address), { message: address }).toBe(true);
+    }
+  });
+});
+
 describe('what attachments of a network share', () => {
   async function wholePass(): Promise<void> {
     await world.stop();
@@ -194,6 +253,7 @@ describe('loopback', () => {
     expect(exitStatus).toBe(0);
     expect(addresses(json)).toEqual(['127.0.0.1', '::1']);
     for (const address of ['127.0.0.1', '::1']) expect(pings(world.pod('a'), address)).toBe(true);
+    expect(world.recorded(), 'whoever calls DEL, nothing is left').toEqual([]);
     expect((await world.call('loopback', 'DEL', 'a', LOOPBACK)).exitStatus).toBe(0);
     expect(world.inPod('a', 'ip -o link show lo')).not.toMatch(/<[^>]*UP/);
     world.removePod('a');

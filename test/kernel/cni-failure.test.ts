@@ -78,9 +78,9 @@ describe.for(CONFIGS)('an ADD of %s that fails leaves nothing', ([plugin, config
   test('when an object in the pod cannot be made', () =>
     expectNothingOf('b', async () => {
       world.pod('b');
-      // Behind a gateway that is nowhere; a second route to the gateway itself.
-      const routes =
-        plugin === 'bridge' ? [{ dst: '192.0.2.0/24', gw: '203.0.113.1' }] : [{ dst: '169.254.1.1/32' }];
+      // Behind a gateway that is nowhere; a route through a gateway that ends at the pod itself (RT_SCOPE_HOST).
+      const [dst, scope] = ['192.0.2.0/24', 254];
+      const routes = plugin === 'bridge' ? [{ dst, gw: '203.0.113.1' }] : [{ dst, scope }];
       const ipam = { type: 'host-local', ...('ipam' in config && config.ipam), routes };
       const { exitStatus, json } = await world.call(plugin, 'ADD', 'b', { ...config, ipam });
       expect(exitStatus, JSON.stringify(json)).toBe(1);

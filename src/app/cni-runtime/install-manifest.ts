@@ -4,8 +4,9 @@
  */
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { atomicWrite, ensureDir, readTextIfExists, removeIfExists } from '#io/files/index.ts';
+import { ensureDir, readTextIfExists, removeIfExists } from '#io/files/index.ts';
 import { UsageError } from './output.ts';
+import { placeContent, removeLeftovers } from './placing.ts';
 
 const entry = z.object({
   path: z.string().startsWith('/'),
@@ -42,9 +43,11 @@ export async function readManifest(path: string): Promise<Manifest | undefined> 
 
 export async function writeManifest(path: string, value: Manifest): Promise<void> {
   await ensureDir(dirname(path), 0o700);
-  await atomicWrite(path, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  await placeContent(path, `${JSON.stringify(value, null, 2)}\n`, 0o600);
 }
 
+/** Removes the manifest, and what a run that was killed while it wrote it left beside it. */
 export async function removeManifest(path: string): Promise<void> {
+  await removeLeftovers(path);
   await removeIfExists(path);
 }

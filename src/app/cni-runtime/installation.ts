@@ -157,7 +157,10 @@ function merge(before: readonly ManifestEntry[], wanted: readonly ManifestEntry[
 export async function uninstall(manifestPath: string): Promise<Placed[] | undefined> {
   await using _lock = await lockInstallation();
   const manifest = await readManifest(manifestPath);
-  if (manifest === undefined) return undefined;
+  if (manifest === undefined) {
+    await removeManifest(manifestPath);
+    return undefined;
+  }
   await writeManifest(manifestPath, { ...manifest, state: 'uninstalling' });
   const configurationFirst = manifest.entries.toSorted((a, b) => a.kind.localeCompare(b.kind));
   const placed: Placed[] = [];

@@ -23,12 +23,13 @@ import {
 } from '#core/cni/index.ts';
 import type { Kernel, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
 import { forgetFlows } from '#io/conntrack/index.ts';
-import type { PodKernel } from '#io/kernel/index.ts';
+import { PodKernel } from '#io/kernel/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { attachmentPart, type Call, ipamTypeOf, partOf, recordOf } from './call.ts';
 import type { AttachmentRecord, HostSide } from './host-side.ts';
 import { isVeth } from './links.ts';
 import { changeFiles, openPod, podOps, podState, podToLeave, readFiles, readFolders } from './pod.ts';
+import { baseOf } from './records.ts';
 
 /** What planners want to know, but for what is read for each call. */
 export type LeaseFacts = Omit<NodeFacts, 'host' | 'pod' | 'files' | 'folders' | 'defaultLink'>;
@@ -64,7 +65,7 @@ export class Attacher {
     using pod = openPod(call.environment.netns, namespace.id);
     const facts = this.factsOf(plugin, lease, call, pod);
     const prepared = plugin.prepareAdd({ ...call, facts });
-    const record = recordOf(plugin, call, prepared.ipam);
+    const record = this.recordFor(plugin, call, prepared.ipam);
     const isKnown = host.has(record.part);
     using attaching = host.begin(record);
     const ipam = openIpam(prepared.ipam, call.network, call.environment, this.options.ipam);
@@ -101,9 +102,14 @@ export class Attacher {
     if (ipam.needsLink === true) await ipam.del();
     const links = await this.detach(plugin, call, pod);
     await host.dropChained(part);
-    if (links.length > 0) return host.depart(part, links, () => ipam.del());
+    if (links.length === 0) {
+      await ipam.del();
+      await host.drop(part);
+      return;
+    }
+    if (ipam.isDelegated !== true) return host.depart(part, links, () => ipam.del());
+    host.depart(part, links, () => Promise.resolve());
     await ipam.del();
-    await host.drop(part);
   }
 
   /** What planners are told, with what the plugin wants to know beside. */
@@ -119,6 +125,13 @@ export class Attacher {
       folders: readFolders(wanted.folders),
       ...(link !== undefined && { defaultLink: link }),
     };
+  }
+
+  private recordFor(plugin: InterfacePlugin, call: Call, ipam: IpamChoice): AttachmentRecord {
+    const { host } = this.options;
+    const hostLink =
+      plugin.chained === true ? host.foreignLink(attachmentPart(call), call.network.prevResult) : undefined;
+    return { ...recordOf(plugin, call, ipam), ...(hostLink && { hostLink }) };
   }
 
   /** What a store that failed half-way has given is given back, unless it may be an earlier ADD's. */
@@ -162,13 +175,24 @@ export class Attacher {
     }
     const files = (made.files ?? []).flatMap(({ path, text }) => (text === undefined ? [] : [path]));
     const whole = files.length > 0 ? { ...record, files } : record;
-    failOn(await host.attach(whole, made.sharedObjects, made.hostObjects));
+    if (isWorthRecording(whole, made)) failOn(await host.attach(whole, made.sharedObjects, made.hostObjects));
     const podLinks = (made.podLinks ?? []).map((object): KernelOp => ({ verb: 'add', object }));
     const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
     if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
-    failOn(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod)));
+    failOn(unlessRouted(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod))));
+    this.settleCarrier(made.hostObjects.filter(isVeth));
     await changeFiles(made.files);
     await this.forget(made.staleFlows);
+  }
+
+  /**
+   * Until the kernel has looked at a link whose other end came up, it drops what the link sends: the host's answer to the pod's first
+   * packet. It looks when it finds the time, or when asked for the link (linkwatch_sync_dev, Linux 6.8).
+   */
+  private settleCarrier(links: readonly Link[]): void {
+    if (links.length === 0) return;
+    using own = PodKernel.open(this.options.namespace.path);
+    for (const { name } of links) own.link(name);
   }
 
   private async rollBack(
@@ -247,6 +271,13 @@ export class Attacher {
   }
 }
 
+/** False for what is set in the pod alone and goes with it, as loopback does: another implementation's DEL would leave the record. */
+function isWorthRecording(record: AttachmentRecord, made: AddPlan): boolean {
+  if (baseOf(record) !== undefined || record.dataDir !== undefined) return true;
+  const { sharedObjects, hostObjects, podLinks = [], movesIn = [], files = [] } = made;
+  return [sharedObjects, hostObjects, podLinks, movesIn, files].some((list) => list.length > 0);
+}
+
 function moveOp({ link, name }: LinkMove, netns: string): KernelOp {
   return { verb: 'replace', object: { ...link, name, netns }, previous: link };
 }
@@ -262,6 +293,13 @@ function removalsOf(objects: AddPlan['hostRemovals']): KernelOp[] {
 
 function unlessGone(failures: readonly OpFailure[]): OpFailure[] {
   return failures.filter(({ code }) => code !== 'ENODEV' && code !== 'ENOENT');
+}
+
+/** Of several networks with a route to the same destination the first has it, as with the reference plugins. */
+function unlessRouted(failures: readonly OpFailure[]): OpFailure[] {
+  return failures.filter(
+    ({ op, code }) => op.verb !== 'add' || op.object.kind !== 'route' || code !== 'EEXIST',
+  );
 }
 
 function failOn(failures: readonly { message: string }[]): void {

@@ -2,31 +2,30 @@
  * The host's side of all attachments: what each wants of the kernel loop, its record on disk, and its end. What attachments share (a
  * bridge, its addresses, tables) is wanted by each of them, and so for as long as one is there. A pod's link that vanishes took
  * its pod with it: nothing of the attachment is wanted any more, and its addresses are given back, whether or not a DEL follows.
- * The same goes for what a crash, or a boot, left behind. A link that got another name is followed.
+ * The same goes for what a crash, or a boot, left behind, and for what chained plugins did for a link of others. A link that got another
+ * name is followed.
  */
 import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
-import type { AddressStore } from '#core/cni/index.ts';
+import type { AddressStore, CniResult } from '#core/cni/index.ts';
 import {
-  compareAdditions,
   compareObjects,
   describeObject,
-  isAttached,
   isAttachmentLink,
   type Kernel,
   type KernelObject,
-  type KernelState,
   keyOf,
   type Link,
   type OpFailure,
 } from '#core/kernel/index.ts';
 import type { AttachmentFiles } from './attachments.ts';
+import { findForeignLink, foreignLinkOf, withForeignLink } from './foreign-link.ts';
 import { withLinkRenamed } from './link-rename.ts';
-import { beforeUp, isVeth } from './links.ts';
+import { beforeUp, isVeth, leftOf, linkKey } from './links.ts';
 import { changeFiles } from './pod.ts';
 import { Reaper } from './reaper.ts';
 import { AttachmentRecords, baseOf, bridgesOf, vethOf } from './records.ts';
-import type { StoredPart } from './stored-part.ts';
+import type { ForeignLink, StoredPart } from './stored-part.ts';
 import { Turns } from './turns.ts';
 import { UnusedBridges } from './unused-bridges.ts';
 
@@ -76,7 +75,7 @@ export class HostSide implements Disposable {
         for (const key of keys) this.lookAt(key);
       },
       resynced: () => {
-        for (const key of this.links.keys()) this.lookAt(key);
+        for (const key of [...this.links.keys(), ...this.records.foreignLinks()]) this.lookAt(key);
       },
     });
   }
@@ -105,6 +104,11 @@ export class HostSide implements Disposable {
   /** True if an earlier ADD of the attachment is known. */
   has(part: string): boolean {
     return this.records.get(part) !== undefined;
+  }
+
+  /** The link whose end a chained part is to share, where the interface is none of ours. */
+  foreignLink(part: string, prevResult: CniResult | undefined): ForeignLink | undefined {
+    return this.has(part) ? undefined : foreignLinkOf(prevResult, this.options.kernel.state());
   }
 
   /** The interfaces' own records, or those of a chained plugin, of one network. */
@@ -156,6 +160,7 @@ export class HostSide implements Disposable {
         // Refused before anything was made: an attachment of that name stays as it was.
         if (!isDone && before === undefined && this.records.get(part)?.objects.length === 0)
           this.records.forget(part);
+        if (record.hostLink !== undefined) this.lookAt(linkKey(record.hostLink.name));
       },
     };
   }
@@ -306,14 +311,22 @@ export class HostSide implements Disposable {
   }
 
   private lookAt(key: string): void {
+    for (const stored of this.records.onForeignLink(key))
+      if (this.findForeign(stored)?.name !== stored.hostLink?.name) this.settleInTurn(stored);
     const part = this.links.get(key);
     const stored = part === undefined ? undefined : this.records.get(part);
-    if (stored === undefined || stored.leaving === true || this.attaching.has(stored.part)) return;
+    if (stored === undefined || stored.leaving === true) return;
     const link = this.linkOf(stored);
-    if (link !== undefined && keyOf(link) === key) return;
-    void this.turns.take(stored.part, async () => {
-      if (this.records.get(stored.part) === stored) await this.settle(stored);
+    if (link === undefined || keyOf(link) !== key) this.settleInTurn(stored);
+  }
+
+  private settleInTurn(stored: StoredPart): void {
+    if (this.attaching.has(stored.part)) return;
+    const { part } = stored;
+    const settled = this.turns.take(baseOf(stored) ?? part, async () => {
+      if (this.records.get(part) === stored) await this.settle(stored);
     });
+    settled.catch((error: unknown) => this.options.logger.error({ part, err: error }, 'link not followed'));
   }
 
   /** Wants what an attachment is made of, on the link as it is called now; without a link or a namespace the pod is gone. */
@@ -333,13 +346,14 @@ export class HostSide implements Disposable {
     }
     this.options.logger.warn({ part, from: veth.name, to: link.name }, 'link of a pod renamed: followed');
     const followed = { ...stored, objects: withLinkRenamed(objects, veth.name, link.name) };
-    this.links.delete(`link ${veth.name}`);
+    this.links.delete(linkKey(veth.name));
     this.change(followed);
     this.remember(followed);
   }
 
   /** A chained part lives as long as its interface, if that is known; else both as long as the pod's namespace has its path. */
   private async settleWithoutLink(stored: StoredPart): Promise<void> {
+    if (stored.hostLink !== undefined) return this.settleOnForeignLink(stored);
     const base = baseOf(stored);
     const isAlive =
       stored.leaving !== true &&
@@ -349,6 +363,27 @@ export class HostSide implements Disposable {
     if (isAlive) this.options.loop.want(stored.part, stored.objects);
     else if (base === undefined) await this.vanished(stored.part);
     else await this.dropPart(stored);
+  }
+
+  private async settleOnForeignLink(stored: StoredPart): Promise<void> {
+    const { part, hostLink } = stored;
+    const found = this.findForeign(stored);
+    if (found === undefined) {
+      this.options.logger.info({ part, link: hostLink?.name }, 'link of others vanished');
+      return this.dropPart(stored);
+    }
+    if (found.name === hostLink?.name && found.mac === hostLink.mac)
+      return this.options.loop.want(part, stored.objects);
+    this.options.logger.warn({ part, from: hostLink, to: found }, 'link of others changed: followed');
+    this.change(withForeignLink(stored, found));
+  }
+
+  /** The link of others that a chained part is on, be it under another name, but none that another attachment is on. */
+  private findForeign(stored: StoredPart): ForeignLink | undefined {
+    if (stored.hostLink === undefined) return undefined;
+    const isAnothers = (name: string) =>
+      this.records.onForeignLink(linkKey(name)).some((other) => baseOf(other) !== baseOf(stored));
+    return findForeignLink(stored.hostLink, this.options.kernel.state(), isAnothers);
   }
 
   /** The attachment's link, be it under another name. */
@@ -362,13 +397,4 @@ export class HostSide implements Disposable {
     // Somebody took its alias away: not ours to change any more, but the pod is there.
     return named?.kind === 'link' && !isAttachmentLink(named) ? named : undefined;
   }
-}
-
-/** Of a part's objects what nothing but its end removes, as it is now: links, qdiscs and filters, each before what it needs. */
-function leftOf(objects: readonly KernelObject[], state: KernelState): KernelObject[] {
-  const found = objects.flatMap((object) => state.get(keyOf(object)) ?? []);
-  const isTraffic = ({ kind }: KernelObject) => kind === 'qdisc' || kind === 'filter';
-  return found
-    .filter((object) => isAttachmentLink(object) || (isTraffic(object) && isAttached(object, state)))
-    .sort((a, b) => compareAdditions(b, a));
 }

@@ -1,5 +1,20 @@
-/** What the links of an attachment are to the host: the pod's own, or a bridge that attachments share. */
-import { CNI, type KernelObject, type Link, sysctlLink } from '#core/kernel/index.ts';
+/** What the links of an attachment are to the host: the pod's own, or a bridge that attachments share; and what is left with its end. */
+import {
+  CNI,
+  compareAdditions,
+  isAttached,
+  isAttachmentLink,
+  type KernelObject,
+  type KernelState,
+  keyOf,
+  type Link,
+  sysctlLink,
+} from '#core/kernel/index.ts';
+
+/** Its key in the state of the kernel. */
+export function linkKey(name: string): string {
+  return `link ${name}`;
+}
 
 export function isVeth(object: KernelObject): object is Link {
   return object.kind === 'link' && object.detail.type === 'veth';
@@ -13,4 +28,13 @@ export function isOwnBridge(object: KernelObject): object is Link {
 export function beforeUp(object: KernelObject): KernelObject[] {
   if (object.kind === 'link') return [isVeth(object) ? { ...object, up: false } : object];
   return object.kind === 'sysctl' && sysctlLink(object.path) !== undefined ? [object] : [];
+}
+
+/** Of a part's objects what nothing but its end removes, as it is now: links, qdiscs and filters, each before what it needs. */
+export function leftOf(objects: readonly KernelObject[], state: KernelState): KernelObject[] {
+  const found = objects.flatMap((object) => state.get(keyOf(object)) ?? []);
+  const isTraffic = ({ kind }: KernelObject) => kind === 'qdisc' || kind === 'filter';
+  return found
+    .filter((object) => isAttachmentLink(object) || (isTraffic(object) && isAttached(object, state)))
+    .sort((a, b) => compareAdditions(b, a));
 }

@@ -1,11 +1,11 @@
 /**
  * The attachments of this node as records, in memory and on disk, with what is asked of them at every ADD and DEL kept ready: the
- * chained parts of an interface, and who uses a bridge.
+ * chained parts of an interface, who uses a bridge, and who works on a link of others.
  */
 import { attachmentAlias } from '#core/cni/index.ts';
 import { type KernelObject, keyOf, type Link } from '#core/kernel/index.ts';
 import type { AttachmentFiles } from './attachments.ts';
-import { isOwnBridge, isVeth } from './links.ts';
+import { isOwnBridge, isVeth, linkKey } from './links.ts';
 import type { StoredPart } from './stored-part.ts';
 
 export class AttachmentRecords {
@@ -15,6 +15,8 @@ export class AttachmentRecords {
   private readonly chained = new Map<string, Set<string>>();
   /** Parts by the key of the bridge of ours that they want. */
   private readonly bridgeUsers = new Map<string, Set<string>>();
+  /** Chained parts by the key of the link that another implementation made. */
+  private readonly foreignLinkUsers = new Map<string, Set<string>>();
 
   constructor(files: AttachmentFiles) {
     this.files = files;
@@ -38,9 +40,17 @@ export class AttachmentRecords {
 
   /** The chained parts of an interface's part. */
   chainedTo(part: string): StoredPart[] {
-    return Array.from(this.chained.get(part) ?? [], (name) => this.parts.get(name)).filter(
-      (stored) => stored !== undefined,
-    );
+    return this.partsIn(this.chained.get(part));
+  }
+
+  /** The chained parts on a link that another implementation made, by the link's key. */
+  onForeignLink(key: string): StoredPart[] {
+    return this.partsIn(this.foreignLinkUsers.get(key));
+  }
+
+  /** The keys of all such links. */
+  foreignLinks(): string[] {
+    return [...this.foreignLinkUsers.keys()];
   }
 
   isBridgeUsed(bridge: Link): boolean {
@@ -70,11 +80,17 @@ export class AttachmentRecords {
     this.files.remove(part);
   }
 
+  private partsIn(names: ReadonlySet<string> = new Set()): StoredPart[] {
+    return Array.from(names, (name) => this.parts.get(name)).filter((stored) => stored !== undefined);
+  }
+
   private remember(stored: StoredPart): void {
     this.unlink(stored.part);
     this.parts.set(stored.part, stored);
     const base = baseOf(stored);
     if (base !== undefined) addTo(this.chained, base, stored.part);
+    if (stored.hostLink !== undefined)
+      addTo(this.foreignLinkUsers, linkKey(stored.hostLink.name), stored.part);
     for (const bridge of bridgesOf(stored.objects)) addTo(this.bridgeUsers, keyOf(bridge), stored.part);
   }
 
@@ -83,6 +99,7 @@ export class AttachmentRecords {
     if (before === undefined) return;
     const base = baseOf(before);
     if (base !== undefined) removeFrom(this.chained, base, part);
+    if (before.hostLink !== undefined) removeFrom(this.foreignLinkUsers, linkKey(before.hostLink.name), part);
     for (const bridge of bridgesOf(before.objects)) removeFrom(this.bridgeUsers, keyOf(bridge), part);
   }
 }
@@ -98,7 +115,7 @@ export function vethOf(stored: StoredPart): Link | undefined {
 }
 
 /** The interface's part that a chained part belongs to; undefined for an interface's own. */
-export function baseOf({ part, attachment }: StoredPart): string | undefined {
+export function baseOf({ part, attachment }: Pick<StoredPart, 'part' | 'attachment'>): string | undefined {
   const base = attachmentAlias(attachment);
   return base === part ? undefined : base;
 }

@@ -1,8 +1,15 @@
 /** The text of an attachment's record, checked: what comes out can be planned and sent, whatever has become of the file. */
 import { z } from 'zod';
-import { canonicalIp, parseMac, parsePrefix } from '#base/ip/index.ts';
+import { canonicalIp, type MacAddress, parseMac, parsePrefix } from '#base/ip/index.ts';
 import type { Attachment } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
+
+/** The host's end of a pair that another implementation made. */
+export interface ForeignLink {
+  readonly name: string;
+  /** Absent if it tells the link from no other. */
+  readonly mac?: MacAddress;
+}
 
 export interface StoredPart {
   /** The part's name in the desired state: the alias of the attachment's links; a chained plugin's own follows behind `+`. */
@@ -16,6 +23,8 @@ export interface StoredPart {
   readonly plugin?: string;
   /** The container's namespace, by which an attachment without a link on the host is known to be alive. */
   readonly netns?: string;
+  /** A chained plugin's part lives as long as this link, where another implementation made the interface. */
+  readonly hostLink?: ForeignLink;
   /** Files that its ADD wrote, and that go with it. */
   readonly files?: readonly string[];
   /** DEL was answered: only what is left of the link and the addresses are still to go. */
@@ -99,6 +108,7 @@ const record = z.object({
   attachment: z.object({ network: z.string(), containerId: z.string(), ifName: z.string() }),
   plugin: z.string().optional(),
   netns: z.string().optional(),
+  hostLink: z.object({ name: linkName, mac: mac.optional() }).optional(),
   files: z.array(z.string().startsWith('/')).optional(),
   pending: z.boolean().optional(),
   leaving: z.boolean().optional(),

@@ -42,10 +42,12 @@ export interface Ipam {
   gc(signal?: AbortSignal): Promise<void>;
   /** It speaks over the container's link: ADD comes after the link is made, DEL before it is taken away. */
   readonly needsLink?: true;
+  /** It is somebody else's program, which only a DEL that fails has called again. */
+  readonly isDelegated?: true;
 }
 
 /** What can be done with addresses that were given before. */
-export type HeldIpam = Pick<Ipam, 'del' | 'check' | 'gc' | 'needsLink'>;
+export type HeldIpam = Pick<Ipam, 'del' | 'check' | 'gc' | 'needsLink' | 'isDelegated'>;
 
 const nothing = async () => {};
 
@@ -173,5 +175,6 @@ function delegatedIpam(
     check: quietly('CHECK'),
     status: quietly('STATUS'),
     gc: quietly('GC'),
+    isDelegated: true,
   };
 }

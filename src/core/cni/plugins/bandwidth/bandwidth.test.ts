@@ -74,6 +74,17 @@ describe('ADD', () => {
     expect(result.interfaces.map(({ name }) => name)).toEqual(['cni0', 'veth0', 'eth0']);
   });
 
+  test.each([
+    ['runtimeConfig', (keys: JsonObject) => ({ runtimeConfig: { bandwidth: keys } })],
+    ['the configuration itself', (keys: JsonObject) => keys],
+  ])('of %s takes the keys as Go names them', async (_, place) => {
+    const keys = Object.entries(BOTH).map(([key, value]) => [
+      key.charAt(0).toUpperCase() + key.slice(1),
+      value,
+    ]);
+    expect((await add(place(Object.fromEntries(keys)))).hostObjects).toEqual((await add()).hostObjects);
+  });
+
   test('of egress alone leaves the root of the host link alone', async () => {
     const { egressRate, egressBurst } = BOTH;
     const { hostObjects } = await add({ egressRate, egressBurst });

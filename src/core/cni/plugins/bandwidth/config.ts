@@ -1,6 +1,6 @@
 /**
  * The keys of the bandwidth plugin: bits per second and bits, in the configuration itself or, where it has none of them, in
- * runtimeConfig.bandwidth. What is not supported is refused by name and value.
+ * runtimeConfig.bandwidth. Some runtimes write them as Go names them: IngressRate. What is not supported is refused by name and value.
  */
 import { z } from 'zod';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
@@ -56,16 +56,24 @@ export function parseBandwidthConfig({ json }: NetworkConfig): BandwidthConfig {
 
 /** The object that holds the keys, and what it is called. */
 function sectionOf(json: JsonObject): [JsonObject, string] {
-  const own = withoutNulls(json) as JsonObject;
-  if (KEYS.some((key) => own[key] !== undefined)) return [own, 'network config'];
+  const own = keysOf(json);
+  if (Object.keys(own).length > 0) return [own, 'network config'];
   const given = objectMember(json, 'runtimeConfig')['bandwidth'];
   if (given === undefined || given === null) return [{}, 'runtimeConfig.bandwidth'];
-  if (isJsonObject(given)) return [given, 'runtimeConfig.bandwidth'];
+  if (isJsonObject(given)) return [keysOf(given), 'runtimeConfig.bandwidth'];
   throw new CniError(
     CNI_ERROR.invalidNetworkConfig,
     'invalid runtimeConfig.bandwidth',
     `${JSON.stringify(given)} is not an object`,
   );
+}
+
+/** What an object says of our keys, in whatever letters; null says nothing. */
+function keysOf(json: JsonObject): JsonObject {
+  const given = Object.entries(withoutNulls(json) as JsonObject);
+  const lower = new Map(given.map(([key, value]) => [key.toLowerCase(), value]));
+  const found = KEYS.map((key) => [key, lower.get(key.toLowerCase())] as const);
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined));
 }
 
 function directionOf(

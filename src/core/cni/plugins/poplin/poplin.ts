@@ -4,7 +4,7 @@
  * Both ends know each other's MAC address beforehand: nobody needs ARP or neighbour discovery.
  */
 import { familyOf, hostPrefixOf, type IpAddress, type IpFamily, prefixParts } from '#base/ip/index.ts';
-import { CNI, type KernelObject, type Link, type Neighbour } from '#core/kernel/index.ts';
+import { CNI, type KernelObject, type Link, type Neighbour, type Route } from '#core/kernel/index.ts';
 import type { CniIp, CniResult, CniRoute } from '../../spec/result.ts';
 import {
   attachmentOf,
@@ -167,9 +167,14 @@ function podObjects(pair: Pair, families: readonly IpFamily[], routes: readonly 
     const own = routes.filter((route) => familyOf(route.dst) === family);
     // The default route last, should others be needed to reach through it.
     own.sort((a, b) => Number(isDefaultRoute(a, family)) - Number(isDefaultRoute(b, family)));
-    objects.push(...own.map((route) => podRoute(route, podName, GATEWAYS[family])));
+    objects.push(...own.map((route) => throughGateway(podRoute(route, podName, GATEWAYS[family]))));
   }
   return objects;
+}
+
+/** The gateway is on this link, though the route to its address be on that of another network. */
+function throughGateway(route: Route): Route {
+  return { ...route, nextHops: route.nextHops.map((hop) => ({ ...hop, onlink: true })) };
 }
 
 function neighbour(link: string, address: IpAddress, mac: string): Neighbour {

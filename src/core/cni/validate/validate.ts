@@ -138,7 +138,7 @@ class Reading {
     const before = this.problems.length;
     this.reserved(path, plugin);
     this.capabilities(path, plugin['capabilities']);
-    this.kinds(path, plugin, { ...PROTOCOL_KEYS, ...known?.keys });
+    this.kinds(path, plugin, { ...PROTOCOL_KEYS, ...kindsOf(known?.keys ?? {}) });
     if (known === undefined) this.unknownType(path, type);
     else {
       const keys = [...Object.keys(PROTOCOL_KEYS), ...Object.keys(known.keys)];
@@ -165,9 +165,9 @@ class Reading {
       if (Object.keys(ipam).length > 0) this.fault([...path, 'type'], 'is required: the IPAM plugin');
       return;
     }
-    const keys = IPAM_PLUGIN_KEYS[type];
+    const keys = IPAM_PLUGIN_KEYS[type]?.keys;
     if (keys !== undefined) {
-      this.kinds(path, ipam, keys);
+      this.kinds(path, ipam, kindsOf(keys));
       this.unknownKeys(path, ipam, ['type', ...Object.keys(keys)], false);
     } else if (INTERFACE_PLUGIN_KEYS[type]) {
       this.fault([...path, 'type'], `"${type}" makes interfaces, it is no IPAM plugin`);
@@ -200,7 +200,7 @@ class Reading {
     }
   }
 
-  private kinds(path: KeyPath, json: JsonObject, kinds: KeyTable): void {
+  private kinds(path: KeyPath, json: JsonObject, kinds: Readonly<Record<string, ValueKind>>): void {
     for (const [key, value] of Object.entries(json)) {
       const kind = kinds[key];
       // null means absent, as in Go.
@@ -229,6 +229,10 @@ class Reading {
   private warn(path: KeyPath, message: string): void {
     this.warnings.push(problemAt(this.document, path, message));
   }
+}
+
+function kindsOf(keys: KeyTable): Record<string, ValueKind> {
+  return Object.fromEntries(Object.entries(keys).map(([key, { kind }]) => [key, kind]));
 }
 
 const FITS: Readonly<Record<ValueKind, (value: unknown) => boolean>> = {

@@ -24,7 +24,8 @@ export interface BridgeConfig {
 
 const flag = z.boolean().default(false);
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   bridge: z.string().default(''),
   isGateway: flag,
   isDefaultGateway: flag,

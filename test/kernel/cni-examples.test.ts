@@ -1,7 +1,7 @@
 /** Every example of docs/examples/cni/, as it stands there: attached, used in both families, and taken away again. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, type TestContext, test } from 'vitest';
+import { afterEach, beforeEach, expect, type TestContext, test, vi } from 'vitest';
 import { validateNetwork } from '#core/cni/index.ts';
 import { type Answer, CniWorld, pings } from './cni-world.ts';
 import { DhcpServer } from './dhcp-server.ts';
@@ -106,7 +106,9 @@ test.for(Object.entries(CASES))('%s', async ([name, { prepare, pinged = [], show
   const inside = world.inPod('a', 'ip -o link; ip rule; ip -6 rule');
 
   const result = await add(network, context);
-  for (const address of pinged) expect(pings(world.pod('a'), address), address).toBe(true);
+  // A busy machine may take longer than one echo request waits.
+  for (const address of pinged)
+    await vi.waitFor(() => expect(pings(world.pod('a'), address), address).toBe(true), 5000);
   for (const [where, line, pattern] of shown)
     expect(where === 'host' ? world.sh(line) : world.inPod('a', line), line).toMatch(pattern);
   for (const plugin of network.plugins)

@@ -146,13 +146,15 @@ class Reading {
       this.unknownKeys(path, plugin, own, known.isStrict ?? false);
     }
     this.ipam(path, plugin['ipam'], known?.hasNoIpam ? type : undefined);
-    if (this.problems.length > before) return;
     const { cniVersion } = list;
     const version = typeof cniVersion === 'string' && isCniVersion(cniVersion) ? cniVersion : '1.1.0';
     const { ipam, ...rest } = plugin;
     const used = known?.hasNoIpam || ipam === undefined ? {} : { ipam };
     const completed = { ...rest, ...used, name: 'network', cniVersion: version };
-    this.problems.push(...ownProblems(this.document, path, completed));
+    // What is said of a place already is not said in the parser's words too.
+    const told = new Set(this.problems.slice(before).map(placeOf));
+    const own = ownProblems(this.document, path, completed);
+    this.problems.push(...own.filter((each) => !told.has(placeOf(each))));
   }
 
   private ipam(base: KeyPath, ipam: unknown, refusing: string | undefined): void {
@@ -229,6 +231,10 @@ class Reading {
   private warn(path: KeyPath, message: string): void {
     this.warnings.push(problemAt(this.document, path, message));
   }
+}
+
+function placeOf({ line, column }: Problem): string {
+  return `${line}:${column}`;
 }
 
 function kindsOf(keys: KeyTable): Record<string, ValueKind> {

@@ -22,13 +22,13 @@ export class DhcpServer implements AsyncDisposable {
   private process: ChildProcess | undefined;
   private text = '';
 
-  /** Makes the bridge, and the server's link at 10.90.0.1. */
+  /** Makes the bridge, whose MAC address does not follow its ports, and the server's link at 10.90.0.1. */
   constructor(world: CniWorld) {
     this.folder = world.folder;
     this.netns = join(world.folder, 'dhcp-server');
     createNamespace(this.netns).close();
     world.sh(`
-      ip link add ${BRIDGE_NAME} type bridge
+      ip link add ${BRIDGE_NAME} address 02:00:00:00:90:01 type bridge
       ip link set ${BRIDGE_NAME} up
       ip link add toserver type veth peer name lan
       ip link set toserver master ${BRIDGE_NAME} up

@@ -32,7 +32,7 @@ const VARIABLES =
 export function addCommand(): Command {
   return withAttachmentOptions(new Command('add'))
     .description('Attach a network namespace to a network, and print the result.')
-    .argument('<network>')
+    .argument('<network>', 'its name in the configuration')
     .argument('<netns>', "path of the namespace's file")
     .addHelpText(
       'after',
@@ -103,7 +103,7 @@ function hasInterface({ netns, ifName }: AttachmentWish): boolean {
 export function delCommand(): Command {
   return withAttachmentOptions(new Command('del'))
     .description('Take a network namespace off a network. Repeating it does no harm.')
-    .argument('<network>')
+    .argument('<network>', 'its name in the configuration')
     .argument('<netns>', "path of the namespace's file, which may be gone")
     .addHelpText(
       'after',
@@ -150,7 +150,7 @@ async function loadOrRecorded(
 export function checkCommand(): Command {
   return withAttachmentOptions(new Command('check'))
     .description('Ask the plugins whether an attachment is as ADD made it.')
-    .argument('<network>')
+    .argument('<network>', 'its name in the configuration')
     .argument('<netns>', "path of the namespace's file")
     .addHelpText('after', `\nExample:\n  poplin cni check pods /run/netns/blue\n${VARIABLES}${EXIT_TEXT}`)
     .action((network: string, netns: string, flags: AttachmentFlags) =>
@@ -174,7 +174,7 @@ export function checkCommand(): Command {
 export function gcCommand(): Command {
   return withRuntimeOptions(new Command('gc'))
     .description('Take away what containers left behind that are gone without DEL.')
-    .argument('<network>')
+    .argument('<network>', 'its name in the configuration')
     .argument('[netns]', 'ignored; cnitool demands it')
     .option('--valid <container/ifname...>', 'attachments to keep; else those whose namespace is still there')
     .option('--none-valid', 'keep no attachment')
@@ -248,7 +248,7 @@ function parseAttachment(text: string): AttachmentId {
 export function netStatusCommand(): Command {
   return withRuntimeOptions(new Command('status'))
     .description("Ask a network's plugins whether they can serve ADD.")
-    .argument('<network>')
+    .argument('<network>', 'its name in the configuration')
     .argument('[netns]', 'ignored; cnitool demands it')
     .addHelpText('after', `\nExample:\n  poplin cni status pods\n${VARIABLES}${EXIT_TEXT}`)
     .action((network: string, _netns: string | undefined, flags: RuntimeFlags) =>
@@ -267,7 +267,7 @@ export function netStatusCommand(): Command {
 export function versionCommand(): Command {
   return withRuntimeOptions(new Command('version'))
     .description('Tell which versions of the specification we speak, or the plugins of a network.')
-    .argument('[network]')
+    .argument('[network]', 'its name in the configuration; without one, our own versions')
     .addHelpText(
       'after',
       `\nExamples:\n  poplin cni version\n  poplin cni version pods\n\nExit status: 1 if a plugin does not speak the network's version.`,

@@ -13,7 +13,7 @@ interface ValidateFlags {
 export function validateCommand(): Command {
   return new Command('validate')
     .description('Tell everything that is wrong with network configurations.')
-    .argument('<file...>')
+    .argument('<file...>', '.conflist, .conf or .json')
     .option('--plugin', "the files hold one plugin each, as those in the folder of a network's name")
     .option('--json', 'print a JSON array of problems and warnings')
     .addHelpText(

@@ -2,6 +2,8 @@
 import { type KeyPath, type LocatedDocument, nodeAt, type Problem, problemAt } from '#core/config/index.ts';
 import { parseBandwidthConfig } from '../plugins/bandwidth/config.ts';
 import { parseBridgeConfig } from '../plugins/bridge/config.ts';
+import { parseDhcpConfig } from '../plugins/dhcp/index.ts';
+import { parseFirewallConfig } from '../plugins/firewall/config.ts';
 import { parseHostLocalConfig } from '../plugins/host-local/index.ts';
 import { parsePortmapConfig } from '../plugins/portmap/config.ts';
 import { parseStaticConfig } from '../plugins/static/static.ts';
@@ -15,6 +17,7 @@ type Check = (network: NetworkConfig) => unknown;
 const INTERFACE_CHECKS: Readonly<Record<string, Check>> = {
   bandwidth: parseBandwidthConfig,
   bridge: parseBridgeConfig,
+  firewall: parseFirewallConfig,
   portmap: parsePortmapConfig,
 };
 
@@ -24,6 +27,7 @@ const IPAM_CHECKS: Readonly<Record<string, Check>> = {
     // A poplin network without ranges gets the node's own.
     if (network.type !== 'poplin' || hasRanges(network.json)) parseHostLocalConfig(network);
   },
+  dhcp: (network) => parseDhcpConfig(network),
   static: (network) => parseStaticConfig(network),
 };
 

@@ -53,6 +53,26 @@ test('all problems are told at once, each with its place', () => {
   });
 });
 
+test('what the keys’ kinds and the plugin’s parser say of one plugin is told together, each place once', () => {
+  const text = list(
+    '{"type": "bridge", "mtu": "x", "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.1.0.1/16"}]]}}',
+  );
+  expect(found(text).problems).toEqual([
+    'a.conflist:2:39: plugins[0].mtu: must be a whole number from 0',
+    expect.stringMatching(/ranges\[0\]: .*host bits/),
+  ]);
+});
+
+test('the firewall plugin and dhcp are asked too', () => {
+  const text = list(
+    '{"type": "bridge", "ipam": {"type": "dhcp", "request": [{"option": "nothing"}]}}, {"type": "firewall", "backend": "firewalld"}',
+  );
+  expect(found(text).problems).toEqual([
+    expect.stringMatching(/request\[0\]\.option: "nothing" is not a DHCP option/),
+    expect.stringMatching(/plugins\[1\]\.backend: is not served/),
+  ]);
+});
+
 describe('what stops a network', () => {
   test.each<[string, string, RegExp]>([
     ['broken syntax', '{"name": }', /^a\.conflist:1:10: expected a value/],

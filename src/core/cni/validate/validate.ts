@@ -138,7 +138,7 @@ class Reading {
     const before = this.problems.length;
     this.reserved(path, plugin);
     this.capabilities(path, plugin['capabilities']);
-    this.kinds(path, plugin, { ...PROTOCOL_KEYS, ...known?.keys });
+    this.kinds(path, plugin, { ...PROTOCOL_KEYS, ...kindsOf(known?.keys ?? {}) });
     if (known === undefined) this.unknownType(path, type);
     else {
       const keys = [...Object.keys(PROTOCOL_KEYS), ...Object.keys(known.keys)];
@@ -146,13 +146,15 @@ class Reading {
       this.unknownKeys(path, plugin, own, known.isStrict ?? false);
     }
     this.ipam(path, plugin['ipam'], known?.hasNoIpam ? type : undefined);
-    if (this.problems.length > before) return;
     const { cniVersion } = list;
     const version = typeof cniVersion === 'string' && isCniVersion(cniVersion) ? cniVersion : '1.1.0';
     const { ipam, ...rest } = plugin;
     const used = known?.hasNoIpam || ipam === undefined ? {} : { ipam };
     const completed = { ...rest, ...used, name: 'network', cniVersion: version };
-    this.problems.push(...ownProblems(this.document, path, completed));
+    // What is said of a place already is not said in the parser's words too.
+    const told = new Set(this.problems.slice(before).map(placeOf));
+    const own = ownProblems(this.document, path, completed);
+    this.problems.push(...own.filter((each) => !told.has(placeOf(each))));
   }
 
   private ipam(base: KeyPath, ipam: unknown, refusing: string | undefined): void {
@@ -165,9 +167,9 @@ class Reading {
       if (Object.keys(ipam).length > 0) this.fault([...path, 'type'], 'is required: the IPAM plugin');
       return;
     }
-    const keys = IPAM_PLUGIN_KEYS[type];
+    const keys = IPAM_PLUGIN_KEYS[type]?.keys;
     if (keys !== undefined) {
-      this.kinds(path, ipam, keys);
+      this.kinds(path, ipam, kindsOf(keys));
       this.unknownKeys(path, ipam, ['type', ...Object.keys(keys)], false);
     } else if (INTERFACE_PLUGIN_KEYS[type]) {
       this.fault([...path, 'type'], `"${type}" makes interfaces, it is no IPAM plugin`);
@@ -200,7 +202,7 @@ class Reading {
     }
   }
 
-  private kinds(path: KeyPath, json: JsonObject, kinds: KeyTable): void {
+  private kinds(path: KeyPath, json: JsonObject, kinds: Readonly<Record<string, ValueKind>>): void {
     for (const [key, value] of Object.entries(json)) {
       const kind = kinds[key];
       // null means absent, as in Go.
@@ -229,6 +231,14 @@ class Reading {
   private warn(path: KeyPath, message: string): void {
     this.warnings.push(problemAt(this.document, path, message));
   }
+}
+
+function placeOf({ line, column }: Problem): string {
+  return `${line}:${column}`;
+}
+
+function kindsOf(keys: KeyTable): Record<string, ValueKind> {
+  return Object.fromEntries(Object.entries(keys).map(([key, { kind }]) => [key, kind]));
 }
 
 const FITS: Readonly<Record<ValueKind, (value: unknown) => boolean>> = {

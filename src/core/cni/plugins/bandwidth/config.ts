@@ -28,7 +28,8 @@ const KEYS = [
 const bits = z.int().min(0).default(0);
 const subnets = z.array(z.string()).default([]);
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   ingressRate: bits,
   ingressBurst: bits,
   egressRate: bits,

@@ -36,6 +36,7 @@ const flag = z.boolean().default(false);
 const vlanId = z.int().min(1).max(4094);
 const trunk = z.looseObject({ id: vlanId.optional(), minID: vlanId.optional(), maxID: vlanId.optional() });
 
+/** The keys, as they are parsed. */
 export const schema = z.looseObject({
   bridge: z.string().default(''),
   isGateway: flag,

@@ -58,7 +58,8 @@ const CLIENT_ID_TYPE = '\0';
 const MAX_CLIENT_ID_BYTES = 254;
 
 const option = z.union([z.string(), z.int().transform(String)]);
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   daemonSocketPath: z.string().optional(),
   priority: z.int().min(0).max(0xffffffff).optional(),
   provide: z

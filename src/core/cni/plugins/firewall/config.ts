@@ -15,7 +15,8 @@ export interface FirewallConfig {
   readonly adminChain: string;
 }
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   backend: z.enum(['', 'iptables', 'nftables', 'firewalld']).default(''),
   iptablesAdminChainName: z.string().max(28).default(''),
   firewalldZone: z.string().default(''),

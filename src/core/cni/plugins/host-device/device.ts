@@ -18,7 +18,8 @@ const PCI_DRIVERS = '/sys/bus/pci/drivers';
 const USERSPACE_DRIVERS = ['vfio-pci', 'uio_pci_generic', 'igb_uio'];
 const PCI_ADDRESS = /^[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]$/;
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   device: z.string().default(''),
   hwaddr: macField.optional(),
   kernelpath: z.string().default(''),

@@ -49,7 +49,8 @@ const rangeSpec = z.object({
 });
 const rangeSets = z.array(z.array(rangeSpec));
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   ipam: z.looseObject({
     subnet: optionalPrefixField.optional(),
     rangeStart: ipField.optional(),

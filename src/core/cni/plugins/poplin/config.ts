@@ -24,7 +24,8 @@ const PROTOCOL_KEYS = [
   'capabilities',
 ];
 
-const schema = z.looseObject({ mtu: z.int().min(0).max(65535).default(0) });
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({ mtu: z.int().min(0).max(65535).default(0) });
 
 /** Throws CniError 2 for an unknown key and CniError 7 for a wrong value. */
 export function parsePoplinConfig({ json }: NetworkConfig, facts: NodeFacts): PoplinConfig {

@@ -33,7 +33,8 @@ export interface PortmapConfig {
 
 const conditions = z.array(z.string()).default([]);
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   backend: z.enum(['', 'iptables', 'nftables']).default(''),
   snat: z.boolean().default(true),
   masqAll: z.boolean().default(false),

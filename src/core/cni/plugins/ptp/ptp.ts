@@ -36,7 +36,8 @@ import { forwarding, routedLinkSysctls, routeToPod } from '../routed.ts';
 
 export const ptpPlugin: InterfacePlugin = { type: 'ptp', prepareAdd, planDel: planVethRemoval };
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   mtu: z.int().min(0).max(65535).default(0),
   ipMasq: z.boolean().default(false),
   // Whichever is named, nf_tables does it.

@@ -59,7 +59,8 @@ const gateway = z.string().transform((text, context) => {
   return address ?? '';
 });
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   table: z.int().min(1).max(0xffff_ffff).optional(),
   gateways: z.array(gateway).default([]),
   addSourceHints: z.boolean().default(false),

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { decodeWith } from '../../spec/json.ts';
 import { stackedPlugin } from './stacked.ts';
 
-const schema = z.looseObject({ mode: z.enum(['', 'l2', 'l3', 'l3s']).default('') });
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({ mode: z.enum(['', 'l2', 'l3', 'l3s']).default('') });
 
 export const ipvlanPlugin = stackedPlugin({
   type: 'ipvlan',

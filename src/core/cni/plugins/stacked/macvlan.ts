@@ -4,7 +4,8 @@ import { decodeWith } from '../../spec/json.ts';
 import { podMac, podMacAsked } from '../attachment.ts';
 import { stackedPlugin } from './stacked.ts';
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   mode: z.enum(['', 'bridge', 'private', 'vepa', 'passthru']).default(''),
   bcqueuelen: z.int().min(0).max(0xffff_ffff).default(0),
 });

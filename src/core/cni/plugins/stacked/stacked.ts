@@ -38,7 +38,8 @@ export interface StackedKind {
   readonly followsChain?: boolean;
 }
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   master: z.string().default(''),
   mtu: z.int().min(0).max(65535).default(0),
   linkInContainer: z.boolean().default(false),

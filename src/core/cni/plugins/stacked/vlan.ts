@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { decodeWith } from '../../spec/json.ts';
 import { stackedPlugin } from './stacked.ts';
 
-const schema = z.looseObject({ vlanId: z.int().min(0).max(4094).default(0) });
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({ vlanId: z.int().min(0).max(4094).default(0) });
 
 export const vlanPlugin = stackedPlugin({
   type: 'vlan',

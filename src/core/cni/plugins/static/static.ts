@@ -18,7 +18,8 @@ export type StaticConfig = Pick<CniResult, 'ips' | 'routes' | 'dns'>;
 const address = z.looseObject({ address: prefixField, gateway: ipField.optional() });
 const prefixes = z.array(prefixField).optional();
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   ipam: z.looseObject({
     addresses: z.array(address).default([]),
     routes: z.array(routeField).default([]),

@@ -33,7 +33,8 @@ const settings = {
   txQLen: z.int().min(0).max(0xffff_ffff).optional(),
 };
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   ...settings,
   dataDir: z.string().default(''),
   args: z.looseObject({ cni: z.looseObject(settings).optional() }).optional(),

@@ -47,7 +47,8 @@ interface VrfConfig {
 
 const MAIN_TABLE = 254;
 
-const schema = z.looseObject({
+/** The keys, as they are parsed. */
+export const schema = z.looseObject({
   vrfname: z.string().default(''),
   table: z.int().min(0).max(0xffff_ffff).default(0),
 });

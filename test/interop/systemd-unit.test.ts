@@ -1,0 +1,36 @@
+/** The unit of docs/examples/, read by systemd. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const UNIT = join(import.meta.dirname, '../../docs/examples/poplin.service');
+const PROGRAM = '/usr/local/bin/poplin';
+
+test('systemd takes the unit of the documentation, and would refuse a misspelt one', ({ skip }) => {
+  const text = readFileSync(UNIT, 'utf8');
+  expect(text).toContain(`ExecStart=${PROGRAM} agent --cni-only\n`);
+  const folder = mkdtempSync(join(tmpdir(), 'poplin-unit-'));
+  try {
+    // The program need not be installed here.
+    const unit = text.replace(PROGRAM, process.execPath);
+    expect(said(folder, unit, skip)).toBe('');
+    expect(said(folder, unit.replace('KillMode', 'KilMode'), skip)).toMatch(/KilMode/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+function said(folder: string, unit: string, skip: (why: string) => never): string {
+  const path = join(folder, 'poplin.service');
+  writeFileSync(path, unit);
+  try {
+    const command = 'exec systemd-analyze verify --man=no "$1" 2>&1';
+    return execFileSync('sh', ['-c', command, 'sh', path], { encoding: 'utf8' });
+  } catch (error) {
+    const { status, stdout } = error as { status: number; stdout: string };
+    if (status === 127) skip('systemd-analyze is not installed');
+    return stdout;
+  }
+}

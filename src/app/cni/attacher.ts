@@ -20,6 +20,8 @@ import {
   openIpam,
   openIpamToGiveBack,
   type PreparedAdd,
+  type RuleTool,
+  removeReferenceRules,
 } from '#core/cni/index.ts';
 import type { Kernel, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
 import { forgetFlows } from '#io/conntrack/index.ts';
@@ -39,6 +41,7 @@ export interface AttacherOptions {
   readonly namespace: Namespace;
   readonly host: HostSide;
   readonly ipam: IpamPorts;
+  readonly rules: RuleTool;
   /** The link by which the host reaches the world. */
   readonly defaultLink: () => string | undefined;
   readonly logger: Logger;
@@ -90,10 +93,12 @@ export class Attacher {
   async del(plugin: InterfacePlugin, call: Call): Promise<void> {
     const { host, ipam: ports, namespace } = this.options;
     const part = partOf(plugin, call);
+    const isOurs = host.has(part);
     using pod = podToLeave(call.environment.netns, namespace.id);
     if (plugin.chained === true) {
       await this.detach(plugin, call, pod);
       await host.dropNamed(part);
+      if (!isOurs) await this.removeOthers(plugin, call);
       return;
     }
     await host.departed(part);
@@ -101,9 +106,16 @@ export class Attacher {
     if (ipam.needsLink === true) await ipam.del();
     const links = await this.detach(plugin, call, pod);
     await host.dropChained(part);
+    if (!isOurs) await this.removeOthers(plugin, call);
     if (links.length > 0) return host.depart(part, links, () => ipam.del());
     await ipam.del();
     await host.drop(part);
+  }
+
+  /** Takes away the rules of the reference plugin, if that is who attached the container. */
+  private async removeOthers(plugin: InterfacePlugin, call: Call): Promise<void> {
+    const rules = plugin.referenceRules?.(call);
+    if (rules !== undefined) await removeReferenceRules(this.options.rules, rules);
   }
 
   /** What planners are told, with what the plugin wants to know beside. */

@@ -23,6 +23,7 @@ import {
   parseCniEnvironment,
   parseJsonObject,
   parseNetworkConfig,
+  type RuleTool,
   requireCommand,
   requirePrevResult,
   statedVersion,
@@ -45,6 +46,8 @@ export interface CniServiceOptions {
   readonly loop: HostLoop;
   readonly files: AttachmentFiles;
   readonly ipam: IpamPorts;
+  /** For the rules of containers that the reference plugins attached. */
+  readonly rules: RuleTool;
   /** The link by which the host reaches the world. */
   readonly defaultLink: () => string | undefined;
   /** What is so on this node now, or why no pod can be attached yet. */

@@ -38,4 +38,10 @@ export {
   openIpam,
   openIpamToGiveBack,
 } from './ipam.ts';
+export {
+  checkReferenceRules,
+  collectReferenceRules,
+  type ReferenceRules,
+  removeReferenceRules,
+} from './reference-rules/index.ts';
 export { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';

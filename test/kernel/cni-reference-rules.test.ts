@@ -37,7 +37,7 @@ function chain(number: number): Json[] {
 }
 
 /** Runs Debian's plugin in the host. */
-function reference(command: string, pod: string, config: Json): Json | undefined {
+function reference(command: string, pod: string, config: Json, wanted = 0): Json | undefined {
   const { status, stdout } = spawnSync(
     'nsenter',
     [`--net=${world.host}`, '--', join(FOLDER, String(config['type']))],
@@ -54,7 +54,7 @@ function reference(command: string, pod: string, config: Json): Json | undefined
       },
     },
   );
-  expect(status, stdout).toBe(0);
+  expect(status, stdout).toBe(wanted);
   return stdout.trim() === '' ? undefined : (JSON.parse(stdout) as Json);
 }
 
@@ -146,7 +146,9 @@ test('a pod of ours leaves nothing once the reference plugins took its link', as
     expect(exitStatus, JSON.stringify(json)).toBe(0);
     prevResult = json;
   }
-  for (const plugin of chain(1).reverse()) reference('DEL', 'a', { ...plugin, prevResult });
+  // Release 1.1.1 takes the link, and then complains of rules that it did not make.
+  for (const plugin of chain(1).reverse())
+    reference('DEL', 'a', { ...plugin, prevResult }, plugin['type'] === 'bridge' ? 1 : 0);
   const left = () =>
     world
       .sh('nft list ruleset')

@@ -173,14 +173,19 @@ export class Attacher {
       await kernel.apply(removalsOf(made.hostRemovals));
     }
     const files = (made.files ?? []).flatMap(({ path, text }) => (text === undefined ? [] : [path]));
-    const whole = files.length > 0 ? { ...record, files } : record;
+    const { staleFlows = [] } = made;
+    const whole = {
+      ...record,
+      ...(files.length > 0 && { files }),
+      ...(staleFlows.length > 0 && { staleFlows }),
+    };
     failOn(await host.attach(whole, made.sharedObjects, made.hostObjects));
     const podLinks = (made.podLinks ?? []).map((object): KernelOp => ({ verb: 'add', object }));
     const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
     if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
     failOn(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod)));
     await changeFiles(made.files);
-    await this.forget(made.staleFlows);
+    await this.forget(staleFlows);
   }
 
   private async rollBack(
@@ -240,7 +245,7 @@ export class Attacher {
   }
 
   /** Has connections to the host's ports looked at anew. The pod is as it should be without: what fails is logged. */
-  private async forget(flows: AddPlan['staleFlows'] = []): Promise<void> {
+  async forget(flows: AddPlan['staleFlows'] = []): Promise<void> {
     if (flows.length === 0) return;
     const { kernel, logger, namespace } = this.options;
     const own = new Set<string>(['127.0.0.1', '::1']);

@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
-import type { AddressStore } from '#core/cni/index.ts';
+import type { AddressStore, StaleFlows } from '#core/cni/index.ts';
 import {
   compareAdditions,
   compareObjects,
@@ -41,6 +41,8 @@ export interface HostSideOptions {
   readonly loop: HostLoop;
   readonly files: AttachmentFiles;
   readonly addresses: AddressStore;
+  /** Has connections looked at anew; never rejects. */
+  readonly forget: (flows: readonly StaleFlows[]) => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -255,12 +257,13 @@ export class HostSide implements Disposable {
   }
 
   /** Ends a part that has no link to wait for. */
-  async dropPart({ part, objects, files = [] }: StoredPart): Promise<void> {
+  async dropPart({ part, objects, files = [], staleFlows = [] }: StoredPart): Promise<void> {
     const failures = await this.release(part);
     for (const { message } of failures) this.options.logger.warn({ part, message }, 'attachment not removed');
     const left = leftOf(objects, this.options.kernel.state());
     if (left.length > 0) await this.options.kernel.apply(left.map((object) => ({ verb: 'remove', object })));
     await changeFiles(files.map((path) => ({ path, text: undefined })));
+    await this.options.forget(staleFlows);
     if (failures.length === 0) await this.drop(part);
   }
 
@@ -335,6 +338,8 @@ export class HostSide implements Disposable {
     const followed = { ...stored, objects: withLinkRenamed(objects, veth.name, link.name) };
     this.links.delete(`link ${veth.name}`);
     this.change(followed);
+    for (const chained of this.records.chainedTo(part))
+      this.change({ ...chained, objects: withLinkRenamed(chained.objects, veth.name, link.name) });
     this.remember(followed);
   }
 

@@ -72,7 +72,11 @@ export class CniService implements AsyncDisposable {
 
   constructor(options: CniServiceOptions) {
     this.options = options;
-    this.host = new HostSide({ ...options, addresses: options.ipam.addresses });
+    this.host = new HostSide({
+      ...options,
+      addresses: options.ipam.addresses,
+      forget: (flows) => this.attacher.forget(flows),
+    });
     this.attacher = new Attacher({ ...options, host: this.host });
     this.upkeep = new Upkeep({ ...options, host: this.host, attacher: this.attacher });
   }

@@ -11,6 +11,7 @@ export type {
   NodeFacts,
   PluginCall,
   PreparedAdd,
+  StaleFlows,
 } from './definition.ts';
 export { type DhcpConfig, dhcpResult, optionsOfClient } from './dhcp/index.ts';
 export {

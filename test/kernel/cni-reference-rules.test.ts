@@ -74,7 +74,7 @@ async function ours(command: string, pod: string, number: number, prevResult: Js
       prevResult,
       cniVersion: '1.0.0',
     });
-    if (answer.exitStatus !== 0) failures.push(`${answer.json?.['msg']}: ${answer.json?.['details']}`);
+    if (answer.exitStatus !== 0) failures.push(String(answer.json?.['details']));
   }
   return failures;
 }

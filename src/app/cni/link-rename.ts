@@ -39,6 +39,9 @@ function withWordRenamed<T>(value: T, from: string, to: string): T {
   if (typeof value === 'string') return (value === from ? to : value) as T;
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
   if (Array.isArray(value)) return value.map((each: unknown) => withWordRenamed(each, from, to)) as T;
-  const entries = Object.entries(value).map(([key, each]) => [key, withWordRenamed(each, from, to)]);
+  const entries = Object.entries(value).map(([key, each]: [string, unknown]) => [
+    key,
+    withWordRenamed(each, from, to),
+  ]);
   return Object.fromEntries(entries) as T;
 }

@@ -1,7 +1,8 @@
 /** What tells the rules that the reference plugins make for one attachment from all others. */
 import type { IpAddress, IpFamily } from '#base/ip/index.ts';
 import { familyOf, prefixParts } from '#base/ip/index.ts';
-import type { PluginCall } from '../definition.ts';
+import type { CniEnvironment } from '../../spec/environment.ts';
+import type { NetworkConfig } from '../../spec/network-config.ts';
 import type { RuleOwner } from './names.ts';
 
 /** A port of the host that leads to the container. */
@@ -11,6 +12,11 @@ export interface MappedPort {
   readonly protocol: string;
   readonly hostIp?: IpAddress;
   readonly family?: IpFamily;
+}
+
+interface Call {
+  readonly network: NetworkConfig;
+  readonly environment: CniEnvironment;
 }
 
 interface Owned extends RuleOwner {
@@ -35,7 +41,7 @@ export interface FirewallRules extends Owned {
 export type ReferenceRules = PortmapRules | MasqueradeRules | FirewallRules;
 
 /** Whose rules a call is about, and to which addresses they go. */
-export function ownerOf({ network, environment }: Omit<PluginCall, 'facts'>): Owned {
+export function ownerOf({ network, environment }: Call): Owned {
   const { ips = [], interfaces = [] } = network.prevResult ?? {};
   return {
     network: network.name,
@@ -48,7 +54,7 @@ export function ownerOf({ network, environment }: Omit<PluginCall, 'facts'>): Ow
 }
 
 /** The rules of `ipMasq`, where a configuration asks for it. */
-export function masqueradeRules(call: Omit<PluginCall, 'facts'>): MasqueradeRules | undefined {
+export function masqueradeRules(call: Call): MasqueradeRules | undefined {
   return call.network.json['ipMasq'] === true ? { kind: 'masquerade', ...ownerOf(call) } : undefined;
 }
 

@@ -1,7 +1,7 @@
 /** The IPAM plugin dhcp on the real kernel, with busybox udhcpd as server: leases, renewal, loss, restart, release. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { CniServer } from '#io/cni/server/index.ts';
@@ -61,6 +61,18 @@ describe('a pod on a bridge', () => {
     await world.call('bridge', 'GC', 'b', { ...BRIDGE, 'cni.dev/valid-attachments': [] });
     expect(world.dhcp.held()).toEqual([]);
     expect(await give('a')).toBe('10.90.0.10/24');
+  });
+
+  test('gets an error where its lease cannot be recorded, and the server has its address back', async () => {
+    await using lan = await open(3600, { range: ['10.90.0.10', '10.90.0.10'] });
+    const { world } = lan;
+    const records = join(world.folder, 'dhcp');
+    renameSync(records, `${records}-away`);
+    const { json } = await world.call('bridge', 'ADD', 'a', BRIDGE);
+    expect(json).toMatchObject({ code: 5, msg: 'the DHCP lease of eth0 cannot be recorded' });
+    expect([world.recorded(), world.dhcp.held()]).toEqual([[], []]);
+    renameSync(`${records}-away`, records);
+    expect(addressOf((await world.call('bridge', 'ADD', 'b', BRIDGE)).json)).toBe('10.90.0.10/24');
   });
 
   test('gets another address than the next pod, and both reach each other', async () => {

@@ -14,6 +14,7 @@ import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import type { PluginAnswer, PluginCall } from '#io/cni/server/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { createNamespace, type Namespace, openNamespace, removeNamespace } from '#io/namespace/index.ts';
+import { createRuleTool } from '#io/rule-tool/index.ts';
 import { type Step, SteppedFiles, SteppedKernel, steppedAddresses, steppedPods } from './faults.ts';
 
 /** The host's addresses, on a link that is not Poplin's. */
@@ -99,6 +100,7 @@ export class CniWorld implements AsyncDisposable {
       defaultLink: () => this.kernel.linkTo('192.0.2.1') ?? this.kernel.linkTo('2001:db8::1'),
       loop: hostLoop,
       files: new SteppedFiles(join(this.folder, 'attachments'), step),
+      rules: createRuleTool(this.host),
       ipam: {
         addresses: steppedAddresses(
           rootedAddresses(new DiskAddressStore(), join(this.folder, 'networks')),

@@ -41,6 +41,7 @@ import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
+import { createRuleTool } from '#io/rule-tool/index.ts';
 import { carriedBackend, vxlanSettings } from './backend.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { loadNetConf } from './net-conf-source.ts';
@@ -303,6 +304,7 @@ class Agent implements AsyncDisposable {
         defaultLink: () => this.kernel.linkTo(SOMEWHERE[4]) ?? this.kernel.linkTo(SOMEWHERE[6]),
         loop: this.loop,
         files: new AttachmentFiles(this.paths.attachments),
+        rules: createRuleTool(),
         ipam: {
           addresses: rootedAddresses(addresses, this.paths.hostLocal),
           dhcp: this.resources.use(

@@ -20,6 +20,8 @@ import {
   openIpam,
   openIpamToGiveBack,
   type PreparedAdd,
+  type RuleTool,
+  removeReferenceRules,
 } from '#core/cni/index.ts';
 import type { Kernel, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
 import { forgetFlows } from '#io/conntrack/index.ts';
@@ -40,6 +42,7 @@ export interface AttacherOptions {
   readonly namespace: Namespace;
   readonly host: HostSide;
   readonly ipam: IpamPorts;
+  readonly rules: RuleTool;
   /** The link by which the host reaches the world. */
   readonly defaultLink: () => string | undefined;
   readonly logger: Logger;
@@ -91,10 +94,12 @@ export class Attacher {
   async del(plugin: InterfacePlugin, call: Call): Promise<void> {
     const { host, ipam: ports, namespace } = this.options;
     const part = partOf(plugin, call);
+    const isOurs = host.has(part);
     using pod = podToLeave(call.environment.netns, namespace.id);
     if (plugin.chained === true) {
       await this.detach(plugin, call, pod);
       await host.dropNamed(part);
+      if (!isOurs) await this.removeOthers(plugin, call);
       return;
     }
     await host.departed(part);
@@ -102,6 +107,7 @@ export class Attacher {
     if (ipam.needsLink === true) await ipam.del();
     const links = await this.detach(plugin, call, pod);
     await host.dropChained(part);
+    if (!isOurs) await this.removeOthers(plugin, call);
     if (links.length === 0) {
       await ipam.del();
       await host.drop(part);
@@ -110,6 +116,12 @@ export class Attacher {
     if (ipam.isDelegated !== true) return host.depart(part, links, () => ipam.del());
     host.depart(part, links, () => Promise.resolve());
     await ipam.del();
+  }
+
+  /** Takes away the rules of the reference plugin, if that is who attached the container. */
+  private async removeOthers(plugin: InterfacePlugin, call: Call): Promise<void> {
+    const rules = plugin.referenceRules?.(call);
+    if (rules !== undefined) await removeReferenceRules(this.options.rules, rules);
   }
 
   /** What planners are told, with what the plugin wants to know beside. */
@@ -174,7 +186,12 @@ export class Attacher {
       await kernel.apply(removalsOf(made.hostRemovals));
     }
     const files = (made.files ?? []).flatMap(({ path, text }) => (text === undefined ? [] : [path]));
-    const whole = files.length > 0 ? { ...record, files } : record;
+    const { staleFlows = [] } = made;
+    const whole = {
+      ...record,
+      ...(files.length > 0 && { files }),
+      ...(staleFlows.length > 0 && { staleFlows }),
+    };
     if (isWorthRecording(whole, made)) failOn(await host.attach(whole, made.sharedObjects, made.hostObjects));
     const podLinks = (made.podLinks ?? []).map((object): KernelOp => ({ verb: 'add', object }));
     const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
@@ -182,7 +199,7 @@ export class Attacher {
     failOn(unlessRouted(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod))));
     this.settleCarrier(made.hostObjects.filter(isVeth));
     await changeFiles(made.files);
-    await this.forget(made.staleFlows);
+    await this.forget(staleFlows);
   }
 
   /**
@@ -252,7 +269,7 @@ export class Attacher {
   }
 
   /** Has connections to the host's ports looked at anew. The pod is as it should be without: what fails is logged. */
-  private async forget(flows: AddPlan['staleFlows'] = []): Promise<void> {
+  async forget(flows: AddPlan['staleFlows'] = []): Promise<void> {
     if (flows.length === 0) return;
     const { kernel, logger, namespace } = this.options;
     const own = new Set<string>(['127.0.0.1', '::1']);

@@ -7,7 +7,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
-import type { AddressStore, CniResult } from '#core/cni/index.ts';
+import type { AddressStore, CniResult, StaleFlows } from '#core/cni/index.ts';
 import {
   compareObjects,
   describeObject,
@@ -40,6 +40,8 @@ export interface HostSideOptions {
   readonly loop: HostLoop;
   readonly files: AttachmentFiles;
   readonly addresses: AddressStore;
+  /** Has connections looked at anew; never rejects. */
+  readonly forget: (flows: readonly StaleFlows[]) => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -113,15 +115,9 @@ export class HostSide implements Disposable {
 
   /** The interfaces' own records, or those of a chained plugin, of one network. */
   recordsOf(network: string, chainedPlugin?: string): StoredPart[] {
-    return this.records
-      .all()
-      .filter((stored) =>
-        stored.attachment.network !== network
-          ? false
-          : chainedPlugin === undefined
-            ? baseOf(stored) === undefined
-            : baseOf(stored) !== undefined && stored.plugin === chainedPlugin,
-      );
+    const isMeant = (stored: StoredPart) =>
+      (baseOf(stored) === undefined ? undefined : stored.plugin) === chainedPlugin;
+    return this.records.all().filter((stored) => stored.attachment.network === network && isMeant(stored));
   }
 
   /** All records. */
@@ -260,12 +256,13 @@ export class HostSide implements Disposable {
   }
 
   /** Ends a part that has no link to wait for. */
-  async dropPart({ part, objects, files = [] }: StoredPart): Promise<void> {
+  async dropPart({ part, objects, files = [], staleFlows = [] }: StoredPart): Promise<void> {
     const failures = await this.release(part);
     for (const { message } of failures) this.options.logger.warn({ part, message }, 'attachment not removed');
     const left = leftOf(objects, this.options.kernel.state());
     if (left.length > 0) await this.options.kernel.apply(left.map((object) => ({ verb: 'remove', object })));
     await changeFiles(files.map((path) => ({ path, text: undefined })));
+    await this.options.forget(staleFlows);
     if (failures.length === 0) await this.drop(part);
   }
 
@@ -348,6 +345,8 @@ export class HostSide implements Disposable {
     const followed = { ...stored, objects: withLinkRenamed(objects, veth.name, link.name) };
     this.links.delete(linkKey(veth.name));
     this.change(followed);
+    for (const chained of this.records.chainedTo(part))
+      this.change({ ...chained, objects: withLinkRenamed(chained.objects, veth.name, link.name) });
     this.remember(followed);
   }
 

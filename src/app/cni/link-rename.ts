@@ -25,8 +25,23 @@ export function withLinkRenamed(objects: readonly KernelObject[], from: string, 
         return sysctlLink(object.path) === from
           ? { ...object, path: object.path.replace(`/${from}/`, `/${to}/`) }
           : object;
+      case 'nft-chain':
+      case 'nft-element':
+        return withWordRenamed(object, from, to);
       default:
         return object;
     }
   });
+}
+
+/** A link's name stands in keys and matches as a word of its own. */
+function withWordRenamed<T>(value: T, from: string, to: string): T {
+  if (typeof value === 'string') return (value === from ? to : value) as T;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  if (Array.isArray(value)) return value.map((each: unknown) => withWordRenamed(each, from, to)) as T;
+  const entries = Object.entries(value).map(([key, each]: [string, unknown]) => [
+    key,
+    withWordRenamed(each, from, to),
+  ]);
+  return Object.fromEntries(entries) as T;
 }

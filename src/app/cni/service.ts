@@ -23,6 +23,7 @@ import {
   parseCniEnvironment,
   parseJsonObject,
   parseNetworkConfig,
+  type RuleTool,
   requireCommand,
   requirePrevResult,
   statedVersion,
@@ -45,6 +46,8 @@ export interface CniServiceOptions {
   readonly loop: HostLoop;
   readonly files: AttachmentFiles;
   readonly ipam: IpamPorts;
+  /** For the rules of containers that the reference plugins attached. */
+  readonly rules: RuleTool;
   /** The link by which the host reaches the world. */
   readonly defaultLink: () => string | undefined;
   /** What is so on this node now, or why no pod can be attached yet. */
@@ -69,7 +72,11 @@ export class CniService implements AsyncDisposable {
 
   constructor(options: CniServiceOptions) {
     this.options = options;
-    this.host = new HostSide({ ...options, addresses: options.ipam.addresses });
+    this.host = new HostSide({
+      ...options,
+      addresses: options.ipam.addresses,
+      forget: (flows) => this.attacher.forget(flows),
+    });
     this.attacher = new Attacher({ ...options, host: this.host });
     this.upkeep = new Upkeep({ ...options, host: this.host, attacher: this.attacher });
   }

@@ -1,7 +1,7 @@
 /** The text of an attachment's record, checked: what comes out can be planned and sent, whatever has become of the file. */
 import { z } from 'zod';
 import { canonicalIp, type MacAddress, parseMac, parsePrefix } from '#base/ip/index.ts';
-import type { Attachment } from '#core/cni/index.ts';
+import type { Attachment, StaleFlows } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 
 /** The host's end of a pair that another implementation made. */
@@ -27,6 +27,8 @@ export interface StoredPart {
   readonly hostLink?: ForeignLink;
   /** Files that its ADD wrote, and that go with it. */
   readonly files?: readonly string[];
+  /** Connections that must be looked at anew when it goes. */
+  readonly staleFlows?: readonly StaleFlows[];
   /** DEL was answered: only what is left of the link and the addresses are still to go. */
   readonly leaving?: boolean;
   /** The folder host-local keeps the attachment's addresses in; absent where the addresses are not ours. */
@@ -110,6 +112,15 @@ const record = z.object({
   netns: z.string().optional(),
   hostLink: z.object({ name: linkName, mac: mac.optional() }).optional(),
   files: z.array(z.string().startsWith('/')).optional(),
+  staleFlows: z
+    .array(
+      z.object({
+        family: z.literal([4, 6]),
+        protocol: z.int().min(0).max(255),
+        port: z.int().min(0).max(65535),
+      }),
+    )
+    .optional(),
   pending: z.boolean().optional(),
   leaving: z.boolean().optional(),
   dataDir: z.string().optional(),

@@ -3,13 +3,16 @@ import {
   CNI_ERROR,
   CniError,
   checkAttachment,
+  checkReferenceRules,
   chooseIpam,
+  collectReferenceRules,
   type InterfacePlugin,
   type IpamPorts,
   linksToCollect,
   type NetworkConfig,
   openIpam,
   openIpamToGiveBack,
+  type RuleTool,
 } from '#core/cni/index.ts';
 import type { Kernel } from '#core/kernel/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
@@ -24,6 +27,7 @@ export interface UpkeepOptions {
   readonly host: HostSide;
   readonly attacher: Attacher;
   readonly ipam: IpamPorts;
+  readonly rules: RuleTool;
 }
 
 export class Upkeep {
@@ -45,6 +49,8 @@ export class Upkeep {
     const recorded = host.problemsOf(partOf(plugin, call));
     checkAttachment({ ...call, facts }, recorded ?? []);
     plugin.check?.({ ...call, facts }, recorded !== undefined);
+    const rules = recorded === undefined ? plugin.referenceRules?.(call) : undefined;
+    if (rules !== undefined) await checkReferenceRules(this.options.rules, rules);
     if (plugin.chained === true) return;
     const { network, environment } = call;
     await openIpamToGiveBack(ipamTypeOf(plugin, network), network, environment, this.options.ipam).check();
@@ -72,11 +78,22 @@ export class Upkeep {
     }
     if (plugin.chained !== true)
       await this.collectRest(plugin, call).catch((error: unknown) => failures.push(error));
+    await this.collectOthers(plugin, call).catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw failures[0];
   }
 
   private async end(plugin: InterfacePlugin, call: Call, part: string): Promise<void> {
     await this.options.host.turns.take(part, () => this.options.attacher.del(plugin, call));
+  }
+
+  /** Rules that the reference plugin made for containers of the network that are not valid, and not ours. */
+  private async collectOthers(plugin: InterfacePlugin, call: Call): Promise<void> {
+    const { network } = call;
+    const rules = plugin.referenceRules?.(call);
+    if (rules === undefined) return;
+    const records = this.options.host.recordsOf(network.name).map(({ attachment }) => attachment);
+    const valid = validOf(network).map((each) => ({ ...each, network: network.name }));
+    await collectReferenceRules(this.options.rules, rules, [...valid, ...records]);
   }
 
   /** Links without a record, and addresses without an attachment. */

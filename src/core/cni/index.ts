@@ -13,6 +13,8 @@ export type {
   PluginExecution,
   PluginOutput,
   ReservedAddresses,
+  RuleProgram,
+  RuleTool,
 } from './ports.ts';
 export * from './runtime/index.ts';
 export * from './spec/index.ts';

@@ -96,3 +96,12 @@ export interface DhcpClient {
   /** Gives back what others than these hold of a network. */
   retainOnly(network: string, owners: readonly AttachmentId[]): Promise<void>;
 }
+
+/** The programs with which the reference plugins make rules, in the host's namespace. */
+export interface RuleTool {
+  has(program: RuleProgram): boolean;
+  /** What the program printed. Rejects with an Error that names the program and tells what it said. */
+  run(program: RuleProgram, args: readonly string[]): Promise<string>;
+}
+
+export type RuleProgram = 'iptables' | 'ip6tables' | 'nft';

@@ -39,6 +39,8 @@ export class DhcpLeases implements DhcpClient, Disposable {
   private readonly options: DhcpLeasesOptions;
   private readonly files: ClientFiles;
   private readonly keepers = new Map<string, LeaseKeeper>();
+  /** Records that could not be written, by attachment. */
+  private readonly unsaved = new Map<string, Error>();
   private sweeping: Disposable | undefined;
 
   private constructor(options: DhcpLeasesOptions) {
@@ -72,6 +74,15 @@ export class DhcpLeases implements DhcpClient, Disposable {
     const keeper = this.keep(client);
     const limitMs = this.options.acquireLimitMs ?? ACQUIRE_LIMIT_MS;
     const lease = await keeper.acquire(limitMs, previous);
+    const unsaved = this.unsaved.get(key);
+    if (unsaved !== undefined) {
+      await this.release(attachment);
+      throw new CniError(
+        CNI_ERROR.ioFailure,
+        `the DHCP lease of ${attachment.ifName} cannot be recorded`,
+        unsaved.message,
+      );
+    }
     if (lease !== undefined) return dhcpResult(lease, config);
     this.forget(keeper);
     const { refusal } = keeper;
@@ -138,7 +149,7 @@ export class DhcpLeases implements DhcpClient, Disposable {
       clock,
       random,
       logger: logger.child({ dhcp: attachmentAlias(client.attachment) }),
-      onChange: (changed) => this.files.save(changed),
+      onChange: (changed) => this.save(changed),
       onGone: () => {
         logger.info({ attachment: client.attachment }, 'pod of a dhcp lease is gone');
         this.forget(keeper);
@@ -148,6 +159,18 @@ export class DhcpLeases implements DhcpClient, Disposable {
     return keeper;
   }
 
+  /** Called from sockets and timers, where nobody catches. What a full disk does not take is written when the sweep comes by. */
+  private save(client: StoredClient): void {
+    const key = attachmentAlias(client.attachment);
+    try {
+      this.files.save(client);
+      this.unsaved.delete(key);
+    } catch (error) {
+      this.options.logger.error({ attachment: client.attachment, err: error }, 'dhcp lease not recorded');
+      this.unsaved.set(key, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
   private forget(keeper: LeaseKeeper): void {
     const { attachment } = keeper.client;
     keeper[Symbol.dispose]();
@@ -155,12 +178,17 @@ export class DhcpLeases implements DhcpClient, Disposable {
     // Another ADD may have put a keeper in its place.
     if (this.keepers.get(key) !== keeper) return;
     this.keepers.delete(key);
+    this.unsaved.delete(key);
     this.files.remove(attachment);
   }
 
   private sweepLater(): void {
     this.sweeping = this.options.clock.setTimeout(SWEEP_MS, () => {
       for (const keeper of [...this.keepers.values()]) keeper.lookAtPod();
+      for (const key of [...this.unsaved.keys()]) {
+        const keeper = this.keepers.get(key);
+        if (keeper !== undefined) this.save(keeper.client);
+      }
       this.sweepLater();
     });
   }

@@ -9,6 +9,7 @@ import type { NetworkConfig } from '../spec/network-config.ts';
 import type { CniResult } from '../spec/result.ts';
 import type { DhcpConfig } from './dhcp/index.ts';
 import type { HostLocalConfig } from './host-local/index.ts';
+import type { ReferenceRules } from './reference-rules/index.ts';
 import type { StaticConfig } from './static/index.ts';
 
 /** What is so on this node, read before planning. */
@@ -138,6 +139,10 @@ export interface InterfacePlugin {
    * that were recorded at ADD. `isRecorded` is false for attachments that another implementation made. Throws CniError 114.
    */
   check?(call: PluginCall, isRecorded: boolean): void;
+  /**
+   * What the reference plugin makes of rules where ours makes objects. Asked only of attachments without a record of ours. Never throws.
+   */
+  referenceRules?(call: Omit<PluginCall, 'facts'>): ReferenceRules | undefined;
   /** Throws CniError 50 where ADD could not be served. */
   status?(call: Pick<PluginCall, 'network' | 'facts'>): void;
 }

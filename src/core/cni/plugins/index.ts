@@ -11,6 +11,7 @@ export type {
   NodeFacts,
   PluginCall,
   PreparedAdd,
+  StaleFlows,
 } from './definition.ts';
 export { type DhcpConfig, dhcpResult, optionsOfClient } from './dhcp/index.ts';
 export {
@@ -38,4 +39,10 @@ export {
   openIpam,
   openIpamToGiveBack,
 } from './ipam.ts';
+export {
+  checkReferenceRules,
+  collectReferenceRules,
+  type ReferenceRules,
+  removeReferenceRules,
+} from './reference-rules/index.ts';
 export { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';

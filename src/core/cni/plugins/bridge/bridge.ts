@@ -22,6 +22,7 @@ import { attachmentAlias, attachmentMac, hostLinkName } from '../identity.ts';
 import { chooseIpam } from '../ipam.ts';
 import { masquerade, NO_NAT } from '../nat/index.ts';
 import { podInterfaceObjects } from '../pod-interface.ts';
+import { masqueradeRules } from '../reference-rules/index.ts';
 import { type BridgeConfig, parseBridgeConfig } from './config.ts';
 import { conflictingAddresses, defaultGateway, gatewayAddresses } from './gateway.ts';
 import { guardMac } from './spoof-guard.ts';
@@ -30,6 +31,7 @@ export const bridgePlugin: InterfacePlugin = {
   type: 'bridge',
   prepareAdd,
   planDel: planVethRemoval,
+  referenceRules: masqueradeRules,
 };
 
 /** Index of the container's interface in the result: after the bridge and the host's end. */

@@ -8,6 +8,7 @@ import { CNI_ERROR, CniError } from '../../spec/error.ts';
 import type { CniResult } from '../../spec/result.ts';
 import { requirePrevResult } from '../check.ts';
 import { type AddPlan, type InterfacePlugin, NOTHING_TO_REMOVE, type PluginCall } from '../definition.ts';
+import { ownerOf } from '../reference-rules/index.ts';
 import { type FirewallConfig, parseFirewallConfig } from './config.ts';
 import { type Attached, firewallObjects } from './rules.ts';
 
@@ -20,6 +21,7 @@ export const firewallPlugin: InterfacePlugin = {
   },
   // What was recorded at ADD goes with its part.
   planDel: () => NOTHING_TO_REMOVE,
+  referenceRules: (call) => ({ kind: 'firewall', ...ownerOf(call) }),
 };
 
 function planAdd(call: PluginCall, { ingressPolicy, adminChain }: FirewallConfig): AddPlan {

@@ -42,6 +42,9 @@ export const schema = z.looseObject({
   externalSetMarkChain: z.string().optional(),
   conditionsV4: conditions,
   conditionsV6: conditions,
+});
+
+const runtimeSchema = z.looseObject({
   runtimeConfig: z.looseObject({ portMappings: z.array(z.unknown()).default([]) }).optional(),
 });
 
@@ -61,9 +64,8 @@ export function parsePortmapConfig(network: NetworkConfig): PortmapConfig {
   const keys = decodeWith(schema, network.json, 'invalid network config');
   if (keys.markMasqBit !== undefined && keys.externalSetMarkChain !== undefined)
     throw invalid('cannot specify externalSetMarkChain and markMasqBit');
-  const given = keys.runtimeConfig?.portMappings ?? [];
   return {
-    mappings: given.flatMap((each, at) => parseMapping(each, `runtimeConfig.portMappings[${at}]`)),
+    mappings: parseMappings(network),
     snat: keys.snat,
     masqAll: keys.masqAll,
     conditions: {
@@ -71,6 +73,13 @@ export function parsePortmapConfig(network: NetworkConfig): PortmapConfig {
       6: parseConditions(keys.conditionsV6, 'conditionsV6', 6),
     },
   };
+}
+
+/** The mappings alone, whatever the conditions are. Throws CniError 7 for a wrong value. */
+export function parseMappings(network: NetworkConfig): PortMapping[] {
+  const { runtimeConfig } = decodeWith(runtimeSchema, network.json, 'invalid network config');
+  const given = runtimeConfig?.portMappings ?? [];
+  return given.flatMap((each, at) => parseMapping(each, `runtimeConfig.portMappings[${at}]`));
 }
 
 /** Some runtimes write the keys as Go names them: HostPort, ContainerPort, Protocol, HostIP. One without a host port maps nothing. */

@@ -18,7 +18,8 @@ import {
   type StaleFlows,
 } from '../definition.ts';
 import { attachmentAlias } from '../identity.ts';
-import { type PortMapping, type PortmapConfig, parsePortmapConfig } from './config.ts';
+import { ownerOf } from '../reference-rules/index.ts';
+import { type PortMapping, type PortmapConfig, parseMappings, parsePortmapConfig } from './config.ts';
 import { mappingElement, mappingObjects, mappingsFor, type Target, targetOf } from './rules.ts';
 
 /** IPPROTO_UDP. */
@@ -33,6 +34,7 @@ export const portmapPlugin: InterfacePlugin = {
   },
   // What was recorded at ADD goes with its part.
   planDel: ({ network }) => ({ ...NOTHING_TO_REMOVE, staleFlows: staleFlows(mappingsIn(network)) }),
+  referenceRules: (call) => ({ kind: 'portmap', ...ownerOf(call), mappings: mappingsIn(call.network) }),
 };
 
 function planAdd(call: PluginCall, config: PortmapConfig): AddPlan {
@@ -67,7 +69,7 @@ function staleFlows(mappings: readonly PortMapping[]): StaleFlows[] {
 /** DEL does not fail for what ADD refused. */
 function mappingsIn(network: NetworkConfig): readonly PortMapping[] {
   try {
-    return parsePortmapConfig(network).mappings;
+    return parseMappings(network);
   } catch {
     return [];
   }

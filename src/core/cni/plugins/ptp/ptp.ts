@@ -32,9 +32,15 @@ import type { AddPlan, InterfacePlugin, PluginCall, PreparedAdd } from '../defin
 import { attachmentAlias, attachmentMac, hostLinkName } from '../identity.ts';
 import { chooseIpam } from '../ipam.ts';
 import { masquerade, NO_NAT } from '../nat/index.ts';
+import { masqueradeRules } from '../reference-rules/index.ts';
 import { forwarding, routedLinkSysctls, routeToPod } from '../routed.ts';
 
-export const ptpPlugin: InterfacePlugin = { type: 'ptp', prepareAdd, planDel: planVethRemoval };
+export const ptpPlugin: InterfacePlugin = {
+  type: 'ptp',
+  prepareAdd,
+  planDel: planVethRemoval,
+  referenceRules: masqueradeRules,
+};
 
 /** The keys, as they are parsed. */
 export const schema = z.looseObject({

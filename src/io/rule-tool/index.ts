@@ -1,0 +1,1 @@
+export { createRuleTool } from './rule-tool.ts';

@@ -28,7 +28,7 @@ export class DhcpServer implements AsyncDisposable {
     this.netns = join(world.folder, 'dhcp-server');
     createNamespace(this.netns).close();
     world.sh(`
-      ip link add ${BRIDGE_NAME} type bridge
+      ip link add ${BRIDGE_NAME} address 02:00:00:00:90:01 type bridge
       ip link set ${BRIDGE_NAME} up
       ip link add toserver type veth peer name lan
       ip link set toserver master ${BRIDGE_NAME} up

@@ -19,7 +19,7 @@ import {
   parseResolvConf,
   statusHostLocal,
 } from './host-local/index.ts';
-import { parseStaticConfig } from './static/index.ts';
+import { checkStatic, parseStaticConfig } from './static/index.ts';
 
 /** IPAM plugins served in this process. */
 export const IPAM_PLUGINS = ['dhcp', 'host-local', 'static'] as const;
@@ -85,7 +85,12 @@ export function openIpam(
   if (choice.kind === 'none') return { add: async () => EMPTY_RESULT, status: nothing, ...giveBack };
   if (choice.kind === 'static') {
     const result: CniResult = { interfaces: [], ...choice.config };
-    return { add: async () => result, status: nothing, ...giveBack };
+    return {
+      ...giveBack,
+      add: async () => result,
+      status: nothing,
+      check: async () => checkStatic(choice.config, network.prevResult),
+    };
   }
   if (choice.kind === 'dhcp') {
     const { config } = choice;

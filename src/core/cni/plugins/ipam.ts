@@ -6,6 +6,7 @@ import type { AddressStore, DhcpClient, ExecPlugin } from '../ports.ts';
 import { executePlugin } from '../runtime/execute.ts';
 import { decodeResult } from '../spec/decode.ts';
 import type { CniEnvironment } from '../spec/environment.ts';
+import { CNI_ERROR, CniError } from '../spec/error.ts';
 import type { NetworkConfig } from '../spec/network-config.ts';
 import { type CniResult, EMPTY_RESULT } from '../spec/result.ts';
 import { attachmentOf } from './attachment.ts';
@@ -107,13 +108,24 @@ export function openIpam(
       const dns =
         config.resolvConf === undefined
           ? undefined
-          : parseResolvConf(await ports.readResolvConf(config.resolvConf));
+          : parseResolvConf(await resolvConfText(config.resolvConf, ports));
       return ports.addresses.withNetwork(place, (addresses) =>
         addHostLocal(config, environment, addresses, dns),
       );
     },
     status: () => ports.addresses.withNetwork(place, (addresses) => statusHostLocal(config, addresses)),
   };
+}
+
+async function resolvConfText(path: string, { readResolvConf }: IpamPorts): Promise<string> {
+  try {
+    return await readResolvConf(path);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new CniError(CNI_ERROR.ioFailure, `cannot read ipam.resolvConf ${JSON.stringify(path)}`, message, {
+      cause: error,
+    });
+  }
 }
 
 /** The IPAM plugin of a call about what was given before (DEL, CHECK, GC): nothing of its configuration is checked. */

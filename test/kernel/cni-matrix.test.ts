@@ -180,7 +180,7 @@ async function exercise(subject: Subject): Promise<CniCommand[]> {
   await detach(subject);
   done.push('DEL');
   if (isServed('GC')) {
-    await collect(new Subject({ ...subject, letter: 'a' }), new Subject({ ...subject, letter: 'b' }));
+    await collect(subject.anew('a'), subject.anew('b'));
     done.push('GC');
   }
   const supported = { cniVersion: version, supportedVersions: [...CNI_VERSIONS] };

@@ -135,7 +135,7 @@ function prepareWire(ends: readonly string[], vlans: readonly number[] = []) {
   };
 }
 
-function reachesWire(shown: RegExp): Row['works'] {
+function reachesWire(shown: RegExp): (subject: Subject) => void {
   return (subject) => {
     hasAddresses(subject);
     expect(subject.inPod('ip -d link show eth0')).toMatch(shown);

@@ -61,6 +61,12 @@ export class Subject {
     this.world.pod(this.pod);
   }
 
+  /** A pod of the same network that is not attached yet. */
+  anew(letter: 'a' | 'b'): Subject {
+    const { world, plugin, row, version, family } = this;
+    return new Subject({ world, plugin, row, version, family, letter });
+  }
+
   get pod(): string {
     return `${this.letter}${NUMBERS[this.family]}`;
   }

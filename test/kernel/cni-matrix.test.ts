@@ -23,6 +23,8 @@ import { Server } from './talk.ts';
 
 const ROWS: Readonly<Record<string, Row>> = { ...INTERFACE_ROWS, ...CHAINED_ROWS, ...IPAM_ROWS };
 const TABLE = new URL('../../docs/cni-matrix.md', import.meta.url);
+/** A few seconds suffice, but for machines in software. */
+const TIMEOUT_MS = 240_000;
 const SILENT = { exitStatus: 0, json: undefined };
 
 /** How a link of a kind is tried out. */
@@ -207,7 +209,7 @@ describe.for(PLUGIN_TYPES)('%s', (plugin) => {
 
   test.for(CNI_VERSIONS)(
     'does in version %s what each command says, in every family',
-    { timeout: 30_000 },
+    { timeout: TIMEOUT_MS },
     async (version, context) => {
       await using opened = await openWorld(row);
       const { world, hasKind } = opened;

@@ -89,11 +89,11 @@ const firewall: Row = {
     const config = { ...OTHER, type: 'firewall', ingressPolicy: 'same-bridge', prevResult: json };
     expect((await world.call('firewall', 'ADD', 'other', config)).exitStatus).toBe(0);
   },
-  works: (subject) => {
+  works: async (subject) => {
     for (const digit of subject.digits) {
       const own = subject.address(digit);
       expect(isListed(subject, digit)).toBe(true);
-      expect(subject.reaches(subject.gateway(digit)), `IPv${digit} gateway`).toBe(true);
+      await subject.reachesSoon(subject.gateway(digit));
       expect(ask(subject.netns, 'tcp', FAR[digit], FAR_PORT), `IPv${digit} out`).toBe(own);
       expect(knocks(subject, digit), `IPv${digit} from another bridge`).toBe(false);
     }
@@ -167,11 +167,11 @@ const tuning: Row = {
     mtu: MTU_BYTES,
     sysctl: { 'net.core.somaxconn': '777' },
   }),
-  works: (subject) => {
+  works: async (subject) => {
     expect(subject.inPod('ip -o link show eth0')).toContain(` mtu ${MTU_BYTES} `);
     expect(subject.inPod('cat /proc/sys/net/core/somaxconn')).toBe('777\n');
     for (const digit of subject.digits) {
-      expect(subject.reaches(subject.gateway(digit)), `IPv${digit} gateway`).toBe(true);
+      await subject.reachesSoon(subject.gateway(digit));
       expect(passes(subject, digit, TOO_MUCH_BYTES), `IPv${digit} above the MTU`).toBe(false);
     }
   },

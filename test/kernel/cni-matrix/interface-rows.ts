@@ -47,13 +47,13 @@ const bridge: Row = {
     ipMasq: true,
     ipam: subject.hostLocal(),
   }),
-  works: (subject) => {
+  works: async (subject) => {
     hasAddresses(subject);
     expect(subject.sh(`bridge -o link show dev ${subject.hostLink()}`)).toContain(
       `master br${subject.network} `,
     );
     for (const digit of subject.digits) {
-      expect(subject.reaches(subject.gateway(digit)), `IPv${digit} gateway`).toBe(true);
+      await subject.reachesSoon(subject.gateway(digit));
       expect(sourceSeen(subject, digit), `IPv${digit} masqueraded`).toBe(HOST[digit]);
       expect(subject.sh('nft list ruleset')).toContain(`${subject.address(digit)} : jump masquerade-`);
     }
@@ -135,12 +135,11 @@ function prepareWire(ends: readonly string[], vlans: readonly number[] = []) {
   };
 }
 
-function reachesWire(shown: RegExp): (subject: Subject) => void {
-  return (subject) => {
+function reachesWire(shown: RegExp): (subject: Subject) => Promise<void> {
+  return async (subject) => {
     hasAddresses(subject);
     expect(subject.inPod('ip -d link show eth0')).toMatch(shown);
-    for (const digit of subject.digits)
-      expect(subject.reaches(subject.gateway(digit)), `IPv${digit} over the wire`).toBe(true);
+    for (const digit of subject.digits) await subject.reachesSoon(subject.gateway(digit));
   };
 }
 
@@ -186,8 +185,8 @@ const hostDevice: Row = {
   keys: (subject) => ({ device: `wire-${subject.pod}`, ipam: { ...subject.hostLocal(), routes: [] } }),
   impossible: () => ({ device: 'nowhere0' }),
   prepare: prepareWire(['a1', 'b1', 'a2', 'b2', 'a3', 'b3'].map((pod) => `wire-${pod}`)),
-  works: (subject) => {
-    reachesWire(/veth/)(subject);
+  works: async (subject) => {
+    await reachesWire(/veth/)(subject);
     expect(subject.sh('ip -o link')).not.toContain(` wire-${subject.pod}@`);
   },
   gone: (subject) => {

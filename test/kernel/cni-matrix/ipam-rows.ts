@@ -30,17 +30,12 @@ const linkOn = (bridge: string) => (subject: Subject) => {
   subject.inPod('ip link set eth0 up');
 };
 
-/** The kernel may let a port of a bridge wait for a second before it forwards. */
-async function reachesSoon(subject: Subject, address: string): Promise<void> {
-  await expect.poll(() => subject.reaches(address), { timeout: 8000, message: address }).toBe(true);
-}
-
 /** Gives the link the addresses of the result, and then asks bridge to do all of it for another interface. */
 async function isUsable(subject: Subject, bridge: string, gateway: (digit: 4 | 6) => string): Promise<void> {
   expect(subject.addresses).toHaveLength(subject.digits.length);
   for (const prefix of subject.prefixes)
     subject.inPod(`ip address replace ${prefix} dev eth0 ${prefix.includes(':') ? 'nodad' : ''}`);
-  for (const digit of subject.digits) await reachesSoon(subject, gateway(digit));
+  for (const digit of subject.digits) await subject.reachesSoon(gateway(digit));
   subject.inPod('ip link set eth0 down');
   subject.sh(`ip neigh flush dev ${bridge}`);
   const config = { ...subject.request(), type: 'bridge', bridge };
@@ -50,7 +45,7 @@ async function isUsable(subject: Subject, bridge: string, gateway: (digit: 4 | 6
   expect(exitStatus, JSON.stringify(json)).toBe(0);
   for (const digit of subject.digits) {
     expect(subject.inPod('ip -o address show dev net1')).toMatch(digit === 4 ? / inet \d/ : / inet6 fd/);
-    await reachesSoon(subject, gateway(digit));
+    await subject.reachesSoon(gateway(digit));
   }
   if (isAtLeast(subject.version, '0.4.0'))
     expect(await call('CHECK', { prevResult: json })).toEqual({ exitStatus: 0, json: undefined });

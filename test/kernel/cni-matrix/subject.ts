@@ -1,4 +1,5 @@
 /** One pod of the matrix, attached by one plugin in one version and family; and what a row of the matrix says of its plugin. */
+import { expect } from 'vitest';
 import { type CniVersion, isAtLeast, type JsonObject } from '#core/cni/index.ts';
 import { type Answer, type CniWorld, HOST, pings } from '../cni-world.ts';
 import type { Coverage, Family } from './cells.ts';
@@ -167,6 +168,11 @@ export class Subject {
 
   reaches(address: string): boolean {
     return pings(this.netns, address);
+  }
+
+  /** As reaches: a port of a bridge that was just made may wait for a second before it forwards. */
+  async reachesSoon(address: string): Promise<void> {
+    await expect.poll(() => this.reaches(address), { timeout: 8000, message: address }).toBe(true);
   }
 
   /** The host's end of the pod's veth, as the pod's end names it. */

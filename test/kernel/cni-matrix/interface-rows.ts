@@ -167,17 +167,20 @@ const ipvlan: Row = {
   works: reachesWire(/ipvlan +mode l2/),
 };
 
+/** Of each pod its own: a master has one link of each number, in whatever namespace. */
+const VLANS: Readonly<Record<string, number>> = { a1: 7, b1: 8, a2: 9, b2: 10, a3: 11, b3: 12 };
+
 const vlan: Row = {
   ...IN_POD,
   needs: 'vlan',
   keys: (subject) => ({
     master: 'wire0',
-    vlanId: subject.letter === 'a' ? 7 : 8,
+    vlanId: VLANS[subject.pod] ?? 0,
     ipam: { ...subject.hostLocal(), routes: [] },
   }),
   impossible: () => ({ master: 'nowhere0', vlanId: 7 }),
-  prepare: prepareWire(['wire0'], [7, 8]),
-  works: reachesWire(/vlan protocol 802.1Q id [78]/),
+  prepare: prepareWire(['wire0'], Object.values(VLANS)),
+  works: reachesWire(/vlan protocol 802.1Q id (7|8|9|10|11|12) /),
 };
 
 const hostDevice: Row = {

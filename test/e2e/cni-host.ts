@@ -137,7 +137,7 @@ export class CniHost implements AsyncDisposable {
     return child;
   }
 
-  async finish(child: ChildProcess, stdin = ''): Promise<Outcome> {
+  async finish(child: ChildProcess, stdin: string | Uint8Array = ''): Promise<Outcome> {
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name]?.setEncoding('utf8').on('data', (chunk: string) => {

@@ -323,10 +323,10 @@ class AddressMonitor {
   }
 }
 
-/** True if one echo request is answered within a second. */
-export function pings(netns: string, address: string): boolean {
+/** True if one echo request is answered in time. */
+export function pings(netns: string, address: string, seconds = 1): boolean {
   try {
-    inNetns(netns, 'ping', '-nqc1', '-W1', address);
+    inNetns(netns, 'ping', '-nqc1', `-W${seconds}`, address);
     return true;
   } catch {
     return false;

@@ -81,3 +81,48 @@ export function ask(
     return undefined;
   }
 }
+
+const SINK = `
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_STREAM)
+s.bind((sys.argv[1], 0)); s.listen(1)
+print(s.getsockname()[1], flush=True)
+c, _ = s.accept()
+while c.recv(65536): pass
+c.sendall(b'all'); c.close()
+`;
+
+const SOURCE = `
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+start = time.monotonic()
+s.sendall(bytes(int(sys.argv[3]))); s.shutdown(socket.SHUT_WR)
+assert s.recv(9) == b'all'
+print((time.monotonic() - start) * 1000)
+`;
+
+interface Transfer {
+  readonly from: string;
+  readonly to: string;
+  /** Of the receiving namespace. */
+  readonly address: string;
+  readonly bytes: number;
+}
+
+/** How long so many bytes take over TCP, until the receiver has them all, in milliseconds. */
+export async function transferMs({ from, to, address, bytes }: Transfer): Promise<number> {
+  const sink = spawn('nsenter', [`--net=${to}`, 'python3', '-c', SINK, address], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const [port] = (await once(sink.stdout, 'data')) as [Buffer];
+    const text = execFileSync(
+      'nsenter',
+      [`--net=${from}`, 'python3', '-c', SOURCE, address, port.toString().trim(), String(bytes)],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    return Number(text);
+  } finally {
+    sink.kill();
+  }
+}

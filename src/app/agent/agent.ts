@@ -3,7 +3,6 @@
  * that order and stops in reverse; stopping leaves the network as it is.
  */
 import { mkdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import {
@@ -37,7 +36,7 @@ import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createExecPlugin } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
-import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
+import { atomicWrite, readRegularFile, readTextIfExists } from '#io/files/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
@@ -84,6 +83,8 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
 const CLOCK = { clock: systemClock, random: systemRandom };
 /** How long the addresses of a pod that vanished unseen may stay taken. */
 const SWEEP_MS = 60_000;
+/** resolv.conf(5) names a handful of servers. */
+const MAX_RESOLV_CONF_BYTES = 64 * 1024;
 
 class Agent implements AsyncDisposable {
   private readonly options: AgentOptions;
@@ -311,7 +312,7 @@ class Agent implements AsyncDisposable {
             DhcpLeases.open({ folder: this.paths.dhcp, clock: systemClock, random: systemRandom, logger }),
           ),
           exec: ipamExec(this.pluginExec(), this.signal),
-          readResolvConf: (path) => readFile(path, 'utf8'),
+          readResolvConf: async (path) => readRegularFile(path, MAX_RESOLV_CONF_BYTES),
         },
         facts: () => this.facts ?? this.fatal ?? 'this node holds no subnet lease yet',
         recordedDels: () => readRecordedDels(this.paths.cniPending),

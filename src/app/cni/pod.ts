@@ -1,5 +1,5 @@
 /** A call's pod: its namespace opened with the right errors, what planners want to know of it, and plans carried out in it. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CNI_ERROR, CniError, type FactsWanted, type FileChange } from '#core/cni/index.ts';
 import {
@@ -11,7 +11,7 @@ import {
   plan,
   stateOf,
 } from '#core/kernel/index.ts';
-import { atomicWrite, ensureDir, removeIfExists } from '#io/files/index.ts';
+import { atomicWrite, ensureDir, readRegularFile, removeIfExists } from '#io/files/index.ts';
 import { PodKernel } from '#io/kernel/index.ts';
 import type { NamespaceId } from '#io/namespace/index.ts';
 
@@ -75,12 +75,15 @@ export function podOps(
   ];
 }
 
+/** Plugins keep little, and administrators write little. */
+const MAX_FILE_BYTES = 256 * 1024;
+
 /** The wanted files that are there. Throws CniError 5 for one that cannot be read. */
 export function readFiles(paths: readonly string[] = []): Map<string, string> {
   const files = new Map<string, string>();
   for (const path of paths) {
     try {
-      if (existsSync(path)) files.set(path, readFileSync(path, 'utf8'));
+      if (existsSync(path)) files.set(path, readRegularFile(path, MAX_FILE_BYTES));
     } catch (error) {
       throw new CniError(CNI_ERROR.ioFailure, `cannot read ${path}: ${(error as Error).message}`, '', {
         cause: error,
@@ -120,12 +123,18 @@ export async function changeFiles(changes: readonly FileChange[] = []): Promise<
   }
 }
 
+/** What opening a path says at which there is nothing, or something else than a network namespace. */
+const NO_NAMESPACE = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'EINVAL'];
+
+/** PATH_MAX of linux/limits.h, with the terminating zero. */
+const PATH_MAX_BYTES = 4096;
+
 function tryOpenPod(netns: string): PodKernel | undefined {
+  if (Buffer.byteLength(netns) >= PATH_MAX_BYTES) return undefined;
   try {
     return PodKernel.open(netns);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'EINVAL') return undefined;
+    if (NO_NAMESPACE.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }

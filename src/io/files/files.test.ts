@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { atomicWrite, ensureDir, readTextIfExists, removeIfExists } from './index.ts';
+import { atomicWrite, ensureDir, readRegularFile, readTextIfExists, removeIfExists } from './index.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -11,6 +12,19 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('files', () => {
+  it('that somebody else named are read if they are regular and small, and never waited for', async () => {
+    const path = join(folder, 'resolv.conf');
+    await writeFile(path, 'nameserver 10.0.0.1\n');
+    await symlink(path, join(folder, 'link'));
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    for (const name of ['resolv.conf', 'link'])
+      expect(readRegularFile(join(folder, name), 20)).toBe('nameserver 10.0.0.1\n');
+    expect(() => readRegularFile(path, 19)).toThrow(`${path} has more than 19 bytes`);
+    for (const other of [folder, join(folder, 'pipe'), '/dev/zero'])
+      expect(() => readRegularFile(other, 20)).toThrow(`${other} is not a regular file`);
+    expect(() => readRegularFile(join(folder, 'absent'), 20)).toThrow(/ENOENT/);
+  });
+
   it('are written whole, with the mode asked for, and leave no other file', async () => {
     const path = join(folder, 'subnet.env');
     await atomicWrite(path, 'FLANNEL_MTU=1450\n');

@@ -3,6 +3,7 @@
  * Errors are Node's own (code ENOENT, EACCES, …), which name the call and the path.
  */
 import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -34,6 +35,28 @@ export async function atomicWrite(
 /** The UTF-8 text of a file, or undefined if there is none. */
 export async function readTextIfExists(path: string): Promise<string | undefined> {
   return unlessMissing(readFile(path, 'utf8'));
+}
+
+/**
+ * The UTF-8 text of a file whose path somebody else named: a regular file of at most `maxBytes`. Never waits for a writer. Throws Node's
+ * errors, and RangeError for a folder, a pipe, a device, or more bytes.
+ */
+export function readRegularFile(path: string, maxBytes: number): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    if (!fstatSync(fd).isFile()) throw new RangeError(`${path} is not a regular file`);
+    const bytes = new Uint8Array(maxBytes + 1);
+    let length = 0;
+    // Files below /proc have no size before they are read.
+    for (;;) {
+      const more = readSync(fd, bytes, length, bytes.length - length, null);
+      length += more;
+      if (more === 0) return new TextDecoder().decode(bytes.subarray(0, length));
+      if (length > maxBytes) throw new RangeError(`${path} has more than ${maxBytes} bytes`);
+    }
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Removes a file durably; false if there was none. */

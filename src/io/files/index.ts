@@ -1,2 +1,2 @@
-export { atomicWrite, ensureDir, readTextIfExists, removeIfExists } from './files.ts';
+export { atomicWrite, ensureDir, readRegularFile, readTextIfExists, removeIfExists } from './files.ts';
 export { SocketFile } from './socket-file.ts';

@@ -6,6 +6,7 @@ import type { AddressStore, DhcpClient, ExecPlugin } from '../ports.ts';
 import { executePlugin } from '../runtime/execute.ts';
 import { decodeResult } from '../spec/decode.ts';
 import type { CniEnvironment } from '../spec/environment.ts';
+import { CNI_ERROR, CniError } from '../spec/error.ts';
 import type { NetworkConfig } from '../spec/network-config.ts';
 import { type CniResult, EMPTY_RESULT } from '../spec/result.ts';
 import { attachmentOf } from './attachment.ts';
@@ -19,7 +20,7 @@ import {
   parseResolvConf,
   statusHostLocal,
 } from './host-local/index.ts';
-import { parseStaticConfig } from './static/index.ts';
+import { checkStatic, parseStaticConfig } from './static/index.ts';
 
 /** IPAM plugins served in this process. */
 export const IPAM_PLUGINS = ['dhcp', 'host-local', 'static'] as const;
@@ -87,7 +88,12 @@ export function openIpam(
   if (choice.kind === 'none') return { add: async () => EMPTY_RESULT, status: nothing, ...giveBack };
   if (choice.kind === 'static') {
     const result: CniResult = { interfaces: [], ...choice.config };
-    return { add: async () => result, status: nothing, ...giveBack };
+    return {
+      ...giveBack,
+      add: async () => result,
+      status: nothing,
+      check: async () => checkStatic(choice.config, network.prevResult),
+    };
   }
   if (choice.kind === 'dhcp') {
     const { config } = choice;
@@ -104,13 +110,24 @@ export function openIpam(
       const dns =
         config.resolvConf === undefined
           ? undefined
-          : parseResolvConf(await ports.readResolvConf(config.resolvConf));
+          : parseResolvConf(await resolvConfText(config.resolvConf, ports));
       return ports.addresses.withNetwork(place, (addresses) =>
         addHostLocal(config, environment, addresses, dns),
       );
     },
     status: () => ports.addresses.withNetwork(place, (addresses) => statusHostLocal(config, addresses)),
   };
+}
+
+async function resolvConfText(path: string, { readResolvConf }: IpamPorts): Promise<string> {
+  try {
+    return await readResolvConf(path);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new CniError(CNI_ERROR.ioFailure, `cannot read ipam.resolvConf ${JSON.stringify(path)}`, message, {
+      cause: error,
+    });
+  }
 }
 
 /** The IPAM plugin of a call about what was given before (DEL, CHECK, GC): nothing of its configuration is checked. */

@@ -41,6 +41,28 @@ export const requestedIpField = z.string().transform((text, context) => {
   return address ?? '';
 });
 
+/** Where the kernel shows itself: whatever is made there is no file. */
+const KERNEL_FOLDERS = /^\/(proc|sys)(\/|$)/;
+
+/** What is wrong with the path of a folder that a plugin keeps files in, or undefined. An empty string is absent, and right. */
+export function folderProblem(path: string): string | undefined {
+  if (path === '') return undefined;
+  const isPlain = path.startsWith('/') && !path.split('/').includes('..') && !path.includes('\0');
+  if (!isPlain) return `${JSON.stringify(path)} is not an absolute path without ".."`;
+  // Doubled slashes and "." lead to the same place.
+  const walked = `/${path
+    .split('/')
+    .filter((step) => step !== '' && step !== '.')
+    .join('/')}`;
+  return KERNEL_FOLDERS.test(walked) ? `${JSON.stringify(path)} is below /proc or /sys` : undefined;
+}
+
+/** The path of a folder that a plugin keeps files in. */
+export const folderField = z.string().superRefine((path, context) => {
+  const problem = folderProblem(path);
+  if (problem !== undefined) context.addIssue(problem);
+});
+
 export const macField = z.string().transform((text, context) => {
   if (text === '') return undefined;
   const bytes = parseMac(text);

@@ -13,8 +13,15 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value of a JSON text, comments allowed; throws CniError 6 that names what, line and column. */
+/** More levels would be too many for whoever walks through the value. */
+const MAX_LEVELS = 1000;
+
+/** The value of a JSON text, comments allowed; throws CniError 6 that names what, line and column, or says that it is too deep. */
 export function parseJson(text: string, what: string): unknown {
+  if (text.length > MAX_LEVELS && levelsOf(text) > MAX_LEVELS) {
+    const details = `it has more than ${MAX_LEVELS} levels of objects and lists`;
+    throw new CniError(CNI_ERROR.decodingFailure, `cannot decode ${what}`, details);
+  }
   try {
     return JSON.parse(text); // the usual case, and many times faster
   } catch {
@@ -30,6 +37,21 @@ export function parseJson(text: string, what: string): unknown {
       `${printParseErrorCode(first.error)} at ${place}`,
     );
   }
+}
+
+/** The most brackets that are open at once, strings apart. */
+function levelsOf(text: string): number {
+  let open = 0;
+  let most = 0;
+  let isString = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (isString && char === '\\') at++;
+    else if (char === '"') isString = !isString;
+    else if (!isString && (char === '[' || char === '{')) most = Math.max(most, ++open);
+    else if (!isString && (char === ']' || char === '}')) open--;
+  }
+  return most;
 }
 
 /** Like parseJson, for a text that must be an object. */

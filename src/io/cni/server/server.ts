@@ -57,7 +57,9 @@ function serve(socket: Socket, options: CniServerOptions): void {
   if (uid !== 0 && uid !== process.geteuid?.()) return refuse(`user ${uid} may not attach pods`);
   const chunks: Uint8Array[] = [];
   let received = 0;
-  socket.setTimeout(REQUEST_TIMEOUT_MS, () => refuse('no whole request in time'));
+  // Whoever sends a byte now and then gets no longer than who sends none.
+  const deadline = setTimeout(() => refuse('no whole request in time'), REQUEST_TIMEOUT_MS);
+  socket.on('close', () => clearTimeout(deadline));
   socket.on('error', () => socket.destroy());
   socket.on('end', () => refuse(`request ended after ${received} bytes`));
   socket.on('data', (chunk: Buffer) => {
@@ -69,7 +71,8 @@ function serve(socket: Socket, options: CniServerOptions): void {
       const length = requestLength(bytes);
       if (length === undefined || received < length) return undefined;
       const call = decodeRequest(bytes);
-      socket.removeAllListeners('data').removeAllListeners('end').setTimeout(0);
+      socket.removeAllListeners('data').removeAllListeners('end');
+      clearTimeout(deadline);
       socket.resume();
       return void options.handle(call).then((answer) => socket.end(encodeReply(answer)));
     } catch (error) {

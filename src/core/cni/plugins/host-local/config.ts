@@ -8,6 +8,8 @@ import { parseCniArgs } from '../../spec/args.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
 import {
   cniIp,
+  folderField,
+  folderProblem,
   ipField,
   optionalPrefixField,
   prefixField,
@@ -58,7 +60,7 @@ export const schema = z.looseObject({
     gateway: ipField.optional(),
     ranges: rangeSets.default([]),
     routes: z.array(routeField).default([]),
-    dataDir: z.string().default(''),
+    dataDir: folderField.default(''),
     resolvConf: z.string().default(''),
   }),
   runtimeConfig: z
@@ -87,13 +89,15 @@ export function parseHostLocalConfig(network: NetworkConfig, cniArgs = ''): Host
   };
 }
 
-/** Where a network's reservations lie: all that DEL and GC need, whatever else the configuration has become since ADD. */
+/** Where a network's reservations lie: all that DEL and GC need, whatever else the configuration has become since ADD. Throws CniError 7. */
 export function hostLocalPlace(network: NetworkConfig): {
   readonly network: string;
   readonly dataDir: string;
 } {
   const ipam = network.json['ipam'];
   const dataDir = isJsonObject(ipam) ? ipam['dataDir'] : undefined;
+  const problem = typeof dataDir === 'string' ? folderProblem(dataDir) : undefined;
+  if (problem !== undefined) throw invalid(`ipam.dataDir: ${problem}`);
   return {
     network: network.name,
     dataDir: typeof dataDir === 'string' && dataDir !== '' ? dataDir : HOST_LOCAL_DATA_DIR,

@@ -1,1 +1,1 @@
-export { parseStaticConfig, type StaticConfig } from './static.ts';
+export { checkStatic, parseStaticConfig, type StaticConfig } from './static.ts';

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { thrownBy } from '#testing/thrown.ts';
+import { CniError } from '../../spec/error.ts';
 import type { JsonObject } from '../../spec/json.ts';
 import { parseNetworkConfig } from '../../spec/network-config.ts';
-import { parseStaticConfig } from './static.ts';
+import { checkStatic, parseStaticConfig } from './static.ts';
 
 const dual = {
   type: 'static',
@@ -67,4 +69,16 @@ test.each<[string, unknown, string, string, RegExp]>([
 ])('refuses %s', (_name, ipam, cniVersion, args, message) => {
   const json = { name: 'net', cniVersion, ...(ipam !== undefined && { ipam }) };
   expect(() => parseStaticConfig(parseNetworkConfig(json), args)).toThrow(message);
+});
+
+test('CHECK names what the result has no more, in both families', () => {
+  const config = parse(dual);
+  const result = { interfaces: [], routes: [], ips: config.ips };
+  expect(() => checkStatic(config, undefined)).not.toThrow();
+  expect(() => checkStatic(config, result)).not.toThrow();
+  const other = [{ address: '10.10.0.5/24', gateway: '10.10.0.1' }];
+  expect(thrownBy(CniError, () => checkStatic(config, { ...result, ips: other }))).toMatchObject({
+    code: 114,
+    details: '10.10.0.5/24 with gateway 10.10.0.254 is missing; fd00:1::5/64 is missing',
+  });
 });

@@ -51,6 +51,26 @@ export function parseStaticConfig(network: NetworkConfig, cniArgs = ''): StaticC
   return { ips, routes: ipam.routes, ...(dns && { dns }) };
 }
 
+/** Throws CniError 114 that names the addresses of the configuration which a later result has no more, or with another gateway. */
+export function checkStatic({ ips }: StaticConfig, prevResult: CniResult | undefined): void {
+  if (prevResult === undefined) return;
+  const missing = ips.filter(
+    ({ address: own, gateway }) =>
+      !prevResult.ips.some(
+        (ip) =>
+          ip.address === own && (gateway === undefined || ip.gateway === undefined || ip.gateway === gateway),
+      ),
+  );
+  if (missing.length === 0) return;
+  throw new CniError(
+    CNI_ERROR.checkFailed,
+    'static: prevResult is not what the network config gives',
+    missing
+      .map((ip) => `${ip.address}${ip.gateway === undefined ? '' : ` with gateway ${ip.gateway}`} is missing`)
+      .join('; '),
+  );
+}
+
 // IP=<address>/<length>[,…] and GATEWAY=<address>[,…]: each gateway is for the addresses whose network it lies in.
 function addressesInArgs(cniArgs: string): CniIp[] {
   const pairs = parseCniArgs(cniArgs);

@@ -2,13 +2,14 @@
 import { z } from 'zod';
 import type { MacAddress } from '#base/ip/index.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
+import { folderField } from '../../spec/fields.ts';
 import { decodeWith } from '../../spec/json.ts';
 import { podMacAsked } from '../attachment.ts';
 import type { PluginCall } from '../definition.ts';
 
 /** Where an administrator lists what may be set: a regular expression a line. Without the file anything below net may. */
 export const ALLOWLIST = '/etc/cni/tuning/allowlist.conf';
-const DATA_DIR = '/run/cni/tuning';
+export const DATA_DIR = '/run/cni/tuning';
 
 export interface TuningConfig {
   /** Values by path below /proc/sys. */
@@ -36,7 +37,7 @@ const settings = {
 /** The keys, as they are parsed. */
 export const schema = z.looseObject({
   ...settings,
-  dataDir: z.string().default(''),
+  dataDir: folderField.default(''),
   args: z.looseObject({ cni: z.looseObject(settings).optional() }).optional(),
 });
 

@@ -4,11 +4,12 @@
  */
 import { type Link, linkIn } from '#core/kernel/index.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
+import { folderProblem } from '../../spec/fields.ts';
 import { type CniResult, EMPTY_RESULT } from '../../spec/result.ts';
 import { requirePrevResult } from '../check.ts';
 import type { AddPlan, DelPlan, FactsWanted, InterfacePlugin, PluginCall } from '../definition.ts';
 import { type Backup, backupOf, backupPath, parseBackup } from './backup.ts';
-import { ALLOWLIST, parseTuningConfig, requireAllowed, type TuningConfig } from './config.ts';
+import { ALLOWLIST, DATA_DIR, parseTuningConfig, requireAllowed, type TuningConfig } from './config.ts';
 import { gatewayNeighbours, neighboursOf } from './neighbours.ts';
 
 export const tuningPlugin: InterfacePlugin = {
@@ -93,7 +94,8 @@ function readableDataDir(call: Omit<PluginCall, 'facts'>): string {
     return parseTuningConfig(call).dataDir;
   } catch {
     const dataDir = call.network.json['dataDir'];
-    return typeof dataDir === 'string' && dataDir !== '' ? dataDir : '/run/cni/tuning';
+    const isUsable = typeof dataDir === 'string' && dataDir !== '' && folderProblem(dataDir) === undefined;
+    return isUsable ? dataDir : DATA_DIR;
   }
 }
 

@@ -5,15 +5,7 @@
  */
 import { z } from 'zod';
 import { familyOf } from '#base/ip/index.ts';
-import {
-  type Address,
-  CNI,
-  type KernelObject,
-  type KernelState,
-  type Link,
-  linkIn,
-  type Route,
-} from '#core/kernel/index.ts';
+import { type Address, CNI, type KernelState, type Link, linkIn, type Route } from '#core/kernel/index.ts';
 import { checkInterfaceName } from '../../spec/environment.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
 import { decodeWith, isJsonObject } from '../../spec/json.ts';
@@ -76,15 +68,19 @@ function planAdd(call: PluginCall, config: VrfConfig): AddPlan {
     );
   }
   const vrf = vrfLink(facts.pod, config);
+  const { addresses, routes } = lostWithMaster(facts.pod, link.name, tableOf(vrf));
   return {
     result,
     hostRemovals: [],
     sharedObjects: [],
     hostObjects: [],
+    // With keep_addr_on_down, which most plugins set, they would stay, and be in the way.
+    podRemovals: addresses,
     podObjects: [
       vrf,
       { kind: 'link', name: link.name, detail: link.detail, master: vrf.name },
-      ...lostWithMaster(facts.pod, link.name, tableOf(vrf)),
+      ...addresses,
+      ...routes,
     ],
     warnings: [],
   };
@@ -120,7 +116,11 @@ function freeTable(pod: KernelState): number {
 }
 
 /** What the interface has that the kernel takes with it on the way under a master, as it is to be there. */
-function lostWithMaster(pod: KernelState, ifName: string, table: number): KernelObject[] {
+function lostWithMaster(
+  pod: KernelState,
+  ifName: string,
+  table: number,
+): { readonly addresses: readonly Address[]; readonly routes: readonly Route[] } {
   const addresses: Address[] = [];
   const routes: Route[] = [];
   for (const object of pod.values()) {
@@ -134,7 +134,7 @@ function lostWithMaster(pod: KernelState, ifName: string, table: number): Kernel
         routes.push({ ...object, table, protocol: CNI.protocol });
     }
   }
-  return [...addresses, ...routes];
+  return { addresses, routes };
 }
 
 const RTPROT_KERNEL = 2;

@@ -65,16 +65,18 @@ describe.for([
     }
   });
 
-  // Not so in IPv6: the kernel routes to an address of its own only once its address worker has run.
-  test('the first IPv4 packet of a pod is answered, however soon after ADD it is sent', async () => {
-    for (let round = 0; round < 20; round++) {
-      world.pod('a');
-      expect((await world.answer(plugin, 'ADD', 'a', config)).exitStatus).toBe(0);
-      expect(pings(world.pod('a'), HOST[4]), `round ${round}`).toBe(true);
-      await world.call(plugin, 'DEL', 'a', config);
-      world.removePod('a');
-    }
-  });
+  test.each([4, 6] as const)(
+    'the first IPv%d packet of a pod is answered, however soon after ADD',
+    async (family) => {
+      for (let round = 0; round < 20; round++) {
+        world.pod('a');
+        expect((await world.answer(plugin, 'ADD', 'a', config)).exitStatus).toBe(0);
+        expect(pings(world.pod('a'), HOST[family]), `round ${round}`).toBe(true);
+        await world.call(plugin, 'DEL', 'a', config);
+        world.removePod('a');
+      }
+    },
+  );
 
   test('DEL leaves nothing of a pod, in the host, in its namespace and on disk; a second DEL is fine', async () => {
     await attach(config, 'a');

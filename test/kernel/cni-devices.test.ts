@@ -95,6 +95,7 @@ describe.for(KINDS)('%s', ([type, at, keys, shown]) => {
     const gc = { ...config, 'cni.dev/valid-attachments': [] };
     expect((await world.call(type, 'GC', 'a', gc)).exitStatus).toBe(0);
     expect([world.recorded(), world.reserved(config.name)]).toEqual([[], []]);
+    expect(world.inPod('a', 'ip -o link')).not.toContain('eth0');
   });
 
   test('a master that is not there is named, by STATUS too', async () => {

@@ -32,6 +32,7 @@ import type { AttachmentRecord, HostSide } from './host-side.ts';
 import { isVeth } from './links.ts';
 import { changeFiles, openPod, podOps, podState, podToLeave, readFiles, readFolders } from './pod.ts';
 import { baseOf } from './records.ts';
+import { settle } from './settle.ts';
 
 /** What planners want to know, but for what is read for each call. */
 export type LeaseFacts = Omit<NodeFacts, 'host' | 'pod' | 'files' | 'folders' | 'defaultLink'>;
@@ -197,19 +198,9 @@ export class Attacher {
     const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
     if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
     failOn(unlessRouted(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod))));
-    this.settleCarrier(made.hostObjects.filter(isVeth));
+    await settle(this.options.namespace.path, made, pod);
     await changeFiles(made.files);
     await this.forget(staleFlows);
-  }
-
-  /**
-   * Until the kernel has looked at a link whose other end came up, it drops what the link sends: the host's answer to the pod's first
-   * packet. It looks when it finds the time, or when asked for the link (linkwatch_sync_dev, Linux 6.8).
-   */
-  private settleCarrier(links: readonly Link[]): void {
-    if (links.length === 0) return;
-    using own = PodKernel.open(this.options.namespace.path);
-    for (const { name } of links) own.link(name);
   }
 
   private async rollBack(

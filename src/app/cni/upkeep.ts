@@ -70,10 +70,17 @@ export class Upkeep {
     const { host } = this.options;
     const valid = new Set(validOf(network).map(({ containerId, ifName }) => `${containerId}/${ifName}`));
     const failures: unknown[] = [];
-    const records = host.recordsOf(network.name, plugin.chained === true ? plugin.type : undefined);
-    for (const { part, attachment } of records) {
+    const isChained = plugin.chained === true;
+    const records = host.recordsOf(network.name, isChained ? plugin.type : undefined);
+    for (const { part, attachment, netns = '' } of records) {
       if (valid.has(`${attachment.containerId}/${attachment.ifName}`)) continue;
-      const environment = { ...call.environment, command: 'DEL' as const, ...attachment, netns: '' };
+      // Links in the pod are told by their alias; settings are not, and the path may lead to another pod by now.
+      const environment = {
+        ...call.environment,
+        command: 'DEL' as const,
+        ...attachment,
+        netns: isChained ? '' : netns,
+      };
       await this.end(plugin, { network, environment }, part).catch((error: unknown) => failures.push(error));
     }
     if (plugin.chained !== true)

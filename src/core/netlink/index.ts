@@ -70,7 +70,7 @@ export { encodeOp, linkSteps } from './route/encode.ts';
 export { encodeGroupLink, encodeRemoveGroup } from './route/encode-group.ts';
 export { encodeRenameLink } from './route/encode-rename.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
-export { lookedUpLink, routeLookup } from './route/lookup.ts';
+export { isOwnAddress, lookedUpLink, routeLookup } from './route/lookup.ts';
 export { RouteMirror } from './route/mirror.ts';
 export { snapshotOf, snapshotRequests } from './route/snapshot.ts';
 

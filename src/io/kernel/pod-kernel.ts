@@ -2,10 +2,18 @@
  * A pod's namespace for the length of one call: operations without a mirror. Links are looked up when named. A few system
  * calls to open, so that attaching a pod costs its own work and nothing else.
  */
+import type { IpAddress } from '#base/ip/index.ts';
 import type { KernelObject, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
-import { decodeLink, linkRequest, snapshotOf, snapshotRequests } from '#core/netlink/index.ts';
+import {
+  decodeLink,
+  isOwnAddress,
+  linkRequest,
+  routeLookup,
+  snapshotOf,
+  snapshotRequests,
+} from '#core/netlink/index.ts';
 import { type Namespace, openNamespace, readSysctl } from '#io/namespace/index.ts';
-import { isNotFound, type NetlinkSocket } from '#io/netlink/index.ts';
+import { isNotFound, isUnreachable, type NetlinkSocket } from '#io/netlink/index.ts';
 import { KernelSession } from './session.ts';
 
 export class PodKernel implements Disposable {
@@ -36,6 +44,20 @@ export class PodKernel implements Disposable {
       return answer === undefined ? undefined : decodeLink(answer);
     } catch (error) {
       if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Does the kernel take packets to this address of a link for its own? It does so a moment after an IPv6 address was added. */
+  hasTaken(address: IpAddress, link: string): boolean {
+    try {
+      const [answer] = this.route.requestSync(
+        routeLookup(address, this.indexOf(link)),
+        `route get ${address} oif ${link}`,
+      );
+      return answer !== undefined && isOwnAddress(answer);
+    } catch (error) {
+      if (isUnreachable(error)) return false;
       throw error;
     }
   }

@@ -26,7 +26,13 @@ import {
 } from '#core/netlink/index.ts';
 import { NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
-import { isNotFound, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkMonitor } from '#io/netlink/index.ts';
+import {
+  isNotFound,
+  isUnreachable,
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  NetlinkMonitor,
+} from '#io/netlink/index.ts';
 import { LinkRemover } from './link-remover.ts';
 import { Recovery } from './recovery.ts';
 import { describeFailure, KernelSession } from './session.ts';
@@ -344,9 +350,4 @@ export class RealKernel implements Kernel {
       this.changed.add(key);
     }
   }
-}
-
-function isUnreachable(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
-  return code === 'ENETUNREACH' || code === 'EHOSTUNREACH' || code === 'ESRCH' || code === 'EACCES';
 }

@@ -58,6 +58,11 @@ export function isNotFound(error: unknown): error is NetlinkError {
   return hasCode(error, 'ENOENT', 'ESRCH', 'ENODEV', 'ENXIO', 'EADDRNOTAVAIL');
 }
 
+/** A route lookup that found no way. */
+export function isUnreachable(error: unknown): error is NetlinkError {
+  return hasCode(error, 'ENETUNREACH', 'EHOSTUNREACH', 'ESRCH', 'EACCES');
+}
+
 /** Answers were lost for want of receive buffer (ENOBUFS): what the kernel did is unknown until it is dumped. */
 export function isOverrun(error: unknown): error is NetlinkError {
   return hasCode(error, 'ENOBUFS');

@@ -10,6 +10,7 @@ export {
   isNetlinkError,
   isNotFound,
   isOverrun,
+  isUnreachable,
   NetlinkError,
   type NetlinkErrorParts,
 } from './error.ts';

@@ -4,8 +4,8 @@ import { decodeMessage, encodeMessage } from '../message.ts';
 import { RTM_ROUTE, routeMessage } from './route.ts';
 import { AF } from './scope.ts';
 
-/** The answer is one route message, or ENETUNREACH and its like. */
-export function routeLookup(address: IpAddress): Uint8Array {
+/** The answer is one route message, or ENETUNREACH and its like. A link-local address needs the ifindex of its link. */
+export function routeLookup(address: IpAddress, linkIndex?: number): Uint8Array {
   const isIpv4 = familyOf(address) === 4;
   return encodeMessage(routeMessage, {
     type: RTM_ROUTE.GET,
@@ -20,7 +20,7 @@ export function routeLookup(address: IpAddress): Uint8Array {
       scope: 'global',
       type: 'unspecified',
       flags: 0,
-      attributes: { dst: address },
+      attributes: { dst: address, ...(linkIndex !== undefined && { outputLink: linkIndex }) },
     },
   });
 }
@@ -29,4 +29,9 @@ export function routeLookup(address: IpAddress): Uint8Array {
 export function lookedUpLink(message: Uint8Array): number | undefined {
   const { payload } = decodeMessage(routeMessage, message);
   return payload.type === 'unicast' ? payload.attributes.outputLink : undefined;
+}
+
+/** Does an answer say that the address is the namespace's own? Throws DecodeError. */
+export function isOwnAddress(message: Uint8Array): boolean {
+  return decodeMessage(routeMessage, message).payload.type === 'local';
 }

@@ -1,0 +1,42 @@
+/** What the kernel does on its own after it has answered: ADD waits for it, so that a pod's first packet is answered. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { familyOf, prefixParts } from '#base/ip/index.ts';
+import type { AddPlan } from '#core/cni/index.ts';
+import type { KernelObject } from '#core/kernel/index.ts';
+import { PodKernel } from '#io/kernel/index.ts';
+import { isVeth } from './links.ts';
+
+/** A busy kernel takes some milliseconds; what takes longer is not waited for. */
+const ATTEMPTS = 50;
+const PAUSE_MS = 1;
+
+/** Never fails: what is not there yet comes later. */
+export async function settle(
+  hostNamespace: string,
+  { sharedObjects, hostObjects, podObjects }: AddPlan,
+  pod: PodKernel,
+): Promise<void> {
+  const links = hostObjects.filter(isVeth);
+  if (links.length > 0) {
+    using host = PodKernel.open(hostNamespace);
+    // Until the kernel has looked at a link whose other end came up, it drops what the link sends: the answer to the pod's first
+    // packet. It looks when it finds the time, or when asked for the link (linkwatch_sync_dev, Linux 6.8).
+    for (const { name } of links) host.link(name);
+    await settleAddresses(host, [...sharedObjects, ...hostObjects]);
+  }
+  await settleAddresses(pod, podObjects);
+}
+
+/** An IPv6 address receives nothing until a work queue has added its local route (addrconf_dad_work), without detection too. */
+async function settleAddresses(kernel: PodKernel, objects: readonly KernelObject[]): Promise<void> {
+  const down = new Set(
+    objects.flatMap((each) => (each.kind === 'link' && each.up !== true ? [each.name] : [])),
+  );
+  for (const object of objects) {
+    if (object.kind !== 'address' || object.noDad !== true || down.has(object.link)) continue;
+    const { address } = prefixParts(object.address);
+    if (familyOf(address) === 4) continue;
+    for (let attempt = 0; attempt < ATTEMPTS && !kernel.hasTaken(address, object.link); attempt += 1)
+      await sleep(PAUSE_MS);
+  }
+}

@@ -186,6 +186,8 @@ export class Attacher {
       host.withdraw(made.hostRemovals);
       await kernel.apply(removalsOf(made.hostRemovals));
     }
+    const changes = (made.hostChanges ?? []).map((change): KernelOp => ({ verb: 'replace', ...change }));
+    if (changes.length > 0) failOn((await kernel.apply(changes)).failures);
     const files = (made.files ?? []).flatMap(({ path, text }) => (text === undefined ? [] : [path]));
     const { staleFlows = [] } = made;
     const whole = {

@@ -79,6 +79,11 @@ export type IpamChoice =
   /** Somebody else's IPAM plugin, executed with the same environment and configuration. */
   | { readonly kind: 'delegate'; readonly type: string };
 
+export interface LinkChange {
+  readonly object: Link;
+  readonly previous: Link;
+}
+
 export interface AddPlan {
   readonly result: CniResult;
   /** To be removed from the host first. */
@@ -87,6 +92,8 @@ export interface AddPlan {
   readonly sharedObjects: readonly KernelObject[];
   /** The attachment's own objects in the host's namespace; making the veth makes the pod's end too. */
   readonly hostObjects: readonly KernelObject[];
+  /** Shared links that are there and must become something more, whatever the attachments before wished of them. */
+  readonly hostChanges?: readonly LinkChange[];
   /** Links that are made from the host's namespace straight into the container's, whose path is their `netns`. */
   readonly podLinks?: readonly Link[];
   /** Links of the host that move into the container's namespace. */

@@ -17,7 +17,7 @@ import {
   refuseExistingInterface,
   requireAddresses,
 } from '../attachment.ts';
-import type { AddPlan, InterfacePlugin, PluginCall, PreparedAdd } from '../definition.ts';
+import type { AddPlan, InterfacePlugin, LinkChange, PluginCall, PreparedAdd } from '../definition.ts';
 import { attachmentAlias, attachmentMac, hostLinkName } from '../identity.ts';
 import { chooseIpam } from '../ipam.ts';
 import { masquerade, NO_NAT } from '../nat/index.ts';
@@ -94,6 +94,7 @@ function planAdd(
   return {
     result: behind(call.network.prevResult, result),
     hostRemovals: existing ? conflictingAddresses(config, existing, wanted, call.facts.host) : [],
+    hostChanges: filteringOn(config, existing),
     sharedObjects: [
       bridgeLink(config, existing, names),
       ...bridgeSysctls(config, ips, call.facts.ipv6),
@@ -127,6 +128,14 @@ function containerRoutes(
     routes.push({ dst: family === 4 ? '0.0.0.0/0' : '::/0', gw });
   }
   return routes;
+}
+
+/** A bridge that was made for others passes on every frame, tagged or not, until it is told to look at VLANs. */
+function filteringOn({ bridge, vlans }: BridgeConfig, existing: Link | undefined): LinkChange[] {
+  if (vlans === undefined || existing?.detail.type !== 'bridge' || existing.detail.vlanFiltering === true)
+    return [];
+  const object: Link = { kind: 'link', name: bridge, detail: { type: 'bridge', vlanFiltering: true } };
+  return [{ object, previous: existing }];
 }
 
 /** Somebody else's bridge keeps its MTU and MAC address, and its owner. */

@@ -58,7 +58,8 @@ export class DesiredState {
       const key = keyOf(object);
       if (this.put(part, key, object)) keys.push(key);
     }
-    this.parts.set(part, keys);
+    // A copy has no room to grow in: there are thousands to keep.
+    this.parts.set(part, keys.slice());
   }
 
   /** The keys that changed since the last call. */

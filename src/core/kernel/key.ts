@@ -13,13 +13,20 @@ export function keyOf(object: KernelObject): string {
     case 'address':
       return `address ${object.address} dev ${object.link}`;
     case 'route':
-      return `route ${object.dst} table ${object.table ?? MAIN_TABLE} metric ${routeMetric(object)}`;
+      return flat(
+        'route ',
+        object.dst,
+        ' table ',
+        object.table ?? MAIN_TABLE,
+        ' metric ',
+        routeMetric(object),
+      );
     case 'neighbour':
-      return `neighbour ${object.address} dev ${object.link}`;
+      return flat('neighbour ', object.address, ' dev ', object.link);
     case 'fdb':
       // The all-zero MAC floods: it may have many destinations. Any other MAC has one.
       if (object.mac === ALL_ZERO_MAC) return `fdb ${object.mac} dev ${object.link} dst ${object.dst}`;
-      return `fdb ${object.mac} dev ${object.link}`;
+      return flat('fdb ', object.mac, ' dev ', object.link);
     case 'rule':
       return ruleKey(object);
     case 'qdisc':
@@ -35,8 +42,22 @@ export function keyOf(object: KernelObject): string {
     case 'nft-set':
       return `nft set ${object.family} ${object.table} ${object.name}`;
     case 'nft-element':
-      return `nft element ${object.family} ${object.table} ${object.set} ${elementKeyText(object)}`;
+      return flat(
+        'nft element ',
+        object.family,
+        ' ',
+        object.table,
+        ' ',
+        object.set,
+        ' ',
+        elementKeyText(object),
+      );
   }
+}
+
+/** Joined at once, the text is one piece: an expression with `+` would stay a tree of its parts, and there are thousands to keep. */
+function flat(...parts: (string | number)[]): string {
+  return parts.join('');
 }
 
 /** The metric the kernel will show: 0 for IPv4, 1024 for IPv6 where none is given. */

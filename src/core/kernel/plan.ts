@@ -47,10 +47,10 @@ class Draft {
   private readonly actual: KernelState;
   private readonly options: PlanOptions;
   private readonly removals = new Map<string, KernelObject>();
-  /** Additions and changes as they were found; a key has one. */
-  private readonly found: { readonly keys: string[]; readonly ops: KernelOp[] } = { keys: [], ops: [] };
+  /** Additions and changes as they were found, one for a key. */
+  private readonly found: KernelOp[] = [];
   /** The same by key, once links were lost: then some become others. */
-  private byKey: Map<string, KernelOp> | undefined;
+  private additions: Map<string, KernelOp> | undefined;
   private readonly conflicts: Conflict[] = [];
   /** Links that will be gone when the removals are through. */
   private readonly lostLinks = new Set<string>();
@@ -76,9 +76,8 @@ class Draft {
   /** A link that is made anew has nothing on it yet: all that is wanted on it is added. */
   followLinks(): void {
     if (this.lostLinks.size === 0) return;
-    const { keys, ops } = this.found;
-    const additions = new Map(keys.map((key, at) => [key, ops[at] as KernelOp]));
-    this.byKey = additions;
+    const additions = new Map(this.found.map((op) => [keyOf(op.object), op]));
+    this.additions = additions;
     while (this.loseStackedLinks());
     for (const [key, object] of this.desired) {
       if (additions.get(key)?.verb === 'add') continue;
@@ -94,7 +93,7 @@ class Draft {
     );
     removals.sort((a, b) => compareAdditions(b, a));
     const kept: KernelOp[] = [];
-    for (const op of this.byKey?.values() ?? this.found.ops) {
+    for (const op of this.additions?.values() ?? this.found) {
       if (this.isOnBarred(op.object)) continue;
       const isLost = op.verb === 'replace' && this.goesWithLink(op.previous);
       kept.push(isLost ? { verb: 'add', object: op.object } : op);
@@ -138,8 +137,7 @@ class Draft {
   private putBack(key: string, wanted: KernelObject): void {
     const found = this.actual.get(key);
     if (found === undefined || this.goesWithLink(found)) this.add(key, wanted);
-    else if (this.mayTouch(found))
-      this.change(key, { verb: 'replace', object: wanted, previous: found });
+    else if (this.mayTouch(found)) this.change(key, { verb: 'replace', object: wanted, previous: found });
   }
 
   /** The ports of a bridge that is made anew are ports of none until they are put back. */
@@ -182,12 +180,8 @@ class Draft {
   }
 
   private change(key: string, op: KernelOp): void {
-    if (this.byKey !== undefined) {
-      this.byKey.set(key, op);
-      return;
-    }
-    this.found.keys.push(key);
-    this.found.ops.push(op);
+    if (this.additions === undefined) this.found.push(op);
+    else this.additions.set(key, op);
   }
 
   private remove(key: string, object: KernelObject): void {

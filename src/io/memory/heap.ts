@@ -21,8 +21,11 @@ type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resor
 
 let collect: Collect | undefined;
 
-/** Each thread that compiles keeps some megabytes of malloc's, long after there is nothing left to compile. V8 takes it at the start only. */
-const START_FLAG = '--no-concurrent-recompilation';
+/**
+ * Each of V8's threads keeps some megabytes of malloc's, long after there is nothing left to compile or to collect. One does, beside the
+ * main thread, which would wait for compilation without it. V8 takes the number at the start only.
+ */
+const START_FLAG = '--v8-pool-size=1';
 
 /**
  * Starts this program anew in the same process (execve) with the flag that keeps it small, unless it has it; to be called before

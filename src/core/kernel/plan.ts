@@ -149,14 +149,8 @@ class Draft {
   }
 
   private isOnBarred(object: KernelObject): boolean {
-    switch (object.kind) {
-      // Nearly all there is, without a list of the one link.
-      case 'neighbour':
-      case 'fdb':
-        return this.isBarred(object.link);
-      case 'nft-element':
-        return false;
-    }
+    // Nearly all there is, without a list of the one link.
+    if (object.kind === 'neighbour' || object.kind === 'fdb') return this.isBarred(object.link);
     for (const name of linksOf(object)) if (this.isBarred(name)) return true;
     return false;
   }

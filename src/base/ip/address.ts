@@ -107,23 +107,28 @@ export function formatMac(bytes: Uint8Array): MacAddress {
 
 function parseIpv4(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(4);
+  return putIpv4(text, text.length, bytes, 0) ? bytes : undefined;
+}
+
+/** Writes the four bytes of the IPv4 address in the text's first `end` characters to `at`; false, and perhaps some bytes, if there is none. */
+export function putIpv4(text: string, end: number, bytes: Uint8Array, at: number): boolean {
   let index = 0;
   let value = -1;
-  for (let i = 0; i < text.length; i++) {
+  for (let i = 0; i < end; i++) {
     const code = text.charCodeAt(i);
     if (code === DOT) {
-      if (value < 0 || index === 3) return undefined;
-      bytes[index++] = value;
+      if (value < 0 || index === 3) return false;
+      bytes[at + index++] = value;
       value = -1;
     } else if (code >= 0x30 && code <= 0x39) {
-      if (value === 0) return undefined; // a leading zero is octal to some parsers
+      if (value === 0) return false; // a leading zero is octal to some parsers
       value = (value < 0 ? 0 : value * 10) + code - 0x30;
-      if (value > 255) return undefined;
-    } else return undefined;
+      if (value > 255) return false;
+    } else return false;
   }
-  if (index !== 3 || value < 0) return undefined;
-  bytes[3] = value;
-  return bytes;
+  if (index !== 3 || value < 0) return false;
+  bytes[at + 3] = value;
+  return true;
 }
 
 // RFC 4291 section 2.2: eight groups, one `::`, or a dotted quad in the last 32 bits.

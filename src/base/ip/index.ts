@@ -14,6 +14,7 @@ export {
   offsetIp,
   parseIp,
   parseMac,
+  putIpv4,
 } from './address.ts';
 export {
   firstIp,

@@ -80,6 +80,15 @@ describe('DesiredState', () => {
     expect(state.takeDirty().size).toBe(0);
   });
 
+  it('takes the last of two objects with one key in a part, and leaves the other part its own', () => {
+    const state = new DesiredState();
+    state.set('two', [sysctl('a', '2')]);
+    state.set('one', [sysctl('a', '0'), sysctl('a', '1')]);
+    expect([state.keysOf('one'), [...state.state.values()]]).toEqual([['sysctl a'], [sysctl('a', '1')]]);
+    state.set('one', [sysctl('b', '1')]);
+    expect([...state.state.values()]).toEqual([sysctl('a', '2'), sysctl('b', '1')]);
+  });
+
   it('forgets a part that is set to nothing', () => {
     const state = new DesiredState();
     state.set('one', [sysctl('a', '1')]);

@@ -40,12 +40,26 @@ export class DesiredState {
 
   /** Replaces a part; an empty list removes it. */
   set(part: string, objects: readonly KernelObject[]): void {
+    const before = this.parts.get(part);
+    if (before === undefined) return this.begin(part, objects);
     const next = new Map<string, KernelObject>();
     for (const object of objects) next.set(keyOf(object), object);
-    for (const key of this.parts.get(part) ?? NO_KEYS) if (!next.has(key)) this.drop(part, key);
+    for (const key of before) if (!next.has(key)) this.drop(part, key);
     for (const [key, object] of next) this.put(part, key, object);
     if (next.size === 0) this.parts.delete(part);
     else this.parts.set(part, [...next.keys()]);
+  }
+
+  /** A part that was not there: thousands come at once, and all of them small. Of two objects with one key the last counts. */
+  private begin(part: string, objects: readonly KernelObject[]): void {
+    if (objects.length === 0) return;
+    const keys: string[] = [];
+    for (const object of objects) {
+      const key = keyOf(object);
+      if (this.put(part, key, object)) keys.push(key);
+    }
+    // A copy has no room to grow in: there are thousands to keep.
+    this.parts.set(part, keys.slice());
   }
 
   /** The keys that changed since the last call. */
@@ -55,9 +69,11 @@ export class DesiredState {
     return taken;
   }
 
-  private put(part: string, key: string, object: KernelObject): void {
+  /** True if the part did not want this key before. */
+  private put(part: string, key: string, object: KernelObject): boolean {
     const winner = this.winners.get(key);
     let wishes = this.contended.get(key);
+    const isNew = winner !== part && wishes?.has(part) !== true;
     if (wishes === undefined && winner !== undefined && winner !== part) {
       wishes = new Map([[winner, this.objects.get(key) as KernelObject]]);
       this.contended.set(key, wishes);
@@ -65,6 +81,7 @@ export class DesiredState {
     wishes?.set(part, object);
     // The first part by name wins: one that comes behind it changes nothing.
     if (winner === undefined || part <= winner) this.install(part, key, object);
+    return isNew;
   }
 
   private drop(part: string, key: string): void {

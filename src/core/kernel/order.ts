@@ -1,5 +1,5 @@
 /** The order of dependencies: what must exist before what. Removal goes the other way round. */
-import type { KernelObject, KernelObjectKind, Link, NextHop } from './state.ts';
+import type { KernelObject, KernelObjectKind, Link, NextHop, Route } from './state.ts';
 
 const RANK: Readonly<Record<KernelObjectKind, number>> = {
   sysctl: 0,
@@ -27,7 +27,10 @@ export function inAdditionOrder<T>(items: Iterable<T>, objectOf: (item: T) => Ke
     if (group === undefined) ranks.set(rank, [item]);
     else group.push(item);
   }
-  return [...ranks.keys()].sort((a, b) => a - b).flatMap((rank) => ranks.get(rank) as T[]);
+  const ordered: T[] = [];
+  for (const rank of [...ranks.keys()].sort((a, b) => a - b))
+    for (const item of ranks.get(rank) as T[]) ordered.push(item);
+  return ordered;
 }
 
 /** Sorts objects so that each comes after what it needs; equals keep their order. */
@@ -78,8 +81,13 @@ export function sysctlLink(path: string): string | undefined {
 function rankOf(object: KernelObject): number {
   if (object.kind === 'sysctl') return sysctlRank(object.path);
   if (object.kind === 'link') return 1 + linkDepth(object) / 10;
-  if (object.kind === 'route' && object.nextHops.some((hop) => hop.via !== undefined)) return 7;
+  if (object.kind === 'route' && hasGateway(object)) return 7;
   return RANK[object.kind];
+}
+
+function hasGateway({ nextHops }: Route): boolean {
+  for (const { via } of nextHops) if (via !== undefined) return true;
+  return false;
 }
 
 /** What holds for all links, such as forwarding, comes when each link is as it should be: some of its effects happen at that moment. */

@@ -47,7 +47,10 @@ class Draft {
   private readonly actual: KernelState;
   private readonly options: PlanOptions;
   private readonly removals = new Map<string, KernelObject>();
-  private readonly additions = new Map<string, KernelOp>();
+  /** Additions and changes as they were found, one for a key. */
+  private readonly found: KernelOp[] = [];
+  /** The same by key, once links were lost: then some become others. */
+  private additions: Map<string, KernelOp> | undefined;
   private readonly conflicts: Conflict[] = [];
   /** Links that will be gone when the removals are through. */
   private readonly lostLinks = new Set<string>();
@@ -73,9 +76,11 @@ class Draft {
   /** A link that is made anew has nothing on it yet: all that is wanted on it is added. */
   followLinks(): void {
     if (this.lostLinks.size === 0) return;
+    const additions = new Map(this.found.map((op) => [keyOf(op.object), op]));
+    this.additions = additions;
     while (this.loseStackedLinks());
     for (const [key, object] of this.desired) {
-      if (this.additions.get(key)?.verb === 'add') continue;
+      if (additions.get(key)?.verb === 'add') continue;
       if (object.kind === 'link') this.rejoinMaster(key, object);
       else if (linksOf(object).some((name) => this.lostLinks.has(name))) this.putBack(key, object);
     }
@@ -88,7 +93,7 @@ class Draft {
     );
     removals.sort((a, b) => compareAdditions(b, a));
     const kept: KernelOp[] = [];
-    for (const op of this.additions.values()) {
+    for (const op of this.additions?.values() ?? this.found) {
       if (this.isOnBarred(op.object)) continue;
       const isLost = op.verb === 'replace' && this.goesWithLink(op.previous);
       kept.push(isLost ? { verb: 'add', object: op.object } : op);
@@ -106,7 +111,7 @@ class Draft {
     } else if (comparison === 'recreate' && found.kind === 'link' && this.isKept(found)) {
       this.conflict(wanted, found, `${key} is there already and may not be removed`);
     } else if (comparison === 'replace') {
-      this.additions.set(key, { verb: 'replace', object: wanted, previous: found });
+      this.change(key, { verb: 'replace', object: wanted, previous: found });
     } else {
       this.remove(key, found);
       this.add(key, wanted);
@@ -132,8 +137,7 @@ class Draft {
   private putBack(key: string, wanted: KernelObject): void {
     const found = this.actual.get(key);
     if (found === undefined || this.goesWithLink(found)) this.add(key, wanted);
-    else if (this.mayTouch(found))
-      this.additions.set(key, { verb: 'replace', object: wanted, previous: found });
+    else if (this.mayTouch(found)) this.change(key, { verb: 'replace', object: wanted, previous: found });
   }
 
   /** The ports of a bridge that is made anew are ports of none until they are put back. */
@@ -141,10 +145,12 @@ class Draft {
     const found = this.actual.get(key);
     if (!wanted.master || !this.lostLinks.has(wanted.master) || found?.kind !== 'link') return;
     if (!this.mayTouch(found)) return;
-    this.additions.set(key, { verb: 'replace', object: wanted, previous: { ...found, master: '' } });
+    this.change(key, { verb: 'replace', object: wanted, previous: { ...found, master: '' } });
   }
 
   private isOnBarred(object: KernelObject): boolean {
+    // Nearly all there is, without a list of the one link.
+    if (object.kind === 'neighbour' || object.kind === 'fdb') return this.isBarred(object.link);
     for (const name of linksOf(object)) if (this.isBarred(name)) return true;
     return false;
   }
@@ -164,7 +170,12 @@ class Draft {
   }
 
   private add(key: string, object: KernelObject): void {
-    this.additions.set(key, { verb: 'add', object });
+    this.change(key, { verb: 'add', object });
+  }
+
+  private change(key: string, op: KernelOp): void {
+    if (this.additions === undefined) this.found.push(op);
+    else this.additions.set(key, op);
   }
 
   private remove(key: string, object: KernelObject): void {

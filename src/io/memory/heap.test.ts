@@ -48,7 +48,7 @@ test('a process starts itself anew once, with its own arguments', () => {
   const { stdout, pid } = spawnSync(process.execPath, [file, 'agent', '--help'], { encoding: 'utf8' });
   rmSync(folder, { recursive: true });
   expect(JSON.parse(stdout)).toEqual({
-    flags: ['--no-concurrent-recompilation'],
+    flags: ['--v8-pool-size=1'],
     args: ['agent', '--help'],
     pid,
   });

@@ -10,15 +10,22 @@ import { runInNewContext } from 'node:vm';
 const PERIOD_MS = 2000;
 /** Less than this is not worth the pause, of about 3 ms for each MB that is held. */
 const WORTH_BYTES = 8 * 2 ** 20;
-/** The part of a period a quiet process is busy at most. */
-const QUIET_UTILIZATION = 0.2;
+/** The part of a period an idle process is busy at most, and for how many periods in a row before its heap is given back. */
+const IDLE_UTILIZATION = 0.03;
+const IDLE_PERIODS = 2;
+/** More than this is given back as soon as there is a pause. */
+const MUCH_BYTES = 32 * 2 ** 20;
+const PAUSE_UTILIZATION = 0.2;
 
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
 
 let collect: Collect | undefined;
 
-/** Each thread that compiles keeps some megabytes of malloc's, long after there is nothing left to compile. V8 takes it at the start only. */
-const START_FLAG = '--no-concurrent-recompilation';
+/**
+ * Each of V8's threads keeps some megabytes of malloc's, long after there is nothing left to compile or to collect. One does, beside the
+ * main thread, which would wait for compilation without it. V8 takes the number at the start only.
+ */
+const START_FLAG = '--v8-pool-size=1';
 
 /**
  * Starts this program anew in the same process (execve) with the flag that keeps it small, unless it has it; to be called before
@@ -31,19 +38,24 @@ export function restartSmall(): void {
 }
 
 /**
- * From now on the heap grows no further than it must, and is given back when it has grown and the process is quiet. For the process as
- * a whole: disposing ends the looking, not the limit on growth. Does not keep the process alive.
+ * From now on the heap grows no further than it must, and is given back when it has grown and the process is idle. Giving back throws
+ * compiled code away, and what comes next takes twice as long: so whoever is still at work is left alone, up to a limit. For the process
+ * as a whole: disposing ends the looking, not the limit on growth. Does not keep the process alive.
  */
 export function keepHeapSmall(periodMs = PERIOD_MS): Disposable {
   // The space for new objects would grow to 32 MB in the first burst, and stay.
   setFlagsFromString('--semi-space-growth-factor=1');
   let settledBytes = heapBytes();
   let before: EventLoopUtilization = performance.eventLoopUtilization();
+  let idlePeriods = 0;
   const timer = setInterval(() => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
-    if (utilization > QUIET_UTILIZATION || heapBytes() - settledBytes < WORTH_BYTES) return;
+    idlePeriods = utilization > IDLE_UTILIZATION ? 0 : idlePeriods + 1;
+    const grownBytes = heapBytes() - settledBytes;
+    const isIdle = idlePeriods >= IDLE_PERIODS && grownBytes >= WORTH_BYTES;
+    if (!isIdle && (utilization > PAUSE_UTILIZATION || grownBytes < MUCH_BYTES)) return;
     releaseHeap();
     settledBytes = heapBytes();
   }, periodMs);

@@ -150,7 +150,9 @@ function receiveRound(fd: number): number {
 }
 
 function isCut(count: number): boolean {
-  return scratch.lengths.subarray(0, count).some((length) => length > SLICE_BYTES);
+  for (let slice = 0; slice < count; slice += 1)
+    if ((scratch.lengths[slice] as number) > SLICE_BYTES) return true;
+  return false;
 }
 
 /** Copies the round's datagrams at once, those of the kernel (port 0) only, and appends their messages. */

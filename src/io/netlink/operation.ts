@@ -7,6 +7,7 @@ import {
   checkMessage,
   copyMessage,
   flagsOf,
+  isMessage,
   type MessageFailure,
   readVerdict,
   sequenceOf,
@@ -96,7 +97,8 @@ export function* transact(
     const operation = `netlink transaction, messages ${from} to ${to - 1}`;
     const first = channel.takeSequences(to - from);
     const acknowledgeAll = options.acknowledge === 'all';
-    const exchange = yield coalesce(messages.slice(from, to), first, (index) =>
+    const part = to - from === messages.length ? messages : messages.slice(from, to);
+    const exchange = yield coalesce(part, first, (index) =>
       acknowledgeAll || index === to - from - 1 ? NLM_F.REQUEST | NLM_F.ACK : NLM_F.REQUEST,
     );
     checkSent(exchange, operation);
@@ -118,10 +120,13 @@ export function coalesce(
   firstSequence: number,
   wantedFlags: (index: number) => number,
 ): Uint8Array {
-  const bytes = new Uint8Array(messages.reduce((sum, message) => sum + aligned(message.length), 0));
+  let total = 0;
+  for (const message of messages) total += aligned(message.length);
+  const bytes = new Uint8Array(total);
   let at = 0;
-  for (const [index, message] of messages.entries()) {
-    checkMessage(message, `message ${index} of ${messages.length}`);
+  for (let index = 0; index < messages.length; index++) {
+    const message = messages[index] as Uint8Array;
+    if (!isMessage(message)) checkMessage(message, `message ${index} of ${messages.length}`);
     at = copyMessage(message, bytes, at, { sequence: firstSequence + index, flags: wantedFlags(index) });
   }
   return bytes;

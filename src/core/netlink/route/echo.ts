@@ -9,6 +9,7 @@ import { type KernelObject, type KernelOp, MAIN_TABLE, type Route, routeMetric }
 import { HEADER_BYTES } from '../message.ts';
 import { NTF, RTM_NEIGHBOUR } from './neighbour.ts';
 import { RTNH_F } from './next-hop.ts';
+import { isPlainRoute } from './plain-route.ts';
 import { RTM_F_CLONED, RTM_ROUTE } from './route.ts';
 
 type Echoed = Extract<KernelObject, { readonly kind: 'route' | 'neighbour' | 'fdb' }>;
@@ -56,7 +57,7 @@ export class EchoQueue {
       this.next = 0;
     }
     const isKnown =
-      object.kind === 'route' ? isPlain(object) : object.kind === 'neighbour' || object.kind === 'fdb';
+      object.kind === 'route' ? isPlainRoute(object) : object.kind === 'neighbour' || object.kind === 'fdb';
     if (isKnown) this.expected.push({ request, object: object as Echoed });
   }
 
@@ -81,22 +82,6 @@ export class EchoQueue {
   }
 }
 
-/** One gateway and nothing beside it. */
-function isPlain(route: Route): boolean {
-  const [hop] = route.nextHops;
-  return (
-    hop?.via !== undefined &&
-    hop.link !== undefined &&
-    route.nextHops.length === 1 &&
-    (hop.weight ?? 1) === 1 &&
-    familyOf(hop.via) === familyOf(route.dst) &&
-    (route.type ?? 'unicast') === 'unicast' &&
-    route.preferredSource === undefined &&
-    route.mtuBytes === undefined &&
-    route.advMssBytes === undefined
-  );
-}
-
 /** The link of an object that is on one. */
 export function linkOfEchoed(object: Echoed): string | undefined {
   return object.kind === 'route' ? object.nextHops[0]?.link : object.link;
@@ -104,16 +89,17 @@ export function linkOfEchoed(object: Echoed): string | undefined {
 
 /** A plain route with all that the kernel tells of one. */
 function announced(route: Route): Route {
-  const { dst, nextHops, table, protocol } = route;
-  return {
-    kind: 'route',
-    dst,
-    nextHops,
-    metric: routeMetric(route),
-    protocol,
-    ...(table === undefined || table === MAIN_TABLE ? {} : { table }),
-    ...(familyOf(dst) === 4 ? { scope: route.scope ?? 'global' } : {}),
-  };
+  const { kind, dst, nextHops, protocol } = route;
+  const metric = routeMetric(route);
+  const table = route.table ?? MAIN_TABLE;
+  if (familyOf(dst) === 6)
+    return table === MAIN_TABLE
+      ? { kind, dst, nextHops, metric, protocol }
+      : { kind, dst, nextHops, metric, protocol, table };
+  const scope = route.scope ?? 'global';
+  return table === MAIN_TABLE
+    ? { kind, dst, nextHops, metric, protocol, scope }
+    : { kind, dst, nextHops, metric, protocol, table, scope };
 }
 
 /** The link's number if the notification says of all that counts what the request says. */

@@ -4,6 +4,7 @@ import { encodeFilter, encodeQdisc } from '../traffic/encode.ts';
 import { encodeAddAddress, encodeRemoveAddress } from './encode-address.ts';
 import { encodeAddLink, encodeRemoveLink, encodeReplaceLink } from './encode-link.ts';
 import { encodeFdb, encodeNeighbour, encodeReplaceNeighbour } from './encode-neighbour.ts';
+import { encodePlainFdb, encodePlainNeighbour, encodePlainRoute } from './encode-plain.ts';
 import { encodeRoute } from './encode-route.ts';
 import { encodeRule } from './encode-rule.ts';
 import type { LinkIndex } from './link-index.ts';
@@ -20,13 +21,20 @@ export function encodeOp(op: KernelOp, links: LinkIndex): Uint8Array[] {
       if (op.verb === 'remove') return encodeRemoveLink(object, links);
       return encodeReplaceLink(object, sameKind(object, op.previous), links);
     case 'route':
-      return [encodeRoute(op.verb, object, links)];
+      return [
+        (op.verb === 'add' ? encodePlainRoute(object, links) : undefined) ??
+          encodeRoute(op.verb, object, links),
+      ];
     case 'neighbour':
-      return op.verb === 'replace'
-        ? encodeReplaceNeighbour(object, sameKind(object, op.previous), links)
-        : [encodeNeighbour(op.verb, object, links)];
+      if (op.verb === 'replace') return encodeReplaceNeighbour(object, sameKind(object, op.previous), links);
+      return [
+        (op.verb === 'add' ? encodePlainNeighbour(object, links) : undefined) ??
+          encodeNeighbour(op.verb, object, links),
+      ];
     case 'fdb':
-      return [encodeFdb(op.verb, object, links)];
+      return [
+        (op.verb === 'add' ? encodePlainFdb(object, links) : undefined) ?? encodeFdb(op.verb, object, links),
+      ];
     case 'address':
       if (op.verb === 'add') return encodeAddAddress(object, links);
       if (op.verb === 'remove') return encodeRemoveAddress(object, links);

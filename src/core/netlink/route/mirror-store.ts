@@ -36,7 +36,7 @@ export class MirrorStore {
       this.detach(key, before);
     }
     this.objects.set(key, object);
-    for (const name of linksOf(object)) this.links.named(name)?.dependents.add(key);
+    this.attach(key, object);
     if (object.kind === 'route' && object.preferredSource !== undefined)
       this.countSource(object.preferredSource, 1);
     this.changed.add(key);
@@ -74,6 +74,13 @@ export class MirrorStore {
     for (const [key, { kind }] of this.objects) {
       if ((kinds as ReadonlySet<string>).has(kind) && !confirmed.has(key)) this.drop(key);
     }
+  }
+
+  private attach(key: string, object: KernelObject): void {
+    // Nearly all there is, without a list of the one link.
+    if (object.kind === 'neighbour' || object.kind === 'fdb')
+      this.links.named(object.link)?.dependents.add(key);
+    else for (const name of linksOf(object)) this.links.named(name)?.dependents.add(key);
   }
 
   private detach(key: string, object: KernelObject): void {

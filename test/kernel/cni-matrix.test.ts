@@ -25,6 +25,10 @@ const ROWS: Readonly<Record<string, Row>> = { ...INTERFACE_ROWS, ...CHAINED_ROWS
 const TABLE = new URL('../../docs/cni-matrix.md', import.meta.url);
 /** A few seconds suffice, but for machines in software. */
 const TIMEOUT_MS = 240_000;
+/** The virtual machine (tools/vm) is slow: there, only what other kernels lack is tried, in one version. */
+const IS_VIRTUAL = process.env['POPLIN_VIRTUAL'] === '1';
+const TRIED_PLUGINS = PLUGIN_TYPES.filter((plugin) => !IS_VIRTUAL || ROWS[plugin]?.needs !== undefined);
+const TRIED_VERSIONS = IS_VIRTUAL ? CNI_VERSIONS.slice(-1) : CNI_VERSIONS;
 const SILENT = { exitStatus: 0, json: undefined };
 
 /** How a link of a kind is tried out. */
@@ -204,10 +208,10 @@ async function refused(subject: Subject): ReturnType<Subject['call']> {
 const exercised = new Map<string, string[]>();
 const skipped = new Set<string>();
 
-describe.for(PLUGIN_TYPES)('%s', (plugin) => {
+describe.for(TRIED_PLUGINS)('%s', (plugin) => {
   const row = ROWS[plugin] as Row;
 
-  test.for(CNI_VERSIONS)(
+  test.for(TRIED_VERSIONS)(
     'does in version %s what each command says, in every family',
     { timeout: TIMEOUT_MS },
     async (version, context) => {
@@ -228,7 +232,7 @@ describe.for(PLUGIN_TYPES)('%s', (plugin) => {
 
   test('has no cell that was not exercised', () => {
     if (skipped.has(plugin)) return;
-    expect(exercised.get(plugin)?.sort()).toEqual(cellsOf(plugin, row));
+    expect(exercised.get(plugin)?.sort()).toEqual(cellsOf(plugin, row, TRIED_VERSIONS));
   });
 });
 

@@ -118,7 +118,7 @@ async function runInMachine(command: readonly string[], options: CommandOptions)
     code = await machine.run({
       command,
       cwd: ROOT,
-      env: guestEnvironment({ ...colour, ...options.env, POPLIN_TALLY: path }),
+      env: guestEnvironment({ ...colour, ...options.env, POPLIN_TALLY: path, POPLIN_VIRTUAL: '1' }),
       onOutput: (text) => (options.inherit === true ? process.stdout.write(text) : kept.push(text)),
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     });

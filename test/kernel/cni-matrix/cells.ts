@@ -42,15 +42,21 @@ export function cellName(
 }
 
 /** Every cell of a plugin, as it should end. */
-export function cellsOf(plugin: string, coverage: Coverage): string[] {
+export function cellsOf(
+  plugin: string,
+  coverage: Coverage,
+  versions: readonly CniVersion[] = CNI_VERSIONS,
+): string[] {
   const { families = FAMILIES } = coverage;
-  return CNI_VERSIONS.flatMap((version) =>
-    CNI_COMMANDS.flatMap((command) =>
-      families.map((family) =>
-        cellName(plugin, version, command, family, outcomeOf(coverage, version, command)),
+  return versions
+    .flatMap((version) =>
+      CNI_COMMANDS.flatMap((command) =>
+        families.map((family) =>
+          cellName(plugin, version, command, family, outcomeOf(coverage, version, command)),
+        ),
       ),
-    ),
-  ).sort();
+    )
+    .sort();
 }
 
 const HEAD = `# Plugin, version, command, family

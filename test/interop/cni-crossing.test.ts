@@ -92,7 +92,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     untold: ['Poplin'],
   },
   portmap: {
-    untold: ['Debian', 'Poplin'],
+    untold: ['Poplin'],
     leavings: /\n*table ip6? nat \{\n\}/g,
     plugins: [bridge, { type: 'portmap', capabilities: { portMappings: true } }],
     uncheckable: 'it looks for iptables rules, and does not find its own where a pod has both families',

@@ -67,7 +67,11 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   bridge: { plugins: [bridge] },
   dhcp: { never: 'a lease is kept alive by the daemon that got it' },
-  firewall: { plugins: [bridge, { type: 'firewall' }], uncheckable: 'it looks for iptables rules' },
+  firewall: {
+    untold: ['Poplin'],
+    plugins: [bridge, { type: 'firewall' }],
+    uncheckable: 'it looks for iptables rules',
+  },
   'host-device': {
     plugins: [{ type: 'host-device', device: 'spare', ipam: uplinkIpam }],
     prepare: `

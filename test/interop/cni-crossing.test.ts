@@ -21,8 +21,6 @@ interface Row {
   readonly prepare?: string;
   /** Only one pod can be attached at a time. */
   readonly single?: true;
-  /** Debian makes rules of iptables, which stay in the host until Debian's DEL. */
-  readonly rulesStay?: true;
   /** Poplin has nothing in the host by which it would know of Debian's DEL: its record stays until its own, or as long as the pod. */
   readonly recordStays?: true;
   /** It makes no interface that could carry traffic. */
@@ -67,7 +65,6 @@ const ROWS: Readonly<Record<string, Row>> = {
   dhcp: { never: 'a lease is kept alive by the daemon that got it' },
   firewall: {
     plugins: [bridge, { type: 'firewall' }],
-    rulesStay: true,
     uncheckable: 'it looks for iptables rules',
   },
   'host-device': {
@@ -94,7 +91,6 @@ const ROWS: Readonly<Record<string, Row>> = {
     recordStays: true,
   },
   portmap: {
-    rulesStay: true,
     leavings: /\n*table ip6? nat \{\n\}/g,
     plugins: [bridge, { type: 'portmap', capabilities: { portMappings: true } }],
     uncheckable: 'it looks for iptables rules, and does not find its own where a pod has both families',
@@ -160,13 +156,12 @@ describe.concurrent.for(crossed)('%s', ([type, row]) => {
     if (row.silent !== true) await expectAnswer(host, crosses);
     for (const maker of [first, second])
       if (maker === 'Poplin' || row.uncheckable === undefined) await crosses.checkLast(paths[maker]);
-    const staying = { Debian: row.rulesStay, Poplin: row.recordStays };
     const repeatable = [second, first].filter((maker) => maker === 'Poplin' || !row.unrepeatable);
     // Its maker is told too, as a runtime that was changed back would do.
     for (const maker of [second, ...repeatable]) {
       await crosses.del(paths[maker]);
       expect(await host.podState('crosses'), 'the pod').toBe(fresh);
-      if (maker === first || staying[first] !== true)
+      if (maker === first || first === 'Debian' || row.recordStays !== true)
         await expect.poll(stateNow, { timeout: 5000, message: 'the host' }).toBe(before);
     }
     if (stays !== undefined && row.silent !== true) await expectAnswer(host, stays);

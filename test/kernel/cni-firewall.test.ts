@@ -159,6 +159,18 @@ describe('same-bridge', () => {
 });
 
 describe('isolated', () => {
+  test('follows a pod’s link that gets another name', async () => {
+    const a = await attach('a1', NETWORKS.a, 'isolated');
+    const isolated = () => world.sh('nft list set bridge poplin-cni firewall-isolated');
+    const [name] = /veth[0-9a-f]+/.exec(isolated()) ?? [];
+    expect(name).toBeDefined();
+    world.sh(`ip link set ${name} down; ip link set ${name} name renamed; ip link set renamed up`);
+    await expect.poll(isolated, { timeout: 5000, interval: 20 }).toMatch(/elements = \{ "renamed" \}/);
+    await world.call('firewall', 'DEL', a.name, a.request);
+    await world.call('bridge', 'DEL', a.name, NETWORKS.a);
+    expect(tables()).toBe('');
+  });
+
   test('closes pods of one bridge to each other too, though nothing of iptables sees what bridges forward', async () => {
     world.sh('echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || true');
     const pods = [

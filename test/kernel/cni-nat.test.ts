@@ -272,6 +272,21 @@ describe('portmap', () => {
     expect(entries()).toMatch(/dst=192\.168\.70\.9 sport=\d+ dport=5353/);
   });
 
+  test('forgets UDP flows of a pod that vanishes without a DEL', async () => {
+    const prevResult = await add(config, 'a');
+    const request = portmap(config, prevResult, [{ hostPort: 5353, containerPort: 53, protocol: 'udp' }]);
+    await add({ ...request, type: 'portmap' }, 'a');
+    const server = await Server.start(world.pod('a'), 'udp', 53);
+    const entries = () =>
+      world.sh('for f in ipv4 ipv6; do conntrack -L -f $f -p udp --orig-port-dst 5353 2>/dev/null; done');
+    for (const family of [4, 6] as const)
+      expect(ask(world.pod('far'), 'udp', HOST[family], 5353)).toBe(FAR[family]);
+    expect(entries()).toMatch(/10\.71\.0\.2[^]*fd71::2/);
+    await server[Symbol.asyncDispose]();
+    world.removePod('a');
+    await expect.poll(entries, { timeout: 5000, interval: 50 }).toBe('');
+  });
+
   test('lets nobody but the host reach its loopback addresses', async () => {
     expect((await mapped([{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }])).exitStatus).toBe(0);
     expect(world.sh('cat /proc/sys/net/ipv4/conf/cni0/route_localnet').trim()).toBe('1');

@@ -345,9 +345,13 @@ export class HostSide implements Disposable {
     const followed = { ...stored, objects: withLinkRenamed(objects, veth.name, link.name) };
     this.links.delete(linkKey(veth.name));
     this.change(followed);
-    for (const chained of this.records.chainedTo(part))
-      this.change({ ...chained, objects: withLinkRenamed(chained.objects, veth.name, link.name) });
     this.remember(followed);
+    for (const chained of this.records.chainedTo(part)) {
+      const objects = withLinkRenamed(chained.objects, veth.name, link.name);
+      this.change({ ...chained, objects });
+      for (const { message } of await this.options.loop.ensure(chained.part, objects))
+        this.options.logger.warn({ part: chained.part, message }, 'chained part not on the renamed link');
+    }
   }
 
   /** A chained part lives as long as its interface, if that is known; else both as long as the pod's namespace has its path. */

@@ -25,7 +25,8 @@ done
 mount -t devtmpfs devtmpfs /root/dev
 mkdir -p /root/dev/pts /root/dev/shm
 mount -t devpts devpts /root/dev/pts
-for name in run tmp dev/shm; do
+# Not over /tmp, whose layer is of memory as well: the project may lie there.
+for name in run dev/shm; do
 	mount -t tmpfs -o mode=1777 tmpfs "/root/$name"
 done
 mount -t proc proc /root/proc

@@ -11,7 +11,6 @@ import type { AddressStore, CniResult, StaleFlows } from '#core/cni/index.ts';
 import {
   compareObjects,
   describeObject,
-  isAttachmentLink,
   type Kernel,
   type KernelObject,
   keyOf,
@@ -21,7 +20,7 @@ import {
 import type { AttachmentFiles } from './attachments.ts';
 import { findForeignLink, foreignLinkOf, withForeignLink } from './foreign-link.ts';
 import { withLinkRenamed } from './link-rename.ts';
-import { beforeUp, isVeth, leftOf, linkKey } from './links.ts';
+import { attachmentLink, beforeUp, isVeth, leftOf, linkKey } from './links.ts';
 import { changeFiles } from './pod.ts';
 import { Reaper } from './reaper.ts';
 import { AttachmentRecords, baseOf, bridgesOf, vethOf } from './records.ts';
@@ -389,15 +388,7 @@ export class HostSide implements Disposable {
     return findForeignLink(stored.hostLink, this.options.kernel.state(), isAnothers);
   }
 
-  /** The attachment's link, be it under another name. */
   private linkOf(stored: StoredPart): Link | undefined {
-    const { part } = stored;
-    const state = this.options.kernel.state();
-    const wanted = vethOf(stored);
-    const named = wanted && state.get(keyOf(wanted));
-    if (named?.kind === 'link' && named.alias === part) return named;
-    for (const object of state.values()) if (isVeth(object) && object.alias === part) return object;
-    // Somebody took its alias away: not ours to change any more, but the pod is there.
-    return named?.kind === 'link' && !isAttachmentLink(named) ? named : undefined;
+    return attachmentLink(stored.part, vethOf(stored), this.options.kernel.state());
   }
 }

@@ -38,3 +38,12 @@ export function leftOf(objects: readonly KernelObject[], state: KernelState): Ke
     .filter((object) => isAttachmentLink(object) || (isTraffic(object) && isAttached(object, state)))
     .sort((a, b) => compareAdditions(b, a));
 }
+
+/** The link of an attachment, be it under another name than the wanted one. */
+export function attachmentLink(part: string, wanted: Link | undefined, state: KernelState): Link | undefined {
+  const named = wanted && state.get(keyOf(wanted));
+  if (named?.kind === 'link' && named.alias === part) return named;
+  for (const object of state.values()) if (isVeth(object) && object.alias === part) return object;
+  // Somebody took its alias away: not ours to change any more, but the pod is there.
+  return named?.kind === 'link' && !isAttachmentLink(named) ? named : undefined;
+}

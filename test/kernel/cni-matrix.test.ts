@@ -20,13 +20,13 @@ import { IPAM_ROWS } from './cni-matrix/ipam-rows.ts';
 import { FAR, HOST, type Row, Subject } from './cni-matrix/subject.ts';
 import { CniWorld } from './cni-world.ts';
 import { Server } from './talk.ts';
+import { IS_VIRTUAL } from './virtual.ts';
 
 const ROWS: Readonly<Record<string, Row>> = { ...INTERFACE_ROWS, ...CHAINED_ROWS, ...IPAM_ROWS };
 const TABLE = new URL('../../docs/cni-matrix.md', import.meta.url);
 /** A few seconds suffice, but for machines in software. */
 const TIMEOUT_MS = 240_000;
-/** The virtual machine (tools/vm) is slow: there, only what other kernels lack is tried, in one version. */
-const IS_VIRTUAL = process.env['POPLIN_VIRTUAL'] === '1';
+/** In the virtual machine only what other kernels lack is tried, in one version. */
 const TRIED_PLUGINS = PLUGIN_TYPES.filter((plugin) => !IS_VIRTUAL || ROWS[plugin]?.needs !== undefined);
 const TRIED_VERSIONS = IS_VIRTUAL ? CNI_VERSIONS.slice(-1) : CNI_VERSIONS;
 const SILENT = { exitStatus: 0, json: undefined };

@@ -1,6 +1,7 @@
 /** What one pod costs in nf_tables, as `nft list ruleset` prints it: masquerading, a mapped port in both families, and the firewall. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { keyOf } from '#core/kernel/index.ts';
 import { type NftObject, printRuleset } from '#core/nft/index.ts';
 import { firewallObjects } from '../firewall/rules.ts';
 import { mappingObjects, targetOf } from '../portmap/rules.ts';
@@ -26,6 +27,7 @@ const CASES: readonly (readonly [name: string, objects: NatObjects])[] = [
 ];
 
 test.for(CASES)('%s', ([name, { shared, own }]) => {
-  const objects = [...shared, ...own].filter((object): object is NftObject => object.kind.startsWith('nft-'));
+  const all = new Map([...shared, ...own].map((object) => [keyOf(object), object]));
+  const objects = [...all.values()].filter((object): object is NftObject => object.kind.startsWith('nft-'));
   expect(printRuleset(objects)).toBe(readFileSync(new URL(`./golden/${name}.nft`, import.meta.url), 'utf8'));
 });

@@ -119,7 +119,7 @@ test.for(TRIED)('%s', async ([name, { prepare, pinged = [], shown = [] }], conte
   prepare?.();
   world.pod('a');
   const before = hostNow();
-  const inside = world.inPod('a', 'ip -o link; ip rule; ip -6 rule');
+  const inside = podNow();
 
   const result = await add(network, context);
   for (const address of pinged) expect(pings(world.pod('a'), address), address).toBe(true);
@@ -133,9 +133,14 @@ test.for(TRIED)('%s', async ([name, { prepare, pinged = [], shown = [] }], conte
   }
 
   expect(hostNow()).toEqual(before);
-  if (name !== 'loopback') expect(world.inPod('a', 'ip -o link; ip rule; ip -6 rule')).toBe(inside);
+  if (name !== 'loopback') expect(podNow()).toBe(inside);
   expect([world.recorded(), world.reserved(network.name), world.dhcp.held()]).toEqual([[], [], []]);
 });
+
+/** Without the rule that the kernel adds with a namespace's first VRF, and never takes away. */
+function podNow(): string {
+  return world.inPod('a', 'ip -o link; ip rule; ip -6 rule').replaceAll(/^.*l3mdev-table.*\n/gm, '');
+}
 
 /** The list's plugins, each with the result of the one before. */
 async function add(network: Network, context: TestContext): Promise<Answer['json']> {

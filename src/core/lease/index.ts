@@ -67,4 +67,5 @@ export {
   vtepOf,
 } from './model.ts';
 export { type NetConf, type NetConfFamily, parseNetConf } from './net-conf.ts';
+export type { LeaseRegistry, RegistryEntry, RegistrySink } from './registry.ts';
 export { encodeSubnetEnv } from './subnet-env.ts';

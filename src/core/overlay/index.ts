@@ -1,3 +1,4 @@
+export type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts';
 export {
   NODE_TABLE,
   type OverlaySubnet,

@@ -8,7 +8,7 @@ import type { StoredPart } from './stored-part.ts';
 const partOf = (netns: string): StoredPart => ({
   part: 'poplin:cni:net/pod/eth0',
   objects: [],
-  attachment: { network: 'net', containerId: 'pod', ifName: 'eth0' } as StoredPart['attachment'],
+  attachment: { network: 'net', containerId: 'pod', ifName: 'eth0' },
   netns,
 });
 

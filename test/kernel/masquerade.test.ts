@@ -152,7 +152,7 @@ test('a blackhole takes what has no pod, and nothing that has one', async () => 
     try {
       return world.sh(world.node, `ip -${family} route get ${address} 2>&1`);
     } catch (error) {
-      return String((error as { stdout: string }).stdout);
+      return (error as { stdout: string }).stdout;
     }
   };
   const [unused4, unused6] = ['10.244.1.77', 'fd44:0:0:1::77'];

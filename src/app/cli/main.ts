@@ -10,6 +10,7 @@ const TOLD_IN_ONE_LINE = new Set([
   'KubeconfigError',
   'NodeAddressError',
   'ListeningError',
+  'FlagError',
 ]);
 
 /** Only the code of the command that was asked for is loaded: an agent lives long, and must be small. */
@@ -18,6 +19,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     restartSmall();
     keepHeapSmall();
     return (await import('#app/agent/index.ts')).agentCommand();
+  },
+  flanneld: async () => {
+    restartSmall();
+    keepHeapSmall();
+    const { flanneldCommand, runFlanneld } = await import('#app/flanneld/index.ts');
+    return flanneldCommand(runFlanneld);
   },
   status: async () => (await import('#app/agent/index.ts')).statusCommand(),
   cni: async () => (await import('#app/cni-runtime/index.ts')).cniCommand(),

@@ -2,5 +2,6 @@ export { runAgent } from './agent.ts';
 export { agentCommand, statusCommand } from './command.ts';
 export { KernelLoop } from './kernel-loop.ts';
 export { CONFIG_KEY, CONFIG_MAP } from './net-conf-source.ts';
+export { lockNode } from './node-lock.ts';
 export { type AgentPaths, agentPaths } from './paths.ts';
 export { type AgentStatus, fetchStatus } from './status.ts';

@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     return flanneldCommand(runFlanneld);
   },
   status: async () => (await import('#app/agent/index.ts')).statusCommand(),
+  cleanup: async () => (await import('#app/cleanup/index.ts')).cleanupCommand(),
   cni: async () => (await import('#app/cni-runtime/index.ts')).cniCommand(),
   apiserver: async () => (await import('#app/apiserver/index.ts')).apiServerCommand(),
   lab: async () => (await import('#app/lab/index.ts')).labCommand(),

@@ -46,10 +46,10 @@ test.each([
 test('it says what cannot work, and what has no effect, and exits with 1', () => {
   const { status, stderr } = run(
     FLANNELD,
-    ['-kube-subnet-mgr', '-kubeconfig-file=/nowhere/kubeconfig', '-iptables-resync', '7'],
+    ['-kube-subnet-mgr', '-kubeconfig-file=/nowhere/kubeconfig', '-vmodule', 'x=1'],
     { NODE_NAME: 'n1' },
   );
   expect(status).toBe(1);
-  expect(stderr).toContain('-iptables-resync has no effect: ');
+  expect(stderr).toContain('-vmodule has no effect: ');
   expect(stderr).toContain('/nowhere/kubeconfig');
 });

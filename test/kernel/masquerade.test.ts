@@ -22,8 +22,8 @@ const PORT = 7000;
 const overlay = { isFullyRandom: true, overlayLinks: ['over0'] };
 
 let world: NetworkWorld;
-beforeEach(() => {
-  world = new NetworkWorld();
+beforeEach(async () => {
+  world = await NetworkWorld.open();
 });
 afterEach(() => world[Symbol.asyncDispose]());
 

@@ -6,13 +6,14 @@
  *                    up0 ──── far
  */
 import { pino } from 'pino';
+import { vi } from 'vitest';
 import { KernelLoop } from '#app/agent/index.ts';
 import type { IpFamily } from '#base/ip/index.ts';
 import { type KernelObject, OVERLAY } from '#core/kernel/index.ts';
 import type { PodNetwork } from '#core/masquerade/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
-import { inNetns } from './cni-world.ts';
+import { inNetns, pings } from './cni-world.ts';
 import { NamespaceFolder } from './namespace-folder.ts';
 
 type Each = Readonly<Record<IpFamily, string>>;
@@ -40,7 +41,7 @@ export class NetworkWorld implements AsyncDisposable {
   private readonly kernel: RealKernel;
   readonly loop: KernelLoop;
 
-  constructor() {
+  private constructor() {
     this.lay();
     this.kernel = RealKernel.open(this.namespace);
     this.loop = new KernelLoop({
@@ -51,6 +52,20 @@ export class NetworkWorld implements AsyncDisposable {
       logger: pino({ level: 'silent' }),
     });
     this.loop.start();
+  }
+
+  /** Resolves when neighbours reach each other: a fresh link drops what it is given for up to a second. */
+  static async open(): Promise<NetworkWorld> {
+    const world = new NetworkWorld();
+    for (const [netns, gateway] of [
+      [world.pod, GATEWAY],
+      [world.far, NODE],
+      [world.other, TUNNEL],
+    ] as const) {
+      for (const family of [4, 6] as const)
+        await vi.waitUntil(() => pings(netns, gateway[family]), { timeout: 10_000, interval: 20 });
+    }
+    return world;
   }
 
   /** Wants exactly this; resolves when it is there. */

@@ -1,5 +1,6 @@
 export { runAgent } from './agent.ts';
 export { agentCommand, statusCommand } from './command.ts';
+export { FORWARD_CHAIN, ForwardAccept } from './forward-accept.ts';
 export { KernelLoop } from './kernel-loop.ts';
 export { CONFIG_KEY, CONFIG_MAP } from './net-conf-source.ts';
 export { lockNode } from './node-lock.ts';

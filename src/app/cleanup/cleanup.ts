@@ -12,6 +12,7 @@ import { createRuleTool } from '#io/rule-tool/index.ts';
 import { removeFiles, removeFlannelEnv, removePath } from './files.ts';
 import { flannelProcesses } from './flannel-process.ts';
 import { removeFlannelRules } from './flannel-rules.ts';
+import { removeForwardRules } from './forward-rules.ts';
 import { attachedLinks, planFlannelLinks, planOwn, removeObjects } from './kernel.ts';
 import { CleanupRefused, messageOf, type Row } from './report.ts';
 
@@ -56,6 +57,7 @@ async function removeOwn(kernel: RealKernel, options: CleanupOptions): Promise<R
     );
   }
   const rows = await removeObjects(kernel, planOwn(kernel.state()), isDry);
+  rows.push(...(await removeForwardRules(createRuleTool(), isDry)));
   for (const part of parts) rows.push(...(await releaseOf(part, root, isDry)));
   return [...rows, ...removeFiles(root, isDry)];
 }

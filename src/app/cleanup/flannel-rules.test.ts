@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import type { RuleTool } from '#core/cni/index.ts';
-import { flannelRemovals, removeFlannelRules } from './flannel-rules.ts';
+import { chainRemovals } from './chains.ts';
+import { FLANNEL_CHAINS, removeFlannelRules } from './flannel-rules.ts';
+
+const flannelRemovals = (listing: string) => chainRemovals(listing, FLANNEL_CHAINS);
 
 const NAT = `-P PREROUTING ACCEPT
 -P POSTROUTING ACCEPT

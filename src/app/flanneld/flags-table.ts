@@ -124,14 +124,15 @@ export const FLAGS = {
   'iptables-forward-rules': {
     type: 'bool',
     default: 'true',
-    meaning: 'let pass what is forwarded from and to the network',
+    meaning:
+      'let pass what is forwarded from and to the network, in iptables too where the policy of its FORWARD chain is DROP',
   },
   'iptables-resync': {
     type: 'int',
     default: '5',
-    meaning: 'seconds between two looks at the rules',
-    idle: 'the kernel tells of every change of a rule, which is undone at once; all is compared once a minute',
-    range: [0, 2 ** 31 - 1],
+    meaning:
+      'seconds between two looks at iptables’ FORWARD chain; all other rules are put back at once, since the kernel tells of every change',
+    range: [1, 86_400],
   },
   'ip-blackhole-route': {
     type: 'bool',

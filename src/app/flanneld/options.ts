@@ -38,6 +38,8 @@ export interface FlanneldOptions {
   /** Absent: nothing is masqueraded. */
   readonly masquerade?: { readonly isFullyRandom: boolean };
   readonly forwardRules: boolean;
+  /** Between two looks at iptables' FORWARD chain, which tells nobody of changes. */
+  readonly forwardResyncSec: number;
   readonly blackholeRoute: boolean;
   readonly subnetFile: string;
   /** Absent: nothing is served. `host` may be empty: all addresses. */
@@ -72,6 +74,7 @@ export function parseFlanneld(args: readonly string[], env: Environment): Flanne
       masquerade: { isFullyRandom: !flags.is('ip-masq-fully-random-disable') },
     }),
     forwardRules: flags.is('iptables-forward-rules'),
+    forwardResyncSec: flags.number('iptables-resync'),
     blackholeRoute: flags.is('ip-blackhole-route'),
     subnetFile: flags.path('subnet-file'),
     ...(port !== 0 && { healthz: { host, port } }),

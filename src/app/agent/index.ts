@@ -5,4 +5,5 @@ export { KernelLoop } from './kernel-loop.ts';
 export { CONFIG_KEY, CONFIG_MAP } from './net-conf-source.ts';
 export { lockNode } from './node-lock.ts';
 export { type AgentPaths, agentPaths } from './paths.ts';
+export { leaseObjects } from './registries/lease-objects.ts';
 export { type AgentStatus, fetchStatus } from './status.ts';

@@ -1,6 +1,6 @@
 /** The agent as flanneld's flags ask for it. */
 import type { Logger } from 'pino';
-import { runAgent } from '#app/agent/index.ts';
+import { leaseObjects, runAgent } from '#app/agent/index.ts';
 import { isNotFound, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, type KubeConfig, kubeConfigFor } from '#io/kube/index.ts';
@@ -22,13 +22,18 @@ export async function runFlanneld(
   }
   const config = kubeConfigOf(registry);
   logger.info({ source: config.source }, 'store');
-  using store = createKubeStore(config, { clock: systemClock, random: systemRandom, logger });
+  const CLOCK = { clock: systemClock, random: systemRandom };
+  using store = createKubeStore(config, { ...CLOCK, logger });
   await runAgent(
     {
       node: await nodeNameOf(registry, store, signal),
-      store,
-      netConfFile: registry.netConfFile,
-      registerNode: false,
+      registry: leaseObjects({
+        ...CLOCK,
+        store,
+        logger,
+        registerNode: false,
+        netConfFile: registry.netConfFile,
+      }),
       root: '/',
       checksumOffload: 'auto',
       logger,

@@ -84,5 +84,7 @@ test('a bridge that pods still have ports on stays', async () => {
   const run = join(folder.path, 'run/flannel');
   mkdirSync(run, { recursive: true });
   writeFileSync(join(run, 'subnet.env'), 'FLANNEL_SUBNET=10.244.1.1/24\n');
-  expect(removeFlannelEnv(folder.path, false)).toMatchObject([{ done: 'removed' }]);
+  expect(removeFlannelEnv({ subnetEnv: join(run, 'subnet.env') }, false)).toMatchObject([
+    { done: 'removed' },
+  ]);
 });

@@ -19,6 +19,8 @@ import { CleanupRefused, messageOf, type Row } from './report.ts';
 export interface CleanupOptions {
   /** Prefix of all files; `/` on a host. */
   readonly root: string;
+  /** Where subnet.env is, if not at flannel's place. */
+  readonly subnetFile?: string;
   /** Only says what would be done. */
   readonly isDry: boolean;
   /** Also while pods are attached, or flanneld runs. */
@@ -41,7 +43,7 @@ export async function cleanUp(options: CleanupOptions): Promise<Row[]> {
     rows.push(...(await removeObjects(kernel, planFlannelLinks(kernel.state()), options.isDry)));
     rows.push(...(await removeFlannelRules(createRuleTool(), options.isDry)));
     // Beside an agent the file is the agent's.
-    if (isOwn) rows.push(...removeFlannelEnv(options.root, options.isDry));
+    if (isOwn) rows.push(...removeFlannelEnv(agentPaths(options.root, options.subnetFile), options.isDry));
   }
   return rows;
 }
@@ -59,7 +61,7 @@ async function removeOwn(kernel: RealKernel, options: CleanupOptions): Promise<R
   const rows = await removeObjects(kernel, planOwn(kernel.state()), isDry);
   rows.push(...(await removeForwardRules(createRuleTool(), isDry)));
   for (const part of parts) rows.push(...(await releaseOf(part, root, isDry)));
-  return [...rows, ...removeFiles(root, isDry)];
+  return [...rows, ...removeFiles(root, isDry, options.subnetFile)];
 }
 
 /** The addresses of a pod that is cut off, and the files its ADD wrote: nobody else would give them back. */

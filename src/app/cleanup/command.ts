@@ -5,6 +5,7 @@ import { CleanupRefused, describeRows, type Row } from './report.ts';
 
 interface CleanupFlags {
   readonly rootDir: string;
+  readonly subnetFile?: string;
   readonly json?: boolean;
   readonly dryRun?: boolean;
   readonly force?: boolean;
@@ -18,6 +19,7 @@ export function cleanupCommand(): Command {
   return new Command('cleanup')
     .description('Take off this host what Poplin made: links, routes, rules, tables, files.')
     .option('--root-dir <dir>', "the agent's --root-dir", '/')
+    .option('--subnet-file <file>', "flannel's -subnet-file, if it was given")
     .option('--dry-run', 'only say what would go')
     .option('--force', 'also while pods are attached, which are cut off, or while flanneld runs')
     .option(
@@ -49,6 +51,7 @@ async function execute(flags: CleanupFlags): Promise<void> {
   try {
     rows = await cleanUp({
       root: flags.rootDir,
+      ...(flags.subnetFile !== undefined && { subnetFile: flags.subnetFile }),
       isDry: flags.dryRun ?? false,
       isForced: flags.force ?? false,
       ...(flags.flannel && { flannel: 'too' }),

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { agentPaths } from '#app/agent/index.ts';
 import { removeFiles, removeFlannelEnv } from './files.ts';
 
 let root: string;
@@ -53,6 +54,14 @@ test('subnet.env goes if it names the subnet that was held, in both families', (
   expect(rowsOf()).toEqual([]);
 });
 
+test('subnet.env is looked for where the agent was told to write it', () => {
+  put('run/other/one.env', ENV);
+  put('run/flannel/subnet.env', ENV);
+  put('var/lib/poplin/lease.json', '{"ipv4":"10.244.3.0/24"}');
+  expect(removeFiles(root, false, '/run/other/one.env')[0]).toMatchObject({ done: 'removed' });
+  expect(readdirSync(join(root, 'run'))).toEqual(['flannel']);
+});
+
 test.each([
   ['another subnet', '{"ipv4":"10.244.4.0/24"}'],
   ['one family of two', '{"ipv4":"10.244.3.0/24","ipv6":"fd44:0:0:3::/64"}'],
@@ -62,6 +71,6 @@ test.each([
   put('run/flannel/subnet.env', ENV);
   if (lease !== undefined) put('var/lib/poplin/lease.json', lease);
   expect(rowsOf()[0]).toEqual(['/run/flannel/subnet.env', 'kept']);
-  expect(removeFlannelEnv(root, false)).toHaveLength(1);
+  expect(removeFlannelEnv(agentPaths(root), false)).toHaveLength(1);
   expect(existsSync(join(root, 'run/flannel'))).toBe(false);
 });

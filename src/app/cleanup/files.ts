@@ -18,8 +18,8 @@ const FOLDERS: readonly (readonly [folder: string, kept: readonly (readonly [Reg
 ];
 
 /** Removes them, or tells of them only. */
-export function removeFiles(root: string, isDry: boolean): Row[] {
-  const paths = agentPaths(root);
+export function removeFiles(root: string, isDry: boolean, subnetFile?: string): Row[] {
+  const paths = agentPaths(root, subnetFile);
   // While lease.json is there: it tells whether subnet.env is ours.
   const rows = removeSubnetEnv(paths, isDry);
   for (const [folder, kept] of FOLDERS) {
@@ -35,8 +35,7 @@ export function removeFiles(root: string, isDry: boolean): Row[] {
 }
 
 /** The file by which flannel, or this node's agent, told others of the node's subnet. */
-export function removeFlannelEnv(root: string, isDry: boolean): Row[] {
-  const { subnetEnv } = agentPaths(root);
+export function removeFlannelEnv({ subnetEnv }: Pick<AgentPaths, 'subnetEnv'>, isDry: boolean): Row[] {
   if (readText(subnetEnv) === undefined) return [];
   const row = removePath(subnetEnv, isDry);
   if (!isDry) removeIfEmpty(dirname(subnetEnv));

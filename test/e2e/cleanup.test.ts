@@ -133,7 +133,7 @@ test('it can be killed at any moment, and is gone on with', async () => {
   for (const pod of ['a', 'b', 'c']) await attach(station, 'n1', pod);
   await station.stop('n1', 'SIGKILL');
   let isDone = false;
-  for (let afterMs = 60; !isDone; afterMs += 15) {
+  for (let afterMs = 60; !isDone; afterMs *= 1.3) {
     const child = spawn('nsenter', argsOf(station, 'n1', ['--force']), { stdio: 'ignore' });
     const ended = once(child, 'exit') as Promise<[number | null]>;
     isDone = await Promise.race([ended.then(([code]) => code === 0), sleep(afterMs).then(() => false)]);

@@ -52,6 +52,8 @@ export function readFlags(args: readonly string[], env: Environment): FlagValues
     sources.set(name, `-${name}`);
   }
   for (const name of FLAG_NAMES) {
+    // flanneld has printed its version before it reads variables: FLANNELD_VERSION may mean anything.
+    if (name === 'version') continue;
     const variable = variableOf(name);
     const text = env[variable];
     if (given.has(name) || text === undefined || text === '') continue;

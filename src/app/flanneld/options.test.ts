@@ -139,6 +139,7 @@ describe('variables', () => {
       FLANNELD_HEALTHZ_PORT: '8081',
       FLANNELD_SUBNET_FILE: '',
       FLANNELD_V: '1',
+      FLANNELD_VERSION: 'v0.28.0',
     };
     expect(parsed(['-healthz-port', '9'], env)).toMatchObject({
       ifaces: ['eth7,eth8'],

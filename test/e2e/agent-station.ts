@@ -222,7 +222,8 @@ export class Station implements AsyncDisposable {
     return path;
   }
 
-  private addHost(node: string, number: number): void {
+  /** A host without an agent. */
+  addHost(node: string, number: number): void {
     const host = this.addNamespace(`host-${node}`);
     inNetns(
       this.file('ethernet'),

@@ -33,6 +33,11 @@ export const PACKAGES = [
   rootTest('procps', 'ps', 'looks for processes left behind'),
   rootTest('util-linux', 'unshare', 'makes namespaces without our own code (unshare, nsenter)'),
   rootTest('python3', 'python3', 'sends raw packets and opens odd sockets'),
+  rootTest(
+    'python3-prometheus-client',
+    '/usr/lib/python3/dist-packages/prometheus_client/parser.py',
+    'reads what /metrics says',
+  ),
   rootTest('ethtool', 'ethtool', 'lists the features of links as an independent witness'),
   rootTest('openssl', 'openssl', 'makes certificates for the benchmark'),
   rootTest('unzip', 'unzip', 'unpacks kubectl, the foreign client of the embedded API server'),

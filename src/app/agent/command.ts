@@ -161,12 +161,18 @@ export function describeStatus(status: AgentStatus): string {
   return rows.map(([name, value]) => `${name.padEnd(9)}${value}\n`).join('');
 }
 
-function clusterRows({ lease, store }: AgentStatus): readonly (readonly [string, string])[] {
+function clusterRows({ lease, store, underlay }: AgentStatus): readonly (readonly [string, string])[] {
   const subnets = [lease.ipv4, lease.ipv6].filter((subnet) => subnet !== null);
-  return [
+  const rows: [string, string][] = [
     ['lease', subnets.join('  ') || 'none'],
     ['store', store],
   ];
+  if (underlay != null) {
+    const { link, ipv4, ipv6, reason } = underlay;
+    const addresses = [ipv4, ipv6].filter((each) => each !== undefined);
+    rows.push(['underlay', `${link} ${addresses.join(' ')}: ${reason}`]);
+  }
+  return rows;
 }
 
 function address(family: 4 | 6): (text: string) => string {

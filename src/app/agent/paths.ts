@@ -21,7 +21,10 @@ export interface AgentPaths {
   readonly checksumOffload: string;
 }
 
-export function agentPaths(root: string): AgentPaths {
+/** flannel's place for it. */
+const SUBNET_ENV = '/run/flannel/subnet.env';
+
+export function agentPaths(root: string, subnetFile = SUBNET_ENV): AgentPaths {
   const at = (path: string) => join(root, path);
   return {
     cniSocket: at('/run/poplin/cni.sock'),
@@ -31,7 +34,7 @@ export function agentPaths(root: string): AgentPaths {
     dhcp: at('/var/lib/poplin/cni/dhcp'),
     hostLocal: at('/var/lib/cni/networks'),
     lease: at('/var/lib/poplin/lease.json'),
-    subnetEnv: at('/run/flannel/subnet.env'),
+    subnetEnv: at(subnetFile),
     checksumOffload: at('/run/poplin/checksum-offload.json'),
   };
 }

@@ -29,7 +29,7 @@ export const OVERLAY: Owner = {
   qdiscHandle: 0x112,
   filterPreference: 112,
   alias: 'poplin:overlay',
-  tables: ['poplin-overlay'],
+  tables: ['poplin-overlay', 'poplin-network'],
 };
 export const CNI: Owner = {
   name: 'cni',

@@ -4,7 +4,6 @@
  *   set PREFIX OUTER packets of the prefix go to, and come from, the node at that address
  *   remove PREFIX
  *   commit           the list is complete: what was set before `begin` goes          answer: committed N
- *   self ADDRESS     what answers about unreachable destinations come from
  *   counters                                                                         answer: counters JSON
  *   stop             ends the process
  * The greeting is `poplin-tunnel PROTOCOL PID CONFIGURATION`; a line that is no order is answered by `error TEXT`.
@@ -83,18 +82,6 @@ static const char *order_peer(struct tunnel *tunnel, char *prefix_text, char *ou
   return peers_set(&family->peers, version, &prefix, (uint8_t)length, &outer) ? NULL : "no memory";
 }
 
-static const char *order_self(struct tunnel *tunnel, char *text) {
-  struct address self;
-  unsigned length;
-  int version = read_address(text, &self, &length);
-  struct family *family = family_of(tunnel, version);
-  if (version == 0 || family == NULL) return "no address of this tunnel's families";
-  pthread_rwlock_wrlock(&family->peers.lock);
-  family->self = self;
-  pthread_rwlock_unlock(&family->peers.lock);
-  return NULL;
-}
-
 static void order_commit(struct tunnel *tunnel, struct client *client) {
   size_t total = 0;
   char text[64];
@@ -149,7 +136,6 @@ static void obey(struct tunnel *tunnel, struct client *client, char *line) {
   if (strcmp(order, "stop") == 0) _exit(0);
   if (strcmp(order, "set") == 0 && second != NULL) problem = order_peer(tunnel, first, second);
   else if (strcmp(order, "remove") == 0 && first != NULL) problem = order_peer(tunnel, first, NULL);
-  else if (strcmp(order, "self") == 0 && first != NULL) problem = order_self(tunnel, first);
   else if (strcmp(order, "commit") == 0) order_commit(tunnel, client);
   else if (strcmp(order, "counters") == 0) order_counters(tunnel, client);
   else if (strcmp(order, "begin") == 0)

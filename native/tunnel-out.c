@@ -209,7 +209,6 @@ static void add_cut(struct outbox *outbox, const struct address *outer, struct s
 }
 
 static void answer_unreachable(struct outbox *outbox, const struct packet *packet) {
-  static const struct address none;
   struct family *family = outbox->family;
   struct virtio_net_hdr header = {0};
   uint8_t answer[1280];
@@ -217,8 +216,7 @@ static void answer_unreachable(struct outbox *outbox, const struct packet *packe
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   if (now.tv_sec != outbox->answers_since) outbox->answers = 0;
   outbox->answers_since = now.tv_sec;
-  if (outbox->answers >= ANSWERS_PER_SECOND || memcmp(&family->self, &none, sizeof(none)) == 0) return;
-  size_t length = unreachable_answer(packet, family->self.bytes, answer, sizeof(answer));
+  size_t length = outbox->answers < ANSWERS_PER_SECOND ? unreachable_answer(packet, answer, sizeof(answer)) : 0;
   if (length == 0) return;
   outbox->answers++;
   const struct iovec parts[2] = {{&header, sizeof(header)}, {answer, length}};
@@ -231,10 +229,11 @@ static bool find_outer(struct outbox *outbox, const struct packet *packet, struc
   pthread_rwlock_rdlock(&family->peers.lock);
   const struct peer *peer = peers_find(&family->peers, packet->destination, family->version);
   if (peer != NULL) *outer = peer->outer;
-  else answer_unreachable(outbox, packet);
   pthread_rwlock_unlock(&family->peers.lock);
-  if (peer == NULL) count(&family->counters.no_peer, 1);
-  return peer != NULL;
+  if (peer != NULL) return true;
+  count(&family->counters.no_peer, 1);
+  answer_unreachable(outbox, packet);
+  return false;
 }
 
 static void take_packet(struct outbox *outbox, const struct virtio_net_hdr *header, uint8_t *bytes, size_t length) {

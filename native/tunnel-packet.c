@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define ICMP_ECHO_REQUEST 8
+
 static inline uint64_t load64(const uint8_t *at) {
   uint64_t value;
   memcpy(&value, at, sizeof(value));
@@ -113,14 +115,14 @@ bool packet_complete(const struct virtio_net_hdr *header, uint8_t *bytes, size_t
   return true;
 }
 
-static size_t put_ipv4_around(uint8_t *out, const struct packet *packet, const uint8_t *from, size_t quoted) {
+static size_t put_ipv4_around(uint8_t *out, const struct packet *packet, size_t quoted) {
   size_t length = IPV4_HEADER_BYTES + 8 + quoted;
   memset(out, 0, IPV4_HEADER_BYTES + 8);
   out[0] = 0x45;
   put16(out + 2, (uint16_t)length);
   out[8] = 64;
   out[9] = PROTOCOL_ICMP;
-  memcpy(out + 12, from, 4);
+  memcpy(out + 12, packet->destination, 4);
   memcpy(out + 16, packet->source, 4);
   finish_ipv4_header(out);
   /* RFC 792: destination unreachable, code 0 (net). */
@@ -130,14 +132,14 @@ static size_t put_ipv4_around(uint8_t *out, const struct packet *packet, const u
   return length;
 }
 
-static size_t put_ipv6_around(uint8_t *out, const struct packet *packet, const uint8_t *from, size_t quoted) {
+static size_t put_ipv6_around(uint8_t *out, const struct packet *packet, size_t quoted) {
   size_t length = IPV6_HEADER_BYTES + 8 + quoted;
   memset(out, 0, IPV6_HEADER_BYTES + 8);
   out[0] = 0x60;
   put16(out + 4, (uint16_t)(8 + quoted));
   out[6] = PROTOCOL_ICMPV6;
   out[7] = 64;
-  memcpy(out + 8, from, 16);
+  memcpy(out + 8, packet->destination, 16);
   memcpy(out + 24, packet->source, 16);
   /* RFC 4443 section 3.1: type 1, code 0, no route to destination. */
   out[40] = 1;
@@ -148,19 +150,20 @@ static size_t put_ipv6_around(uint8_t *out, const struct packet *packet, const u
   return length;
 }
 
-size_t unreachable_answer(const struct packet *packet, const uint8_t *from, uint8_t *out, size_t room) {
+size_t unreachable_answer(const struct packet *packet, uint8_t *out, size_t room) {
   if (packet->version == 4) {
     size_t header_length = (size_t)(packet->at[0] & 15) * 4;
     size_t quoted = header_length + 8;
     bool is_later_fragment = (get16(packet->at + 6) & 0x1fff) != 0;
-    /* RFC 1122 section 3.2.2: not about ICMP, later fragments, group or broadcast addresses. */
-    if (packet->protocol == PROTOCOL_ICMP || is_later_fragment || packet->destination[0] >= 224) return 0;
-    if (quoted > packet->length || packet->source[0] == 0 || packet->source[0] >= 224) return 0;
-    return IPV4_HEADER_BYTES + 8 + quoted > room ? 0 : put_ipv4_around(out, packet, from, quoted);
+    /* RFC 1122 section 3.2.2: not about ICMP but for questions, later fragments, group or broadcast addresses. */
+    if (quoted > packet->length || is_later_fragment || packet->destination[0] >= 224) return 0;
+    if (packet->protocol == PROTOCOL_ICMP && packet->at[header_length] != ICMP_ECHO_REQUEST) return 0;
+    if (packet->source[0] == 0 || packet->source[0] >= 224) return 0;
+    return IPV4_HEADER_BYTES + 8 + quoted > room ? 0 : put_ipv4_around(out, packet, quoted);
   }
   /* RFC 4443 section 2.4: not about ICMP errors, to or from groups; as much of the packet as fits 1280 bytes. */
   bool is_error = packet->protocol == PROTOCOL_ICMPV6 && (packet->length < 41 || packet->at[40] < 128);
   if (is_error || packet->destination[0] == 0xff || packet->source[0] == 0xff || packet->source[0] == 0) return 0;
   size_t quoted = packet->length < 1232 ? packet->length : 1232;
-  return IPV6_HEADER_BYTES + 8 + quoted > room ? 0 : put_ipv6_around(out, packet, from, quoted);
+  return IPV6_HEADER_BYTES + 8 + quoted > room ? 0 : put_ipv6_around(out, packet, quoted);
 }

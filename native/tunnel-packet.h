@@ -115,7 +115,10 @@ bool merge_append(struct merge *merge, const struct packet *packet, bool udp);
 /* Makes the headers right; then `parts` are what to write, and the result is how many. */
 int merge_finish(struct merge *merge);
 
-/* Writes an ICMP answer to `out` that says there is no route for this packet, from `from`; its length, or 0 if none is due. */
-size_t unreachable_answer(const struct packet *packet, const uint8_t *from, uint8_t *out, size_t room);
+/*
+ * Writes an ICMP answer to `out` that says there is no route for this packet; its length, or 0 if none is due. It comes from the
+ * packet's destination: the kernel takes no packet from outside whose source is an address of its own.
+ */
+size_t unreachable_answer(const struct packet *packet, uint8_t *out, size_t room);
 
 #endif

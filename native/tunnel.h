@@ -62,8 +62,6 @@ struct family {
   int socket;
   /* The kernel takes merged UDP packets. */
   bool merges_udp;
-  /* What ICMP answers come from: the address in this node's subnet; all zero: none are sent. */
-  struct address self;
   struct peers peers;
   struct counters counters;
 };

@@ -4,7 +4,7 @@
  * kernel's side: device, routes, and who may send to the port.
  */
 import { firstIp, hostPrefixOf, type IpFamily } from '#base/ip/index.ts';
-import { type KernelObject, OVERLAY } from '#core/kernel/index.ts';
+import { type KernelObject, OVERLAY, type Route } from '#core/kernel/index.ts';
 import type { UdpConfig } from '#core/lease/index.ts';
 import type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts';
 import { forwarding, unusedSubnet } from './forwarding.ts';
@@ -64,15 +64,12 @@ function planDevice(local: LocalSubnet, underlay: Underlay): KernelObject[] {
 /** A route for each subnet, where flannel has one for the whole network: an address that nobody has is known to be none at once. */
 function planRemote({ family, subnet, publicIp }: RemoteSubnet): readonly KernelObject[] {
   const nextHops = [{ link: tunnelLinkName(family) }];
-  const common = {
+  const route: Route = {
     kind: 'route',
+    dst: subnet,
     nextHops,
     protocol: OVERLAY.protocol,
     ...(family === 4 && { scope: 'link' }),
-  } as const;
-  return [
-    { ...common, dst: subnet },
-    { ...common, dst: hostPrefixOf(publicIp), table: NODE_TABLE },
-    peerElement(family, publicIp),
-  ];
+  };
+  return [route, { ...route, dst: hostPrefixOf(publicIp), table: NODE_TABLE }, peerElement(family, publicIp)];
 }

@@ -4,3 +4,4 @@ export { KernelLoop } from './kernel-loop.ts';
 export { CONFIG_KEY, CONFIG_MAP } from './net-conf-source.ts';
 export { type AgentPaths, agentPaths } from './paths.ts';
 export { type AgentStatus, fetchStatus } from './status.ts';
+export { TunnelCarrier, type TunnelCarrierOptions } from './tunnel-carrier.ts';

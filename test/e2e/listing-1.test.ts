@@ -8,7 +8,7 @@ import { AgentLab, poplin } from './agent-world.ts';
 
 const LEASES = `/apis/coordination.k8s.io/v1/namespaces/${LEASE_NAMESPACE}/leases`;
 const NODES = ['n1', 'n2', 'n3'] as const;
-const FATAL = /^Backend\.Type: "udp" is not carried by this release: .*"vxlan" without DirectRouting works$/;
+const FATAL = /^Backend\.Type: "udp" is not carried by this release: .*"vxlan" works$/;
 
 let station: Station;
 beforeAll(async () => {

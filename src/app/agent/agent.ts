@@ -16,22 +16,18 @@ import {
 import { delay } from '#base/clock.ts';
 import type { IpFamily } from '#base/ip/index.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
-import { CNI, OVERLAY, ownerOf } from '#core/kernel/index.ts';
+import { CNI, OVERLAY } from '#core/kernel/index.ts';
 import {
   enabledFamilies,
   encodeSubnetEnv,
-  LEASE_NAMESPACE,
+  type FamilyKey,
+  type LeaseOffer,
+  type LeaseRegistry,
   type NetConf,
   type SubnetLease,
 } from '#core/lease/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
-import {
-  type OverlaySubnet,
-  overlayMtuBytes,
-  type VxlanSettings,
-  vxlanLinkName,
-} from '#core/overlay/index.ts';
-import { isAlreadyExists, type ObjectStore, RESOURCES } from '#core/store/index.ts';
+import type { LocalSubnet } from '#core/overlay/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createExecPlugin } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
@@ -41,9 +37,8 @@ import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
-import { carriedBackend, vxlanSettings } from './backend.ts';
+import { backendFor, type Carrying, underlayOf } from './backend.ts';
 import { KernelLoop } from './kernel-loop.ts';
-import { loadNetConf } from './net-conf-source.ts';
 import {
   describeDrift,
   findNodeAddresses,
@@ -52,19 +47,17 @@ import {
   SOMEWHERE,
 } from './node-addresses.ts';
 import { lockNode } from './node-lock.ts';
-import { findNode, publishNode } from './node-object.ts';
 import { OverlayMember } from './overlay-member.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { PendingDels, readRecordedDels } from './pending-dels.ts';
+import type { RegistrySource } from './registries/source.ts';
 import { untilReachable } from './retry.ts';
 import { type AgentStatus, StatusServer } from './status.ts';
 
 export interface AgentOptions extends NodeAddressWishes {
   readonly node: string;
   /** Where leases are; without it the agent serves CNI alone: no lease, no overlay, no Node object. */
-  readonly store?: ObjectStore;
-  readonly netConfFile?: string;
-  readonly registerNode: boolean;
+  readonly registry?: RegistrySource;
   /** Prefix of all files; `/` on a host. */
   readonly root: string;
   /** Whether the VXLAN devices may offload checksums; `auto` finds out. */
@@ -117,7 +110,7 @@ class Agent implements AsyncDisposable {
       }),
     );
     // An agent that serves CNI alone knows nothing of an overlay, and so leaves one that is there as it is.
-    const owners = options.store === undefined ? [CNI] : [OVERLAY, CNI];
+    const owners = options.registry === undefined ? [CNI] : [OVERLAY, CNI];
     this.loop = this.resources.use(
       new KernelLoop({ ...CLOCK, kernel: this.kernel, owners, logger: options.logger }),
     );
@@ -133,11 +126,11 @@ class Agent implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    const { store } = this.options;
+    const { registry } = this.options;
     this.resources.use(await StatusServer.listen(this.paths.statusSocket, () => this.status()));
     await this.serveCni();
-    if (store === undefined) this.beAlone();
-    else await this.join(store);
+    if (registry === undefined) this.beAlone();
+    else await this.join(registry);
   }
 
   /** A plain container host: every network says itself where its addresses come from. */
@@ -149,67 +142,65 @@ class Agent implements AsyncDisposable {
     logger.info('ready: CNI alone');
   }
 
-  private async join(store: ObjectStore): Promise<void> {
-    const { logger, node, registerNode, netConfFile } = this.options;
+  private async join(source: RegistrySource): Promise<void> {
+    const { logger, node } = this.options;
     const { signal } = this;
     const retry = { ...CLOCK, logger, signal };
-    const netConf = await untilReachable(
-      'network configuration',
-      () => loadNetConf(netConfFile, store, systemClock, logger, signal),
-      retry,
-    );
-    const backend = carriedBackend(netConf.backend);
-    if (typeof backend === 'string') {
-      this.fatal = backend;
-      logger.error({ reason: backend }, 'backend not carried');
-    }
-    const ownerUid = await untilReachable('node', () => findNode(store, node, registerNode, signal), retry);
-    await untilReachable('namespace', () => ensureNamespace(store, signal), retry);
-    const families = enabledFamilies(netConf).map((key): IpFamily => (key === 'ipv4' ? 4 : 6));
+    const netConf = await untilReachable('network configuration', () => source.netConf(signal), retry);
+    const families = enabledFamilies(netConf).map(familyOfKey);
     const addresses = await findNodeAddresses(this.kernel.state(), families, this.options);
     this.underlay = addresses;
     logger.info(
       { link: addresses.link.name, ipv4: addresses.ipv4, ipv6: addresses.ipv6, reason: addresses.reason },
       'underlay',
     );
-    const settings =
-      typeof backend === 'string'
-        ? undefined
-        : vxlanSettings(backend, addresses, this.foreignLinks(), this.readSysctl);
-    await this.joinOverlay(store, netConf, settings, addresses, ownerUid);
+    const underlay = underlayOf(this.kernel.state(), addresses, this.readSysctl);
+    const carrying = backendFor(netConf.backend, underlay);
+    if (typeof carrying === 'string') {
+      this.fatal = carrying;
+      logger.error({ reason: carrying }, 'backend not carried');
+    }
+    const previous = await readPrevious(this.paths.lease);
+    const registry = await source.open(
+      {
+        node,
+        netConf,
+        offer: offerOf(node, netConf, addresses, carrying),
+        publicIps: addresses,
+        ...(previous !== undefined && { previous }),
+      },
+      signal,
+    );
+    this.beMember(source, registry, netConf, typeof carrying === 'string' ? undefined : carrying, addresses);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.resources.disposeAsync();
   }
 
-  private async joinOverlay(
-    store: ObjectStore,
+  private beMember(
+    source: RegistrySource,
+    registry: LeaseRegistry,
     netConf: NetConf,
-    settings: VxlanSettings | undefined,
+    carrying: Carrying | undefined,
     addresses: NodeAddresses,
-    ownerUid: string,
-  ): Promise<void> {
+  ): void {
     const { logger, node } = this.options;
-    const previous = await readPrevious(this.paths.lease);
-    const families = enabledFamilies(netConf).map((key): IpFamily => (key === 'ipv4' ? 4 : 6));
+    const families = enabledFamilies(netConf).map(familyOfKey);
+    const mtuBytes = carrying?.backend.podMtuBytes(families) ?? 0;
     this.member = this.resources.use(
       new OverlayMember({
-        ...CLOCK,
-        store,
+        registry,
         loop: this.loop,
         logger,
         node,
-        ownerUid,
         netConf,
         publicIps: addresses,
-        ...(settings !== undefined && { settings }),
-        ...(previous !== undefined && { previous }),
-        held: (locals, { underlayMtuBytes }) =>
-          this.held(locals, overlayMtuBytes(underlayMtuBytes, families), families),
-        inPlace: async (lease, { underlayMtuBytes, vni }) => {
-          await this.offload.keep(families.map((family) => vxlanLinkName(family, vni)));
-          await this.announce(store, lease, netConf, overlayMtuBytes(underlayMtuBytes, families), addresses);
+        ...carrying,
+        held: (locals) => this.held(locals, mtuBytes, families),
+        inPlace: async (lease) => {
+          await this.offload.keep(carrying?.backend.probedLinks(families) ?? []);
+          await this.announce(source, lease, netConf, mtuBytes, addresses);
         },
       }),
     );
@@ -218,7 +209,7 @@ class Agent implements AsyncDisposable {
 
   /** What pods get of this node's lease; without one, ADD asks to be tried again later. */
   private held(
-    locals: readonly OverlaySubnet[] | undefined,
+    locals: readonly LocalSubnet[] | undefined,
     mtuBytes: number,
     families: readonly IpFamily[],
   ): void {
@@ -232,36 +223,22 @@ class Agent implements AsyncDisposable {
     };
   }
 
-  /** Tells the host, and where no kubelet does it the store, what this node holds. */
+  /** Tells the host, and the registry where it wants to know, what this node holds. */
   private async announce(
-    store: ObjectStore,
+    source: RegistrySource,
     lease: SubnetLease,
     netConf: NetConf,
     mtuBytes: number,
     addresses: NodeAddresses,
   ): Promise<void> {
-    const { logger, node, registerNode } = this.options;
+    const { logger } = this.options;
     const subnets = { ipv4: lease.ipv4?.subnet, ipv6: lease.ipv6?.subnet };
     await atomicWrite(this.paths.lease, JSON.stringify(subnets));
     await atomicWrite(this.paths.subnetEnv, encodeSubnetEnv(netConf, lease, mtuBytes, false));
     const wasReady = this.ready;
     this.ready = true;
     if (!wasReady) logger.info({ firstPassOps: this.loop.status().firstPassOps }, 'ready');
-    if (!registerNode) return;
-    const publish = () =>
-      publishNode(store, node, { addresses, lease, ready: true, nowMs: systemClock.now() }, this.signal);
-    await untilReachable('node', publish, { ...CLOCK, logger, signal: this.signal });
-  }
-
-  /** Links that are not ours: those whose routes are somebody else's affair. */
-  private foreignLinks(): string[] {
-    const state = this.kernel.state();
-    const links: string[] = [];
-    for (const object of state.values()) {
-      if (object.kind === 'link' && object.name !== 'lo' && ownerOf(object, state) === undefined)
-        links.push(object.name);
-    }
-    return links;
+    await source.announce?.(lease, addresses, this.signal);
   }
 
   private readonly readSysctl = (path: string): string | undefined => {
@@ -343,10 +320,10 @@ class Agent implements AsyncDisposable {
     return {
       node: this.options.node,
       ready: this.ready,
-      cniOnly: this.options.store === undefined,
+      cniOnly: this.options.registry === undefined,
       pid: process.pid,
       lease: { ipv4: lease?.ipv4?.subnet ?? null, ipv6: lease?.ipv6?.subnet ?? null },
-      store: this.options.store === undefined ? 'none' : this.member?.connected ? 'connected' : 'away',
+      store: this.options.registry === undefined ? 'none' : this.member?.connected ? 'connected' : 'away',
       kernel: this.loop.status(),
       checksumOffload: Object.fromEntries(this.offload.status()),
       fatal: this.fatal ?? null,
@@ -360,13 +337,25 @@ class Agent implements AsyncDisposable {
   }
 }
 
-async function ensureNamespace(store: ObjectStore, signal: AbortSignal): Promise<void> {
-  const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: LEASE_NAMESPACE } };
-  try {
-    await store.create(RESOURCES.namespaces, object, { signal });
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
-  }
+function offerOf(
+  node: string,
+  netConf: NetConf,
+  publicIps: NodeAddresses,
+  carrying: Carrying | string,
+): LeaseOffer {
+  const offer = (key: FamilyKey) => {
+    const publicIp = publicIps[key];
+    const told = typeof carrying === 'string' ? undefined : carrying.backend.offer(node, familyOfKey(key));
+    return {
+      ...(publicIp !== undefined && { publicIp }),
+      ...(told !== undefined && { backendData: told }),
+    };
+  };
+  return { backendType: netConf.backend.type, ipv4: offer('ipv4'), ipv6: offer('ipv6') };
+}
+
+function familyOfKey(key: FamilyKey): IpFamily {
+  return key === 'ipv4' ? 4 : 6;
 }
 
 async function readPrevious(path: string): Promise<{ ipv4?: string; ipv6?: string } | undefined> {

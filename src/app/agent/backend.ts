@@ -1,32 +1,77 @@
-/** What this release can do of net-conf.json's `Backend`: the settings of a VXLAN overlay, or the reason why packets stay where they are. */
-import type { BackendConfig, VxlanConfig } from '#core/lease/index.ts';
-import type { VxlanSettings } from '#core/overlay/index.ts';
+/** From net-conf.json's `Backend` to what carries packets on this node: a planner of kernel state, and where needed a program beside it. */
+import { type IpPrefix, prefixParts } from '#base/ip/index.ts';
+import { type KernelState, ownerOf } from '#core/kernel/index.ts';
+import type { BackendConfig } from '#core/lease/index.ts';
+import {
+  type Backend,
+  type Carrier,
+  hostGwBackend,
+  leasesOnly,
+  type Underlay,
+  vxlanBackend,
+} from '#core/overlay/index.ts';
 import type { NodeAddresses } from './node-addresses.ts';
 
-/** The backend if packets can be carried by it, else why not, which value says so, and what would work. */
-export function carriedBackend(backend: BackendConfig): VxlanConfig | string {
-  if (backend.type === 'vxlan' && !backend.directRouting) return backend;
-  const key = backend.type === 'vxlan' ? 'Backend.DirectRouting: true' : `Backend.Type: "${backend.type}"`;
-  return `${key} is not carried by this release: this node leases its subnet and keeps it, but attaches no pods and sends no packets; "vxlan" without DirectRouting works`;
+export interface Carrying {
+  readonly backend: Backend;
+  readonly carrier?: Carrier;
 }
 
-/** The device's settings for this node's underlay; `links` are the links of others, `readSysctl` reads below /proc/sys. */
-export function vxlanSettings(
-  backend: VxlanConfig,
+/** Which of this release's backends carries packets for a configuration; or why none does, which value says so, and what would work. */
+export function backendFor(config: BackendConfig, underlay: Underlay): Carrying | string {
+  switch (config.type) {
+    case 'vxlan':
+      return { backend: vxlanBackend(config, underlay) };
+    case 'host-gw':
+      return { backend: hostGwBackend(config, underlay) };
+    case 'alloc':
+      return { backend: leasesOnly(config, underlay) };
+    case 'extension':
+    case 'udp':
+    case 'ipip':
+    case 'wireguard':
+    case 'ipsec':
+      return `Backend.Type: "${config.type}" is not carried by this release: this node leases its subnet and keeps it, but attaches no pods and sends no packets; "vxlan" works`;
+  }
+}
+
+/** The underlay as the kernel has it; `readSysctl` reads below /proc/sys. */
+export function underlayOf(
+  state: KernelState,
   { link }: NodeAddresses,
-  links: readonly string[],
   readSysctl: (path: string) => string | undefined,
-): VxlanSettings {
-  const linkMtu = link.mtuBytes ?? 1500;
+): Underlay {
+  const links = foreignLinks(state);
   return {
-    vni: backend.vni,
-    port: backend.port,
-    learning: backend.learning,
-    gbp: backend.gbp,
-    underlayMtuBytes: Math.min(backend.mtuBytes ?? linkMtu, linkMtu),
-    underlayLink: link.name,
+    link: link.name,
+    mtuBytes: link.mtuBytes ?? 1500,
+    prefixes: adjacentPrefixes(state, link.name),
     advertisedLinks: links.filter((name) => heedsAdvertisements(name, readSysctl)),
   };
+}
+
+/** What a link reaches without a router: routes of the main table that name no gateway. */
+function adjacentPrefixes(state: KernelState, link: string): IpPrefix[] {
+  const prefixes: IpPrefix[] = [];
+  for (const object of state.values()) {
+    if (object.kind !== 'route' || (object.table ?? 254) !== 254 || (object.type ?? 'unicast') !== 'unicast')
+      continue;
+    const [hop] = object.nextHops;
+    const { length, address } = prefixParts(object.dst);
+    if (hop?.link === link && hop.via === undefined && length > 0 && !address.startsWith('fe80:'))
+      prefixes.push(object.dst);
+  }
+  return prefixes;
+}
+
+/** Links that are not ours: those whose routes are somebody else's affair. */
+function foreignLinks(state: KernelState): string[] {
+  const links: string[] = [];
+  for (const object of state.values()) {
+    if (object.kind === 'link' && object.name !== 'lo' && ownerOf(object, state) === undefined)
+      links.push(object.name);
+  }
+  return links;
 }
 
 /** Whether router advertisements count on a link now: so it must stay when the node becomes a router. */

@@ -8,6 +8,7 @@ import { createKubeStore, kubeConfigFor } from '#io/kube/index.ts';
 import { runAgent } from './agent.ts';
 import { defaultNodeName } from './node-object.ts';
 import { agentPaths } from './paths.ts';
+import { leaseObjects } from './registries/lease-objects.ts';
 import { type AgentStatus, fetchStatus } from './status.ts';
 
 interface AgentFlags {
@@ -82,12 +83,19 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
     await runAgent(
       {
         node: nodeName,
-        registerNode,
         checksumOffload,
         root: rootDir,
         logger,
-        ...(store !== undefined && { store }),
-        ...(netConf !== undefined && { netConfFile: netConf }),
+        ...(store !== undefined && {
+          registry: leaseObjects({
+            store,
+            clock: systemClock,
+            random: systemRandom,
+            logger,
+            registerNode,
+            ...(netConf !== undefined && { netConfFile: netConf }),
+          }),
+        }),
         ...(iface !== undefined && { iface }),
         ...(publicIp !== undefined && { publicIp }),
         ...(publicIpv6 !== undefined && { publicIpv6 }),

@@ -54,7 +54,7 @@ function uidOf(node: KubeObject): string {
 
 /** What a node says of itself in the store. */
 export interface NodeNews {
-  readonly addresses: NodeAddresses;
+  readonly addresses: Pick<NodeAddresses, 'ipv4' | 'ipv6'>;
   readonly lease: SubnetLease;
   readonly ready: boolean;
   readonly nowMs: number;

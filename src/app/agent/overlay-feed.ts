@@ -1,55 +1,47 @@
 /**
- * From the leases in the store to the overlay's part of the desired state: one part for each remote lease object, so that a change
- * costs its own objects. What cannot be used is named and left out; a lost store takes nothing away. Remote subnets are wanted only
- * in families this node carries at the moment: without a tunnel end of its own there is nothing to put them on.
+ * From the leases of a registry to the overlay's part of the desired state: one part for each remote subnet, so that a change costs its
+ * own objects. What cannot be used is named and left out; a lost registry takes nothing away. Remote subnets are wanted only in families
+ * this node carries at the moment: without an end of its own there is nothing to put them on.
  */
 import type { Logger } from 'pino';
-import { familyOf, formatMac, type IpAddress, type IpFamily, parseMac } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
-import { type LeaseRecord, leaseFromObject, type NetConf, vtepOf } from '#core/lease/index.ts';
-import { type OverlaySubnet, planRemote } from '#core/overlay/index.ts';
-import type { Follower, KubeObject } from '#core/store/index.ts';
+import type { LeaseRecord, RegistryEntry } from '#core/lease/index.ts';
+import type { Backend, Carrier, RemoteSubnet } from '#core/overlay/index.ts';
 import type { KernelLoop } from './kernel-loop.ts';
 
 export interface OverlayFeedOptions {
   readonly loop: KernelLoop;
-  readonly netConf: NetConf;
-  readonly node: string;
-  readonly ownerUid: string;
   /** Absent where nothing is carried: then leases are read, and none is anything to the kernel. */
-  readonly vni?: number;
+  readonly backend?: Backend;
+  readonly carrier?: Carrier;
   /** The families this node takes part in. */
   readonly families: readonly IpFamily[];
   /** This node's own addresses in the underlay. */
   readonly publicIps: readonly IpAddress[];
   readonly logger: Logger;
-  /** Told of every change, for the lease keeper. */
-  readonly changed: (object: KubeObject) => void;
-  readonly removed: (name: string) => void;
-  /** A complete list is in: the first, or a later one. */
-  readonly synced: () => void;
 }
 
-/** What a lease object comes to: nothing if it is this node's own or cannot be used. */
+/** What a lease comes to: nothing if it is this node's own or cannot be used. */
 interface Entry {
   readonly part: string;
-  readonly family?: IpFamily;
+  readonly remote?: RemoteSubnet;
   readonly objects: readonly KernelObject[];
 }
 
-export class OverlayFeed implements Follower {
+export class OverlayFeed {
   private readonly options: OverlayFeedOptions;
   private readonly entries = new Map<string, Entry>();
   private readonly refusals = new Map<string, string>();
   private carried: ReadonlySet<IpFamily> = new Set();
-  private storeUp = false;
+  private connectedNow = false;
 
   constructor(options: OverlayFeedOptions) {
     this.options = options;
   }
 
   get connected(): boolean {
-    return this.storeUp;
+    return this.connectedNow;
   }
 
   /** Leases that are not used, with the reason. */
@@ -57,95 +49,90 @@ export class OverlayFeed implements Follower {
     return [...this.refusals].map(([name, reason]) => `${name}: ${reason}`);
   }
 
-  /** From now on this node has tunnel ends in these families, and in no others. */
+  /** Remote subnets that are known and can be reached. */
+  get remoteCount(): number {
+    let count = 0;
+    for (const { remote } of this.entries.values()) if (remote !== undefined) count++;
+    return count;
+  }
+
+  /** From now on this node has ends in these families, and in no others. */
   carry(families: Iterable<IpFamily>): void {
     this.carried = new Set(families);
-    for (const entry of this.entries.values()) this.want(entry);
+    for (const [name, entry] of this.entries) this.want(name, entry);
     this.options.loop.trigger();
   }
 
-  sync(items: readonly KubeObject[]): void {
-    const { loop, changed, removed, synced } = this.options;
-    const present = new Set(items.map((item) => item.metadata.name));
-    const gone = [...this.entries.keys()].filter((name) => !present.has(name));
-    for (const name of gone) this.drop(name);
-    for (const item of items) this.take(item);
-    for (const name of gone) removed(name);
-    for (const item of items) changed(item);
-    this.storeUp = true;
-    synced();
-    loop.trigger();
-  }
-
-  upsert(object: KubeObject): void {
-    this.take(object);
-    this.options.changed(object);
+  sync(entries: readonly RegistryEntry[]): void {
+    const present = new Set(entries.map(({ name }) => name));
+    for (const name of [...this.entries.keys()]) if (!present.has(name)) this.drop(name);
+    for (const entry of entries) this.take(entry);
+    this.connectedNow = true;
     this.options.loop.trigger();
   }
 
-  remove(object: KubeObject): void {
-    const { name } = object.metadata;
+  upsert(entry: RegistryEntry): void {
+    this.take(entry);
+    this.options.loop.trigger();
+  }
+
+  remove(name: string): void {
     this.drop(name);
-    this.options.removed(name);
     this.options.loop.trigger();
   }
 
   connection(state: 'up' | 'down', cause?: Error): void {
-    this.storeUp = state === 'up';
+    this.connectedNow = state === 'up';
     if (state === 'down') this.options.logger.warn({ err: cause }, 'store away: the network stays as it is');
     else this.options.logger.info('store connected');
   }
 
-  private take(object: KubeObject): void {
-    const { vni, netConf, loop } = this.options;
-    const { name } = object.metadata;
-    const reading = leaseFromObject(object, netConf);
-    const remote = reading.ok ? this.remoteOf(reading.record) : reading.reason;
-    if (typeof remote === 'string') this.refuse(name, remote);
+  private take(lease: RegistryEntry): void {
+    const { name } = lease;
+    const entry = this.entryOf(lease);
+    if (typeof entry === 'string') this.refuse(name, entry);
     else this.refusals.delete(name);
-    const part = partOf(name, reading.ok ? reading.record.acquiredAtMs : 0);
+    const part = partOf(name, 'record' in lease ? lease.record.acquiredAtMs : 0);
     const before = this.entries.get(name);
-    if (before !== undefined && before.part !== part) loop.want(before.part, []);
-    const entry: Entry =
-      typeof remote === 'object' && vni !== undefined
-        ? { part, family: remote.family, objects: planRemote(remote, { vni }) }
-        : { part, objects: [] };
-    this.entries.set(name, entry);
-    this.want(entry);
+    if (before !== undefined && before.part !== part) this.options.loop.want(before.part, []);
+    const after: Entry = { part, objects: [], ...(typeof entry === 'object' && entry) };
+    this.entries.set(name, after);
+    if (before?.remote !== undefined && after.remote === undefined) this.options.carrier?.remove(name);
+    this.want(name, after);
   }
 
   private drop(name: string): void {
     const entry = this.entries.get(name);
     this.entries.delete(name);
     this.refusals.delete(name);
-    if (entry !== undefined) this.options.loop.want(entry.part, []);
+    if (entry === undefined) return;
+    this.options.loop.want(entry.part, []);
+    if (entry.remote !== undefined) this.options.carrier?.remove(name);
   }
 
-  private want({ part, family, objects }: Entry): void {
-    this.options.loop.want(part, family !== undefined && this.carried.has(family) ? objects : []);
+  private want(name: string, { part, remote, objects }: Entry): void {
+    const { loop, carrier } = this.options;
+    const isCarried = remote !== undefined && this.carried.has(remote.family);
+    loop.want(part, isCarried ? objects : []);
+    if (isCarried) carrier?.upsert(name, remote);
+    else if (remote !== undefined) carrier?.remove(name);
   }
 
-  /** The remote subnet, undefined if it is this node's own or nothing is carried, or why it cannot be used. */
-  private remoteOf(record: LeaseRecord): OverlaySubnet | string | undefined {
-    const { node, ownerUid, vni, families, publicIps } = this.options;
-    if (record.node === node && record.ownerUid === ownerUid) return undefined;
-    if (!families.includes(record.family)) return undefined;
-    const { family, subnet, publicIp } = record;
-    if (publicIp === undefined) return record.reserved ? undefined : 'it has no public address';
+  /** The remote subnet and its objects, undefined if it is this node's own or nothing is carried, or why it cannot be used. */
+  private entryOf(lease: RegistryEntry): Pick<Required<Entry>, 'remote' | 'objects'> | string | undefined {
+    const { backend, families, publicIps } = this.options;
+    if ('refused' in lease) return lease.refused;
+    if (lease.own || !families.includes(lease.record.family)) return undefined;
+    const { family, node, subnet, publicIp, backendType, backendData, reserved }: LeaseRecord = lease.record;
+    if (publicIp === undefined) return reserved ? undefined : 'it has no public address';
     if (familyOf(publicIp) !== family) return `its public address ${publicIp} is not IPv${family}`;
     if (publicIps.includes(publicIp))
-      return `its public address ${publicIp} is this node's own: node "${record.node}" had it before`;
-    if (vni === undefined) return undefined;
-    const vtep = vtepOf(record);
-    if (record.backendType !== 'vxlan' || vtep === undefined) {
-      return `backend "${record.backendType}" without a VXLAN tunnel end: this node speaks vxlan`;
-    }
-    if (vtep.vni !== vni) return `VNI ${vtep.vni}, this node has ${vni}`;
-    const mac = parseMac(vtep.mac);
-    // IEEE 802: bit 0 of the first byte marks a group
-    if (mac === undefined || ((mac[0] as number) & 1) !== 0 || mac.every((byte) => byte === 0))
-      return `its VtepMAC "${vtep.mac}" is no MAC address of a device`;
-    return { node: record.node, family, subnet, publicIp, vtepMac: formatMac(mac) };
+      return `its public address ${publicIp} is this node's own: node "${node}" had it before`;
+    if (backend === undefined) return undefined;
+    if (backendType !== backend.type) return `backend "${backendType}": this node speaks ${backend.type}`;
+    const remote = { node, family, subnet, publicIp, ...(backendData !== undefined && { backendData }) };
+    const objects = backend.planRemote(remote);
+    return typeof objects === 'string' ? objects : { remote, objects };
   }
 
   private refuse(name: string, reason: string): void {

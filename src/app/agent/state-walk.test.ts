@@ -21,8 +21,8 @@ import {
   ownerOf,
   plan,
 } from '#core/kernel/index.ts';
-import { LEASE_NAMESPACE, leaseToObject, type NetConf } from '#core/lease/index.ts';
-import { type VxlanSettings, vtepMac } from '#core/overlay/index.ts';
+import { LEASE_NAMESPACE, leaseToObject, type NetConf, type VxlanConfig } from '#core/lease/index.ts';
+import { vtepMac, vxlanBackend } from '#core/overlay/index.ts';
 import {
   type Follower,
   type KubeObject,
@@ -36,6 +36,7 @@ import { FakeStore } from '#testing/fake-store/index.ts';
 import { SimClock, settle } from '#testing/sim-clock.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { OverlayMember } from './overlay-member.ts';
+import { LeaseObjects } from './registries/lease-objects.ts';
 
 const OWNERS = [OVERLAY, CNI];
 const LEASE_TIMES = { durationSec: 600, renewMarginSec: 120, clockSkewSec: 30 };
@@ -62,14 +63,12 @@ const NET_CONF: NetConf = {
   enableNFTables: false,
   backend: { type: 'vxlan', vni: 1, port: 8472, gbp: false, directRouting: false, learning: false },
 };
-const SETTINGS: VxlanSettings = {
-  vni: 1,
-  port: 8472,
-  learning: false,
-  gbp: false,
-  underlayMtuBytes: 1500,
-  underlayLink: 'eth0',
-};
+const BACKEND = vxlanBackend(NET_CONF.backend as VxlanConfig, {
+  link: 'eth0',
+  mtuBytes: 1500,
+  prefixes: [],
+  advertisedLinks: [],
+});
 const FAMILIES = [4, 6] as const;
 const logger = pino({ level: 'silent' });
 
@@ -297,19 +296,36 @@ class World {
     if (host.running) return;
     const { clock, store, random } = this;
     const loop = new KernelLoop({ kernel: host.kernel, owners: OWNERS, clock, random, logger });
-    const member = new OverlayMember({
+    const publicIps = { ipv4: publicIpOf(4, host.number), ipv6: publicIpOf(6, host.number) };
+    const offer = (family: 4 | 6, publicIp: string) => {
+      const backendData = BACKEND.offer(host.name, family);
+      return { publicIp, ...(backendData !== undefined && { backendData }) };
+    };
+    const registry = new LeaseObjects({
       store,
-      loop,
       clock,
       random,
       logger,
       node: host.name,
       ownerUid: host.uid,
       netConf: NET_CONF,
-      settings: SETTINGS,
-      publicIps: { ipv4: publicIpOf(4, host.number), ipv6: publicIpOf(6, host.number) },
+      offer: {
+        backendType: BACKEND.type,
+        ipv4: offer(4, publicIps.ipv4),
+        ipv6: offer(6, publicIps.ipv6),
+      },
+      publicIps,
       leaseTimes: LEASE_TIMES,
       ...(host.previous && { previous: host.previous }),
+    });
+    const member = new OverlayMember({
+      registry,
+      loop,
+      logger,
+      node: host.name,
+      netConf: NET_CONF,
+      backend: BACKEND,
+      publicIps,
       held: (locals) => host.told.push(locals?.map((local) => local.subnet)),
       inPlace: ({ ipv4, ipv6 }) => {
         host.previous = { ...(ipv4 && { ipv4: ipv4.subnet }), ...(ipv6 && { ipv6: ipv6.subnet }) };

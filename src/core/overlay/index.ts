@@ -1,13 +1,15 @@
 export type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts';
+export type { Carrier } from './carrier.ts';
+export { hostGwBackend } from './host-gw.ts';
+export { leasesOnly } from './leases-only.ts';
 export {
   NODE_TABLE,
   type OverlaySubnet,
-  overlayMtuBytes,
   planLocal,
   planRemote,
   type VxlanSettings,
   vtepAddress,
   vtepMac,
   vxlanLinkName,
-  vxlanOverheadBytes,
 } from './vxlan.ts';
+export { vxlanBackend } from './vxlan-backend.ts';

@@ -4,16 +4,16 @@ import { describeObject, type KernelObject, OVERLAY, ownerOf, stateOf } from '#c
 import { type NftObject, printRuleset } from '#core/nft/index.ts';
 import {
   type OverlaySubnet,
-  overlayMtuBytes,
   planLocal,
   planRemote,
   type VxlanSettings,
   vtepAddress,
   vtepMac,
   vxlanLinkName,
-  vxlanOverheadBytes,
 } from './index.ts';
+import { podMtuBytes } from './mtu.ts';
 import { spreadScope } from './route-scope.ts';
+import { vxlanOverheadBytes } from './vxlan.ts';
 
 const SETTINGS: VxlanSettings = {
   vni: 1,
@@ -208,11 +208,11 @@ describe('sizes', () => {
     [1350, [6], 1280],
     [576, [4], 526],
   ])('an underlay of %i bytes, families %j: pods have %i', (underlay, families, expected) => {
-    expect(overlayMtuBytes(underlay, families)).toBe(expected);
+    expect(podMtuBytes(underlay, families, vxlanOverheadBytes)).toBe(expected);
   });
 
   it('refuses an underlay that is too small for IPv6', () => {
-    expect(() => overlayMtuBytes(1349, [4, 6])).toThrow(
+    expect(() => podMtuBytes(1349, [4, 6], vxlanOverheadBytes)).toThrow(
       new RangeError(
         'an underlay MTU of 1349 bytes leaves 1279 for pods, and IPv6 needs 1280: raise it to 1350, or leave IPv6 out of the network',
       ),

@@ -15,6 +15,8 @@ import {
   type MacAddress,
 } from '#base/ip/index.ts';
 import { type KernelObject, OVERLAY, type Route } from '#core/kernel/index.ts';
+import type { LocalSubnet } from './backend.ts';
+import { forwarding, unusedSubnet } from './forwarding.ts';
 import { spreadScope } from './route-scope.ts';
 import { overlayTable, peerElement } from './vxlan-guard.ts';
 
@@ -31,28 +33,17 @@ export interface VxlanSettings {
   readonly advertisedLinks?: readonly string[];
 }
 
-/** A node's share of the overlay in one family. */
-export interface OverlaySubnet {
-  readonly node: string;
-  readonly family: IpFamily;
-  readonly subnet: IpPrefix;
-  /** The outer address: where other nodes send encapsulated packets. */
-  readonly publicIp: IpAddress;
-  /** Of the local node: the address its own outer packets leave with, where it is not the public one. */
-  readonly localIp?: IpAddress;
+/** A node's share of the overlay in one family, with its tunnel end. */
+export interface OverlaySubnet extends LocalSubnet {
   readonly vtepMac: MacAddress;
 }
 
 /** The table of node addresses that pods reach through the overlay, and its rule's place. */
 export const NODE_TABLE = 112;
 const NODE_RULE_PRIORITY = 10_112;
-/** Only what no pod and no bridge claims gets here: an unused address of the local subnet is refused, not sent away. */
-const UNUSED_METRIC = 65_000;
 
 /** IFNAMSIZ is 16 with the terminating zero. */
 const LINK_NAME_BYTES = 15;
-/** RFC 8200 section 5: the least MTU of a link that carries IPv6. */
-const IPV6_MIN_MTU_BYTES = 1280;
 
 /** The names flannel gives: `flannel.1`, `flannel-v6.1`; where those are too long for a link, `fl4.16777215`. */
 export function vxlanLinkName(family: IpFamily, vni: number): string {
@@ -65,18 +56,6 @@ export function vxlanLinkName(family: IpFamily, vni: number): string {
  */
 export function vxlanOverheadBytes(outer: IpFamily): number {
   return (outer === 4 ? 20 : 40) + 8 + 8 + 14;
-}
-
-/** The MTU of pods: what fits every family's device. Throws RangeError where that is too little for IPv6. */
-export function overlayMtuBytes(underlayMtuBytes: number, families: readonly IpFamily[]): number {
-  const mtuBytes = underlayMtuBytes - Math.max(...families.map(vxlanOverheadBytes));
-  if (families.includes(6) && mtuBytes < IPV6_MIN_MTU_BYTES) {
-    throw new RangeError(
-      `an underlay MTU of ${underlayMtuBytes} bytes leaves ${mtuBytes} for pods, and IPv6 needs ${IPV6_MIN_MTU_BYTES}: ` +
-        `raise it to ${IPV6_MIN_MTU_BYTES + vxlanOverheadBytes(6)}, or leave IPv6 out of the network`,
-    );
-  }
-  return mtuBytes;
 }
 
 /** A MAC that depends on the node's name alone: the same after every restart, reinstallation or reboot. */
@@ -158,19 +137,8 @@ function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject
       scope: 'global',
       noDad: true,
     },
-    { kind: 'route', dst: local.subnet, type: 'unreachable', nextHops: [], metric: UNUSED_METRIC, protocol },
+    unusedSubnet(local.subnet),
     { kind: 'rule', family, priority: NODE_RULE_PRIORITY, from: local.subnet, table: NODE_TABLE, protocol },
-    ...forwarding(family, settings),
-  ];
-}
-
-function forwarding(family: IpFamily, settings: VxlanSettings): KernelObject[] {
-  if (family === 4) return [{ kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' }];
-  return [
-    // First, so that no advertisement is missed in between. 2: accept them though forwarding.
-    ...(settings.advertisedLinks ?? []).map(
-      (link) => ({ kind: 'sysctl', path: `net/ipv6/conf/${link}/accept_ra`, value: '2' }) as const,
-    ),
-    { kind: 'sysctl', path: 'net/ipv6/conf/all/forwarding', value: '1' },
+    ...forwarding(family, settings.advertisedLinks),
   ];
 }

@@ -1,7 +1,9 @@
 export type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts';
 export type { Carrier } from './carrier.ts';
 export { hostGwBackend } from './host-gw.ts';
+export { ipipBackend } from './ipip.ts';
 export { leasesOnly } from './leases-only.ts';
+export type { OwnAddresses } from './tunnel-end.ts';
 export {
   NODE_TABLE,
   type OverlaySubnet,
@@ -13,3 +15,4 @@ export {
   vxlanLinkName,
 } from './vxlan.ts';
 export { vxlanBackend } from './vxlan-backend.ts';
+export { type WireguardKeys, type WireguardNode, wireguardBackend } from './wireguard.ts';

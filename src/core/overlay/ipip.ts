@@ -9,8 +9,10 @@ import { type KernelObject, type Link, type NextHop, OVERLAY, type Route } from 
 import type { IpipConfig } from '#core/lease/index.ts';
 import type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts';
 import { ipipTable } from './ipip-guard.ts';
+import { podMtuBytes } from './mtu.ts';
 import { spreadScope } from './route-scope.ts';
-import { innerMtuBytes, isAdjacent, type OwnAddresses, planTunnelEnd } from './tunnel-end.ts';
+import { type OwnAddresses, planTunnelEnd } from './tunnel-end.ts';
+import { directRoute, isAdjacent } from './underlay-route.ts';
 import { NODE_TABLE } from './vxlan.ts';
 import { peerElement } from './vxlan-guard.ts';
 
@@ -25,10 +27,7 @@ const HOP_LIMIT = 64;
 export function ipipBackend(config: IpipConfig, underlay: Underlay, own: OwnAddresses): Backend {
   return {
     type: 'ipip',
-    podMtuBytes: (families) =>
-      Math.min(
-        ...families.map((family) => innerMtuBytes(underlay.mtuBytes, OVERHEAD_BYTES[family], [family])),
-      ),
+    podMtuBytes: (families) => podMtuBytes(underlay.mtuBytes, families, (family) => OVERHEAD_BYTES[family]),
     offer: () => undefined,
     planLocal: (locals) => planLocal(locals, underlay),
     planRemote: (remote) => planRemote(remote, config, underlay, own),
@@ -65,19 +64,17 @@ function device({ family, localIp, publicIp }: LocalSubnet, underlay: Underlay):
 }
 
 function planRemote(
-  { family, subnet, publicIp }: RemoteSubnet,
+  remote: RemoteSubnet,
   { directRouting }: IpipConfig,
   underlay: Underlay,
   own: OwnAddresses,
 ): KernelObject[] | string {
+  const { family, subnet, publicIp } = remote;
   if (familyOf(publicIp) !== family) return `its public address ${publicIp} is not IPv${family}`;
   const { protocol } = OVERLAY;
   // Its packets may come through the tunnel all the same: it may see the way between the two otherwise.
   const known = peerElement(family, publicIp);
-  if (directRouting && isAdjacent(underlay, publicIp)) {
-    const nextHops = [{ via: publicIp, link: underlay.link }];
-    return [spread({ kind: 'route', dst: subnet, nextHops, protocol }), known];
-  }
+  if (directRouting && isAdjacent(underlay, publicIp)) return [directRoute(remote, underlay), known];
   const nextHops = [throughTunnel(family, publicIp, own)];
   return [
     spread({ kind: 'route', dst: subnet, nextHops, protocol }),

@@ -40,7 +40,7 @@ export interface OverlaySubnet extends LocalSubnet {
 
 /** The table of node addresses that pods reach through the overlay, and its rule's place. */
 export const NODE_TABLE = 112;
-const NODE_RULE_PRIORITY = 10_112;
+export const NODE_RULE_PRIORITY = 10_112;
 
 /** IFNAMSIZ is 16 with the terminating zero. */
 const LINK_NAME_BYTES = 15;

@@ -16,7 +16,9 @@ import {
 import { type KernelObject, OVERLAY, type WireguardPeer } from '#core/kernel/index.ts';
 import type { BackendData, WireguardConfig } from '#core/lease/index.ts';
 import type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts';
-import { innerMtuBytes, type OwnAddresses, planTunnelEnd, UNUSED_METRIC } from './tunnel-end.ts';
+import { unusedSubnet } from './forwarding.ts';
+import { podMtuBytes } from './mtu.ts';
+import { type OwnAddresses, planTunnelEnd } from './tunnel-end.ts';
 import { NODE_TABLE } from './vxlan.ts';
 
 /** A node's key pair, 32 bytes each, in base64. */
@@ -53,7 +55,7 @@ export function wireguardBackend(config: WireguardConfig, underlay: Underlay, no
           `Backend.Mode "${config.mode}" sends packets to the nodes' IPv${needed} addresses, and the network has no IPv${needed}: ` +
             'nodes would have none; take "separate" or "auto"',
         );
-      return innerMtuBytes(outerMtuBytes, OVERHEAD_BYTES, families);
+      return podMtuBytes(outerMtuBytes, families, () => OVERHEAD_BYTES);
     },
     offer: () => ({ PublicKey: node.keys.publicKey }),
     planLocal: (locals) => planLocal(locals, config, underlay, node),
@@ -94,16 +96,11 @@ function planLocal(
   return [
     ...devices,
     ...locals.flatMap((local) => planTunnelEnd(local, linkOf(config, local.family), underlay)),
+    // What no peer has is refused: it would leave by the default route, for all to read.
     ...node.networks
       .filter((network) => families.includes(familyOf(network)) && !isUnderlay(network, underlay, node.own))
-      .map((network) => stop(network)),
+      .map((network) => unusedSubnet(network)),
   ];
-}
-
-/** What no peer has is refused: it would leave by the default route, for all to read. */
-function stop(network: IpPrefix): KernelObject {
-  const { protocol } = OVERLAY;
-  return { kind: 'route', dst: network, type: 'unreachable', nextHops: [], metric: UNUSED_METRIC, protocol };
 }
 
 /** Nodes have addresses of such a network: then not all of it is the pods'. */

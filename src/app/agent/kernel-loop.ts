@@ -204,6 +204,7 @@ export class KernelLoop implements AsyncDisposable {
   ): Promise<{ planned: number; failures: readonly OpFailure[] }> {
     const { kernel, owners, logger } = this.options;
     this.trackSysctls(only ?? this.desired.state.keys());
+    if (only === undefined) kernel.refresh();
     const { ops, conflicts } = plan(this.desired.state, kernel.state(), {
       owners,
       ...limits,

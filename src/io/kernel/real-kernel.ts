@@ -23,6 +23,8 @@ import {
   ROUTE_GROUPS,
   RouteMirror,
   routeLookup,
+  type SetEndpoints,
+  WireguardMirror,
 } from '#core/netlink/index.ts';
 import { NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
@@ -33,10 +35,12 @@ import {
   NETLINK_ROUTE,
   NetlinkMonitor,
 } from '#io/netlink/index.ts';
+import { describeFailure } from './failure.ts';
 import { FollowedSysctls } from './followed-sysctls.ts';
 import { LinkRemover } from './link-remover.ts';
 import { Recovery } from './recovery.ts';
-import { describeFailure, KernelSession } from './session.ts';
+import { KernelSession } from './session.ts';
+import { changedEndpoints } from './wireguard.ts';
 
 export interface RealKernelOptions {
   /** Told of failures in the background, which are mended there: a dump that failed, a notification that could not be read. */
@@ -49,6 +53,7 @@ export class RealKernel implements Kernel {
   private readonly objects = new Map<string, KernelObject>();
   private readonly routes = new RouteMirror(this.objects);
   private readonly tables = new NftMirror(this.objects);
+  private readonly wireguard = new WireguardMirror(this.routes);
   private readonly session: KernelSession;
   private readonly routeMonitor: NetlinkMonitor;
   private readonly nftMonitor: NetlinkMonitor;
@@ -120,6 +125,7 @@ export class RealKernel implements Kernel {
   apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome> {
     const run = this.queue.then(async () => {
       const failures = await this.send(ops, signal);
+      this.readChangedDevices(ops, failures);
       const written = ops.flatMap(({ object }) => (object.kind === 'sysctl' ? [object.path] : []));
       if (written.length > 0) this.trackSysctls(written);
       this.readNewAddresses(ops);
@@ -129,6 +135,13 @@ export class RealKernel implements Kernel {
     });
     this.queue = run.catch(() => undefined);
     return run;
+  }
+
+  refresh(): void {
+    this.orLose(() => {
+      this.readDevices();
+      this.collect();
+    });
   }
 
   async removeAside(links: readonly Link[]): Promise<readonly OpFailure[]> {
@@ -183,6 +196,7 @@ export class RealKernel implements Kernel {
   private readAll(): void {
     this.resyncRoutes(DUMP_KINDS);
     this.resyncTables();
+    this.readDevices();
     this.noteSysctls(this.sysctls.readAll());
     this.collect();
     const wasLost = this.lost;
@@ -231,6 +245,24 @@ export class RealKernel implements Kernel {
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  }
+
+  private readDevices(): void {
+    for (const link of this.wireguard.links()) this.readDevice(link);
+  }
+
+  /** What WireGuard knows of the links that operations were about. */
+  private readChangedDevices(ops: readonly KernelOp[], failures: readonly OpFailure[]): void {
+    const changed = changedEndpoints(ops, failures);
+    if (changed.size === 0) return;
+    this.drain();
+    const present = new Set(this.wireguard.links());
+    for (const [link, endpoints] of changed) if (present.has(link)) this.readDevice(link, endpoints);
+  }
+
+  private readDevice(link: string, set?: SetEndpoints): void {
+    const messages = this.session.readWireguard(link);
+    if (messages !== undefined) this.wireguard.take(link, messages, set);
   }
 
   /** The kernel announces an IPv6 address from a work queue, some time after it is there. */

@@ -7,3 +7,4 @@ export { lockNode } from './node-lock.ts';
 export { type AgentPaths, agentPaths } from './paths.ts';
 export { leaseObjects } from './registries/lease-objects.ts';
 export { type AgentStatus, fetchStatus } from './status.ts';
+export { TunnelCarrier, type TunnelCarrierOptions } from './tunnel-carrier.ts';

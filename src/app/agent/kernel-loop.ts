@@ -259,7 +259,10 @@ export class KernelLoop implements AsyncDisposable {
 
   private trackSysctls(keys: Iterable<string>): void {
     const paths: string[] = [];
-    for (const key of keys) if (key.startsWith('sysctl ')) paths.push(key.slice('sysctl '.length));
+    for (const key of keys) {
+      // Others' are followed no more once their link is gone.
+      if (key.startsWith('sysctl ') && this.desired.state.has(key)) paths.push(key.slice('sysctl '.length));
+    }
     if (paths.length > 0) this.options.kernel.trackSysctls(paths);
   }
 }

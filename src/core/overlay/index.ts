@@ -2,8 +2,9 @@ export type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts'
 export type { Carrier } from './carrier.ts';
 export { hostGwBackend } from './host-gw.ts';
 export { leasesOnly } from './leases-only.ts';
+export { NODE_TABLE } from './node-table.ts';
+export { tunnelLinkName, udpBackend } from './udp.ts';
 export {
-  NODE_TABLE,
   type OverlaySubnet,
   planLocal,
   planRemote,

@@ -1,6 +1,6 @@
 /**
  * The overlay's nf_tables table. Encapsulated packets are taken from known nodes only: a pod, or anybody in the underlay, who sends
- * to the VXLAN port could otherwise speak as any pod. And they bypass connection tracking: it costs, and a NAT rule that meets an
+ * to the overlay's port could otherwise speak as any pod. And they bypass connection tracking: it costs, and a NAT rule that meets an
  * outer packet breaks its checksum.
  */
 import type { IpAddress, IpFamily } from '#base/ip/index.ts';

@@ -33,10 +33,10 @@ import {
   NETLINK_ROUTE,
   NetlinkMonitor,
 } from '#io/netlink/index.ts';
+import { FollowedSysctls } from './followed-sysctls.ts';
 import { LinkRemover } from './link-remover.ts';
 import { Recovery } from './recovery.ts';
 import { describeFailure, KernelSession } from './session.ts';
-import { readFollowed } from './sysctl.ts';
 
 export interface RealKernelOptions {
   /** Told of failures in the background, which are mended there: a dump that failed, a notification that could not be read. */
@@ -53,7 +53,7 @@ export class RealKernel implements Kernel {
   private readonly routeMonitor: NetlinkMonitor;
   private readonly nftMonitor: NetlinkMonitor;
   private readonly listeners = new Set<KernelListener>();
-  private readonly sysctls = new Set<string>();
+  private readonly sysctls: FollowedSysctls;
   private remover: LinkRemover | undefined;
   private changed = new Set<string>();
   private readonly onError: (error: unknown) => void;
@@ -67,6 +67,7 @@ export class RealKernel implements Kernel {
 
   private constructor(namespace: Namespace, options: RealKernelOptions) {
     this.onError = options.onError ?? (() => {});
+    this.sysctls = new FollowedSysctls(namespace);
     this.session = new KernelSession(namespace, KernelSession.openRouteSocket(namespace), {
       indexOf: (name) => this.routes.indexOf(name),
       state: () => this.objects,
@@ -113,20 +114,14 @@ export class RealKernel implements Kernel {
 
   /** A path that cannot be read counts as absent. */
   trackSysctls(paths: Iterable<string>): void {
-    this.orLose(() => {
-      for (const path of paths) {
-        this.sysctls.add(path);
-        this.readSysctl(path);
-      }
-    });
+    this.orLose(() => this.noteSysctls(this.sysctls.read(paths)));
   }
 
   apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome> {
     const run = this.queue.then(async () => {
       const failures = await this.send(ops, signal);
-      for (const { object } of ops) {
-        if (object.kind === 'sysctl' || object.kind === 'link') this.readSysctls(object);
-      }
+      const written = ops.flatMap(({ object }) => (object.kind === 'sysctl' ? [object.path] : []));
+      if (written.length > 0) this.trackSysctls(written);
       this.readNewAddresses(ops);
       this.drain();
       this.routes.expectNoMore();
@@ -188,7 +183,7 @@ export class RealKernel implements Kernel {
   private readAll(): void {
     this.resyncRoutes(DUMP_KINDS);
     this.resyncTables();
-    for (const path of this.sysctls) this.readSysctl(path);
+    this.noteSysctls(this.sysctls.readAll());
     this.collect();
     const wasLost = this.lost;
     this.lost = false;
@@ -324,30 +319,23 @@ export class RealKernel implements Kernel {
   private note(keys: Set<string>): void {
     if (this.changed.size === 0) this.changed = keys;
     else for (const key of keys) this.changed.add(key);
-    // A link that came brings its sysctls with it, at their defaults.
-    if (this.sysctls.size > 0)
-      for (const key of keys) if (key.startsWith('link ')) this.readSysctlsOf(key.slice(5));
+    for (const key of keys) {
+      if (!key.startsWith('link ')) continue;
+      const link = key.slice('link '.length);
+      this.noteSysctls(this.sysctls.readOfLink(link, this.routes.indexOf(link)));
+    }
   }
 
-  private readSysctls(object: KernelObject): void {
-    if (object.kind === 'sysctl') this.readSysctl(object.path);
-    if (object.kind === 'link') this.readSysctlsOf(object.name);
-  }
-
-  private readSysctlsOf(link: string): void {
-    const part = `/${link}/`;
-    for (const path of this.sysctls) if (path.includes(part)) this.readSysctl(path);
-  }
-
-  private readSysctl(path: string): void {
-    const key = `sysctl ${path}`;
-    const value = readFollowed(this.session.namespace, path);
-    const before = this.objects.get(key);
-    if (value === undefined) {
-      if (this.objects.delete(key)) this.changed.add(key);
-    } else if (before?.kind !== 'sysctl' || before.value !== value) {
-      this.objects.set(key, { kind: 'sysctl', path, value });
-      this.changed.add(key);
+  private noteSysctls(values: ReadonlyMap<string, string | undefined>): void {
+    for (const [path, value] of values) {
+      const key = `sysctl ${path}`;
+      const before = this.objects.get(key);
+      if (value === undefined) {
+        if (this.objects.delete(key)) this.changed.add(key);
+      } else if (before?.kind !== 'sysctl' || before.value !== value) {
+        this.objects.set(key, { kind: 'sysctl', path, value });
+        this.changed.add(key);
+      }
     }
   }
 }

@@ -12,7 +12,7 @@ import {
 } from '#core/kernel/index.ts';
 import { encodeOp, errnoText, type LinkIndex, linkSteps } from '#core/netlink/index.ts';
 import { encodeNftOps, type NftTransaction } from '#core/netlink/nftables/index.ts';
-import { type Namespace, openNamespace, writeSysctl } from '#io/namespace/index.ts';
+import { type Namespace, openNamespace, writeSysctls } from '#io/namespace/index.ts';
 import {
   type MessageFailure,
   NETLINK_NETFILTER,
@@ -70,7 +70,7 @@ export class KernelSession implements Disposable {
     for (const run of stages(ops)) {
       signal?.throwIfAborted();
       if (run.stage === 'nft') for (const op of run.ops) nft.push(op);
-      else if (run.stage === 'sysctl') for (const op of run.ops) this.applySysctl(op, failures);
+      else if (run.stage === 'sysctl') this.applySysctls(run.ops, failures);
       else if (run.stage === 'link') await this.applyLinks(run.ops, failures);
       else await this.applyRoute(run.ops, failures);
     }
@@ -83,12 +83,12 @@ export class KernelSession implements Disposable {
     this.netfilter?.close();
   }
 
-  private applySysctl(op: KernelOp, failures: OpFailure[]): void {
-    if (op.verb === 'remove') return;
-    const { path, value } = op.object as Sysctl;
-    try {
-      writeSysctl(this.namespace, path, value);
-    } catch (error) {
+  private applySysctls(ops: readonly KernelOp[], failures: OpFailure[]): void {
+    const writes = ops.filter(({ verb }) => verb !== 'remove');
+    const entries = writes.map(({ object }) => [(object as Sysctl).path, (object as Sysctl).value] as const);
+    for (const [at, error] of writeSysctls(this.namespace, entries).entries()) {
+      const op = writes[at];
+      if (error === undefined || op === undefined) continue;
       const code = (error as NodeJS.ErrnoException).code ?? 'EIO';
       failures.push({ op, code, message: `${describeOp(op)}: ${errnoText(code)}` });
     }

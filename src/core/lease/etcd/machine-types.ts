@@ -63,6 +63,8 @@ export type EtcdLeaseEvent = EtcdStamp &
     /** The watch shows a key, or its end. */
     | { readonly type: 'changed'; readonly kv: EtcdKeyValue }
     | { readonly type: 'removed'; readonly key: string; readonly modRevision: number }
+    /** Two keys of others have a subnet in common. */
+    | { readonly type: 'doubles' }
     /** etcd is back after it was away. */
     | { readonly type: 'connected' }
     | { readonly type: 'offer'; readonly offer: LeaseOffer }
@@ -138,6 +140,8 @@ export interface EtcdLeaseState {
   readonly endsAtMs: number;
   readonly wakeAtMs: number;
   readonly askedAtMs: number;
+  /** The revision of the key that the agent was told of. */
+  readonly announcedRevision: number;
   readonly problems: readonly EtcdProblem[];
 }
 

@@ -64,6 +64,7 @@ export function initialEtcdLease(options: EtcdLeaseOptions): EtcdLeaseState {
     endsAtMs: Number.POSITIVE_INFINITY,
     wakeAtMs: 0,
     askedAtMs: 0,
+    announcedRevision: 0,
     problems: [],
   };
 }
@@ -109,9 +110,13 @@ class Round {
       case 'removed': {
         const { held, isShort } = this.draft;
         const isOld = held !== undefined && event.modRevision <= held.kv.modRevision;
-        if (isShort || (event.key === held?.kv.key && !isOld)) this.listSoon();
+        const isOurs = event.key === held?.kv.key && !isOld;
+        if (isShort || isOurs || this.isNamed(event.key)) this.listSoon();
         return;
       }
+      case 'doubles':
+        this.listSoon();
+        return;
       case 'connected':
         this.askTtl();
         return;
@@ -348,7 +353,10 @@ class Round {
     );
     this.draft.using = held.subnets;
     this.draft.wanted = held.subnets;
-    this.actions.push({ type: isNew ? 'held' : 'renewed', stored: held });
+    if (isNew) this.actions.push({ type: 'held', stored: held });
+    else if (held.kv.modRevision !== this.draft.announcedRevision)
+      this.actions.push({ type: 'renewed', stored: held });
+    this.draft.announcedRevision = held.kv.modRevision;
     if (this.draft.again) return this.list();
     if (held.kv.lease === '0') return this.rest();
     const soonest = this.nowMs + Math.min(1000, config.durationSec * 100);
@@ -398,6 +406,11 @@ class Round {
     this.actions.push({ type: 'problems', problems });
   }
 
+  /** True for a key that an operator was told of. */
+  private isNamed(key: string): boolean {
+    return this.draft.problems.some(({ keys }) => keys.includes(key));
+  }
+
   /** True if the key has a bearing on this node's, and is not what it has just written. */
   private concerns(kv: EtcdKeyValue): boolean {
     const { config, held, pending } = this.draft;
@@ -406,7 +419,7 @@ class Round {
     if (pending?.plan?.key === kv.key && isMine) return false;
     const reading = readStored(config.layout, kv);
     if (kv.key === held?.kv.key) return true;
-    if (!reading.ok) return false;
+    if (!reading.ok || this.isNamed(kv.key)) return true;
     const { stored } = reading;
     if (held !== undefined && pairsOverlap(stored.subnets, held.subnets)) return true;
     return isOwnStored(stored, config) && !this.draft.yielded.has(kv.key);

@@ -243,9 +243,8 @@ interface OpenWatch extends AsyncDisposable {
 
 function watchAll(client: EtcdClient, startRevision: number): OpenWatch {
   const stopping = new AbortController();
-  const iterator = client
-    .watch({ ...ALL, startRevision }, { signal: stopping.signal })
-    [Symbol.asyncIterator]();
+  const watch = client.watch({ ...ALL, startRevision }, { signal: stopping.signal });
+  const iterator = watch[Symbol.asyncIterator]();
   const events: EtcdEvent[] = [];
   const batches: WatchBatch[] = [];
   return {

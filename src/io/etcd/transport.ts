@@ -150,7 +150,7 @@ export class EtcdTransport {
 
   /** With a token, where there are credentials; once more with a new one, where etcd does not know it any more. */
   async #authenticated<T>(call: EtcdCall, work: (headers: object) => Promise<T>): Promise<T> {
-    if (this.#credentials === undefined) return await work({});
+    if (this.#credentials === undefined) return work({});
     for (let attempt = 1; ; attempt++) {
       const token = this.#token ?? this.#authenticate();
       this.#token = token;

@@ -14,7 +14,7 @@ export class Mvcc {
   revision = 1;
   compacted = 0;
   private readonly now = new Map<string, EtcdKeyValue>();
-  private history: EtcdEvent[] = [];
+  private readonly history: EtcdEvent[] = [];
 
   get(key: string): EtcdKeyValue | undefined {
     return this.now.get(key);

@@ -25,7 +25,8 @@ import {
 } from '#core/lease/etcd/index.ts';
 import {
   type AcquirerConfig,
-  FAMILY_KEYS,
+  enabledFamilies,
+  type FamilyKey,
   type LeaseOffer,
   type LeaseRecord,
   type LeaseRegistry,
@@ -327,14 +328,14 @@ export function withAddresses(
   netConf: NetConf,
   node: string,
 ): LeaseOffer {
-  const families = FAMILY_KEYS.flatMap((key) => {
-    if (netConf[key] === undefined) return [];
+  const families: { [K in FamilyKey]?: NonNullable<LeaseOffer[FamilyKey]> } = {};
+  for (const key of enabledFamilies(netConf)) {
     const publicIp = offer[key]?.publicIp ?? publicIps[key];
     if (publicIp === undefined)
       throw new RangeError(`node ${node} has no ${key} address, and the network has ${key}`);
-    return [[key, { ...offer[key], publicIp }]];
-  });
-  return { backendType: offer.backendType, ...Object.fromEntries(families) };
+    families[key] = { ...offer[key], publicIp };
+  }
+  return { backendType: offer.backendType, ...families };
 }
 
 function recordsOf(entries: readonly RegistryEntry[]): readonly LeaseRecord[] {

@@ -38,8 +38,8 @@ export interface EtcdRegistry extends Disposable {
 /** Throws EtcdOptionsError; connects when something is asked. */
 export function etcdRegistry(options: EtcdRegistryOptions): EtcdRegistry {
   const { etcd, clock, random, logger, elapsedMs = () => performance.now() } = options;
-  const connection = options.client ? undefined : connectEtcd(etcd, { clock, logger });
-  const client = options.client ?? (connection as EtcdClient);
+  const closing = new DisposableStack();
+  const client = options.client ?? closing.use(connectEtcd(etcd, { clock, logger }));
   const layout = etcdLayout(etcd.prefix);
   const world = { client, clock, random, logger, elapsedMs };
   return {
@@ -65,7 +65,7 @@ export function etcdRegistry(options: EtcdRegistryOptions): EtcdRegistry {
           ...(previous === undefined ? {} : { previous }),
         },
       }),
-    [Symbol.dispose]: () => connection?.[Symbol.dispose](),
+    [Symbol.dispose]: () => closing.dispose(),
   };
 }
 

@@ -9,7 +9,8 @@ export {
   subnetKey,
 } from './layout.ts';
 export { type EtcdListing, listRange } from './list.ts';
-export { type EtcdLeaseOptions, initialEtcdLease, stepEtcdLease } from './machine.ts';
+export { stepEtcdLease } from './machine.ts';
+export { type EtcdLeaseOptions, initialEtcdLease } from './machine-state.ts';
 export type { EtcdLeaseAction, EtcdLeaseEvent, EtcdLeaseState, EtcdLeaseStep } from './machine-types.ts';
 export {
   type EtcdCallOptions,

@@ -3,13 +3,11 @@
  * and start over whenever etcd disagrees. etcd counts the lease's time; the node's clock only says when to ask.
  */
 import type { LeaseOffer } from '../acquirer-types.ts';
-import { LEASE_DURATION_SEC, RENEW_MARGIN_SEC } from '../model.ts';
 import { type EtcdProblem, problem } from './census.ts';
 import { decideSubnets, type EtcdDecision } from './decision.ts';
 import { pairsOverlap, pairText, type SubnetPair } from './layout.ts';
 import type {
   EtcdLeaseAction,
-  EtcdLeaseConfig,
   EtcdLeaseEvent,
   EtcdLeaseState,
   EtcdLeaseStep,
@@ -22,52 +20,11 @@ import { isOwnStored, readStored, type StoredReading } from './stored.ts';
 
 /** Where all subnets are taken, or etcd stays away, the next try comes after this at the latest. */
 const LONGEST_WAIT_MS = 60_000;
-/** Lost races are followed by a random wait below this, doubled each time. */
-const RACE_WAIT_MS = 4;
+/** Lost races are followed by a random wait below this, doubled each time: hundreds of nodes must part company, and etcd breathe. */
+const RACE_WAIT_MS = 250;
 const LONGEST_RACE_WAIT_MS = 2000;
 /** A reservation has nothing to renew; it is looked at now and then. */
 const RESERVATION_CHECK_MS = 3_600_000;
-
-export interface EtcdLeaseOptions extends Omit<EtcdLeaseConfig, 'durationSec' | 'renewMarginSec'> {
-  /** What this node held before, from its subnet.env. */
-  readonly previous?: SubnetPair;
-  /** Default 86400. */
-  readonly durationSec?: number;
-  /** Default 3600; must be less than the duration. */
-  readonly renewMarginSec?: number;
-}
-
-/** The state before the first event; throws a RangeError for a margin that leaves no time to hold the lease. */
-export function initialEtcdLease(options: EtcdLeaseOptions): EtcdLeaseState {
-  const { previous, durationSec = LEASE_DURATION_SEC, renewMarginSec = RENEW_MARGIN_SEC, ...rest } = options;
-  if (!(renewMarginSec > 0 && renewMarginSec < durationSec))
-    throw new RangeError(
-      `renew margin ${renewMarginSec} s must be above 0 and below the lease duration ${durationSec} s`,
-    );
-  return {
-    config: { ...rest, durationSec, renewMarginSec },
-    phase: 'new',
-    pending: undefined,
-    nextCall: 1,
-    snapshot: undefined,
-    spare: undefined,
-    grant: undefined,
-    held: undefined,
-    using: {},
-    wanted: previous ?? {},
-    yielded: new Set(),
-    attempt: 0,
-    failures: 0,
-    again: false,
-    isShort: false,
-    renewAtMs: 0,
-    endsAtMs: Number.POSITIVE_INFINITY,
-    wakeAtMs: 0,
-    askedAtMs: 0,
-    announcedRevision: 0,
-    problems: [],
-  };
-}
 
 /** One event in, the next state and what to do out; never throws. */
 export function stepEtcdLease(state: EtcdLeaseState, event: EtcdLeaseEvent): EtcdLeaseStep {
@@ -315,11 +272,8 @@ class Round {
     const isStale = news === undefined || news.more || news.kvs.length === 0;
     if (plan.before !== undefined || isStale || snapshot === undefined) this.draft.snapshot = undefined;
     else this.merge(revision, news.kvs, snapshot.readings);
-    if (attempt > 0) {
-      const longest = Math.min(LONGEST_RACE_WAIT_MS, RACE_WAIT_MS * 2 ** Math.min(attempt, 20));
-      this.wait(this.nowMs + longest * this.random);
-    } else if (this.draft.snapshot === undefined) this.list();
-    else this.judge();
+    const longest = Math.min(LONGEST_RACE_WAIT_MS, RACE_WAIT_MS * 2 ** Math.min(attempt, 20));
+    this.wait(this.nowMs + longest * this.random);
   }
 
   private failed(pending: EtcdPending, event: Extract<EtcdLeaseEvent, { type: 'failed' }>): void {

@@ -1,13 +1,6 @@
 /** Subnet keys with what they say, whose they are, and how they look as leases of this program. */
-import type { IpAddress } from '#base/ip/index.ts';
 import type { LeaseOffer } from '../acquirer-types.ts';
-import {
-  enabledFamilies,
-  FAMILY_KEYS,
-  type FamilyKey,
-  LEASE_DURATION_SEC,
-  type LeaseRecord,
-} from '../model.ts';
+import { FAMILY_KEYS, type FamilyKey, LEASE_DURATION_SEC, type LeaseRecord } from '../model.ts';
 import type { NetConf } from '../net-conf.ts';
 import type { RegistryEntry } from '../registry.ts';
 import { type EtcdLayout, readSubnetKey, type SubnetPair } from './layout.ts';
@@ -127,9 +120,4 @@ export function entriesOf(
     const record = recordOf(stored, key, seenAtMs);
     return record === undefined ? [] : [{ name: `${stored.kv.key} ${key}`, own, record }];
   });
-}
-
-/** This node's address in each family of its network; for messages. */
-export function addressesOf({ netConf, offer }: EtcdIdentity): readonly IpAddress[] {
-  return enabledFamilies(netConf).flatMap((key) => offer[key]?.publicIp ?? []);
 }

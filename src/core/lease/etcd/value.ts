@@ -43,9 +43,8 @@ type Name = (typeof NAMES)[number];
 
 /** Never throws. */
 export function readSubnetValue(text: string): ValueReading {
-  const members = membersOf(text);
-  if (typeof members === 'string') return { ok: false, reason: members };
-  const known = knownOf(members);
+  const known = knownIn(text);
+  if (typeof known === 'string') return { ok: false, reason: known };
   const publicIp = addressOf(known.get('PublicIP'), 4);
   const publicIpv6 = addressOf(known.get('PublicIPv6') ?? undefined, 6);
   const backendType = known.get('BackendType') ?? '';
@@ -113,16 +112,39 @@ function rawMembers(value: SubnetValue, isNew: boolean): ReadonlyMap<Name, strin
   ]);
 }
 
-/** The members of an object, or why the text is none. */
-function membersOf(text: string): readonly Member[] | string {
+/** The known members of an object, or why the text is none; without the places, which take long to find. */
+function knownIn(text: string): ReadonlyMap<Name, unknown> | string {
+  const object = objectIn(text);
+  if (typeof object === 'string') return object;
+  const known = new Map<Name, unknown>();
+  for (const [name, value] of Object.entries(object)) {
+    const meant = meaningOf(name);
+    if (meant === undefined) continue;
+    // An object does not tell which of several came last.
+    if (known.has(meant)) return knownOf(placedMembers(text));
+    known.set(meant, value);
+  }
+  return known;
+}
+
+function objectIn(text: string): object | string {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return `its value is not JSON: ${excerpt(text)}`;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return `its value is no JSON object: ${excerpt(text)}`;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  return `its value is no JSON object: ${excerpt(text)}`;
+}
+
+/** The members of an object, or why the text is none. */
+function membersOf(text: string): readonly Member[] | string {
+  const object = objectIn(text);
+  return typeof object === 'string' ? object : placedMembers(text);
+}
+
+function placedMembers(text: string): readonly Member[] {
   return (parseTree(text)?.children ?? []).flatMap(({ children: [name, node] = [] }): Member[] =>
     name === undefined || node === undefined
       ? []
@@ -139,8 +161,10 @@ function knownOf(members: readonly Member[]): Map<Name, unknown> {
   return known;
 }
 
+const MEANINGS: ReadonlyMap<string, Name> = new Map(NAMES.map((name) => [name.toLowerCase(), name]));
+
 function meaningOf(name: string): Name | undefined {
-  return NAMES.find((known) => known.toLowerCase() === name.toLowerCase());
+  return MEANINGS.get(name.toLowerCase());
 }
 
 /** Undefined for none, null for what is no address of the family. */

@@ -56,6 +56,8 @@ export const PACKAGES = [
   ),
   rootTest('containerd', 'containerd', 'a container runtime that calls our plugins'),
   rootTest('runc', 'runc', 'starts the containers of containerd and podman'),
+  rootTest('etcd-server', 'etcd', 'the store that flannel keeps its leases in'),
+  rootTest('etcd-client', 'etcdctl', 'writes keys as an operator does, and turns authentication on'),
   rootTest('podman', 'podman', 'another runtime that calls our plugins'),
 ];
 

@@ -1,9 +1,18 @@
 /** The agent as flanneld's flags ask for it. */
 import type { Logger } from 'pino';
-import { leaseObjects, runAgent } from '#app/agent/index.ts';
+import {
+  agentPaths,
+  defaultNodeName,
+  etcdSource,
+  leaseObjects,
+  type RegistrySource,
+  runAgent,
+  wireguardKeyFile,
+} from '#app/agent/index.ts';
 import { isNotFound, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, type KubeConfig, kubeConfigFor } from '#io/kube/index.ts';
+import { notifySystemd } from '#io/systemd/index.ts';
 import { FlagError } from './go-flags.ts';
 import type { FlanneldOptions, KubernetesRegistryOptions } from './options.ts';
 
@@ -13,38 +22,59 @@ export async function runFlanneld(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const { registry, masquerade, blackholeRoute } = options;
-  if (registry.type === 'etcd') {
-    throw new FlagError('leases in etcd are not carried by this release: give -kube-subnet-mgr');
-  }
-  if (masquerade !== undefined || blackholeRoute) {
-    throw new FlagError('-ip-masq and -ip-blackhole-route are not carried by this release');
-  }
-  const config = kubeConfigOf(registry);
-  logger.info({ source: config.source }, 'store');
-  const CLOCK = { clock: systemClock, random: systemRandom };
-  using store = createKubeStore(config, { ...CLOCK, logger });
+  const { masquerade, forwardRules, forwardResyncSec, blackholeRoute, subnetFile, healthz } = options;
+  using resources = new DisposableStack();
+  const { node, source } = await openRegistry(options, logger, signal, resources);
   await runAgent(
     {
-      node: await nodeNameOf(registry, store, signal),
-      registry: leaseObjects({
-        ...CLOCK,
-        store,
-        logger,
-        registerNode: false,
-        netConfFile: registry.netConfFile,
-      }),
+      node,
+      registry: source,
       root: '/',
       checksumOffload: 'auto',
       logger,
+      rules: {
+        ...(masquerade !== undefined && { masquerade }),
+        forward: forwardRules,
+        blackhole: blackholeRoute,
+      },
+      forwardResyncSec,
+      wireguardKeyFile: wireguardKeyFile('/'),
+      subnetFile,
+      ...(healthz !== undefined && { health: healthz }),
       ifaces: options.ifaces,
       ifaceRegexes: options.ifaceRegexes,
       ...(options.ifaceCanReach !== undefined && { ifaceCanReach: options.ifaceCanReach }),
       ...(options.publicIp !== undefined && { publicIp: options.publicIp }),
       ...(options.publicIpv6 !== undefined && { publicIpv6: options.publicIpv6 }),
+      onReady: () => void notifySystemd('READY=1'),
     },
     signal,
   );
+}
+
+/** The registry, and this node's name there. What must be closed goes onto the stack. */
+async function openRegistry(
+  { registry }: FlanneldOptions,
+  logger: Logger,
+  signal: AbortSignal,
+  resources: DisposableStack,
+): Promise<{ readonly node: string; readonly source: RegistrySource }> {
+  const world = { clock: systemClock, random: systemRandom, logger };
+  if (registry.type === 'etcd') {
+    const { renewMarginSec, ...etcd } = registry;
+    const identityFile = agentPaths('/').identity;
+    return {
+      node: defaultNodeName(process.env),
+      source: resources.use(etcdSource({ ...world, identityFile, etcd, leaseTimes: { renewMarginSec } })),
+    };
+  }
+  const config = kubeConfigOf(registry);
+  logger.info({ source: config.source }, 'store');
+  const store = resources.use(createKubeStore(config, world));
+  return {
+    node: await nodeNameOf(registry, store, signal),
+    source: leaseObjects({ ...world, store, registerNode: false, netConfFile: registry.netConfFile }),
+  };
 }
 
 /** As clientcmd's BuildConfigFromFlags: the URL counts more than the file's, and is enough by itself. */

@@ -250,7 +250,8 @@ class Agent implements AsyncDisposable {
     const { metrics } = this.resources.use(
       await serveHealth({
         ...health,
-        notReady: () => (this.ready ? undefined : (this.membership?.fatal ?? 'not ready yet')),
+        notReady: () =>
+          this.ready ? undefined : (this.membership?.fatal ?? 'no lease is held and in place'),
         source: { version: packageJson.version, now: () => systemClock.now(), figures: () => this.figures() },
         clock: systemClock,
         logger,
@@ -284,6 +285,7 @@ class Agent implements AsyncDisposable {
       pid: process.pid,
       lease: { ipv4: lease?.ipv4?.subnet ?? null, ipv6: lease?.ipv6?.subnet ?? null },
       store: this.options.registry === undefined ? 'none' : membership?.connected ? 'connected' : 'away',
+      underlay: membership?.underlayStatus ?? null,
       kernel: this.loop.status(),
       checksumOffload: Object.fromEntries(this.offload.status()),
       fatal: membership?.fatal ?? null,

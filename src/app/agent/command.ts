@@ -6,10 +6,10 @@ import { DEFAULT_ETCD_PREFIX } from '#core/lease/etcd/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, kubeConfigFor } from '#io/kube/index.ts';
-import { notifySystemd } from '#io/systemd/index.ts';
 import { runAgent } from './agent.ts';
 import { defaultNodeName } from './node-object.ts';
 import { agentPaths, wireguardKeyFile } from './paths.ts';
+import { readyNotice } from './ready-notice.ts';
 import { etcdSource } from './registries/etcd-source.ts';
 import { leaseObjects } from './registries/lease-objects.ts';
 import type { RegistrySource } from './registries/source.ts';
@@ -141,7 +141,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
         ...(iface !== undefined && { ifaces: [iface] }),
         ...(publicIp !== undefined && { publicIp }),
         ...(publicIpv6 !== undefined && { publicIpv6 }),
-        onReady: () => void notifySystemd('READY=1'),
+        onReady: readyNotice(logger),
       },
       stop.signal,
     );

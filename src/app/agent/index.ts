@@ -6,6 +6,7 @@ export { CONFIG_KEY, CONFIG_MAP } from './net-conf-source.ts';
 export { lockNode } from './node-lock.ts';
 export { defaultNodeName } from './node-object.ts';
 export { type AgentPaths, agentPaths, wireguardKeyFile } from './paths.ts';
+export { readyNotice } from './ready-notice.ts';
 export { etcdSource } from './registries/etcd-source.ts';
 export { leaseObjects } from './registries/lease-objects.ts';
 export type { RegistrySource } from './registries/source.ts';

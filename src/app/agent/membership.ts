@@ -38,6 +38,7 @@ import { OverlayMember } from './overlay-member.ts';
 import type { AgentPaths } from './paths.ts';
 import type { RegistrySource } from './registries/source.ts';
 import { untilReachable } from './retry.ts';
+import type { UnderlayStatus } from './status.ts';
 
 export interface MembershipOptions {
   readonly node: string;
@@ -128,9 +129,15 @@ export class Membership implements AsyncDisposable {
   }
 
   /** How the underlay was chosen. */
-  get underlayReason(): string | undefined {
-    const { underlay } = this;
-    return underlay && `${underlay.link.name}: ${underlay.reason}`;
+  get underlayStatus(): UnderlayStatus | undefined {
+    if (this.underlay === undefined) return undefined;
+    const { link, ipv4, ipv6, reason } = this.underlay;
+    return {
+      link: link.name,
+      ...(ipv4 !== undefined && { ipv4 }),
+      ...(ipv6 !== undefined && { ipv6 }),
+      reason,
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,13 +6,13 @@ import {
   etcdSource,
   leaseObjects,
   type RegistrySource,
+  readyNotice,
   runAgent,
   wireguardKeyFile,
 } from '#app/agent/index.ts';
 import { isNotFound, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, type KubeConfig, kubeConfigFor } from '#io/kube/index.ts';
-import { notifySystemd } from '#io/systemd/index.ts';
 import { FlagError } from './go-flags.ts';
 import type { FlanneldOptions, KubernetesRegistryOptions } from './options.ts';
 
@@ -46,7 +46,7 @@ export async function runFlanneld(
       ...(options.ifaceCanReach !== undefined && { ifaceCanReach: options.ifaceCanReach }),
       ...(options.publicIp !== undefined && { publicIp: options.publicIp }),
       ...(options.publicIpv6 !== undefined && { publicIpv6: options.publicIpv6 }),
-      onReady: () => void notifySystemd('READY=1'),
+      onReady: readyNotice(logger),
     },
     signal,
   );

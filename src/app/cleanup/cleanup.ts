@@ -2,6 +2,7 @@
  * Takes off a host what Poplin made there, or what flannel left; each step may be repeated, and what breaks off is gone on with by the next
  * call. While it works it holds the place of the agent, so that none begins.
  */
+import { existsSync } from 'node:fs';
 import { agentPaths, fetchStatus, lockNode } from '#app/agent/index.ts';
 import { AttachmentFiles, rootedAddresses, type StoredPart } from '#app/cni/index.ts';
 import type { KernelState } from '#core/kernel/index.ts';
@@ -9,6 +10,7 @@ import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace } from '#io/namespace/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
+import { endTunnel } from '#io/tunnel/index.ts';
 import { removeFiles, removeFlannelEnv, removePath } from './files.ts';
 import { flannelProcesses } from './flannel-process.ts';
 import { removeFlannelRules } from './flannel-rules.ts';
@@ -58,10 +60,23 @@ async function removeOwn(kernel: RealKernel, options: CleanupOptions): Promise<R
         'remove the pods first, or cut them off with --force',
     );
   }
-  const rows = await removeObjects(kernel, planOwn(kernel.state()), isDry);
+  const rows = await removeTunnel(agentPaths(root).tunnelSocket, isDry);
+  rows.push(...(await removeObjects(kernel, planOwn(kernel.state()), isDry)));
   rows.push(...(await removeForwardRules(createRuleTool(), isDry)));
   for (const part of parts) rows.push(...(await releaseOf(part, root, isDry)));
   return [...rows, ...removeFiles(root, isDry, options.subnetFile)];
+}
+
+/** The process that carries the packets of the backend `udp`, which no agent ends. */
+async function removeTunnel(socket: string, isDry: boolean): Promise<Row[]> {
+  if (!existsSync(socket)) return [];
+  const what = `poplin-tunnel at ${socket}`;
+  if (isDry) return [{ what, done: 'would be removed' }];
+  try {
+    return (await endTunnel(socket)) ? [{ what, done: 'removed' }] : [];
+  } catch (error) {
+    return [{ what, done: 'failed', reason: messageOf(error) }];
+  }
 }
 
 /** The addresses of a pod that is cut off, and the files its ADD wrote: nobody else would give them back. */

@@ -165,6 +165,16 @@ function stackedDetailOf(
   }
 }
 
+/** A tunnel of IP packets; undefined for one this vocabulary has no words for. */
+function tunnelDetailOf(attributes: LinkAttributes, kind: 'ipip' | 'ip6tnl'): LinkDetail | undefined {
+  if (kind === 'ipip') {
+    const { local, ttl } = dataOf(attributes, kind);
+    return { type: 'ipip', ...(local === undefined ? {} : { local }), ...(ttl === undefined ? {} : { ttl }) };
+  }
+  const { innerProtocol, collectMetadata } = dataOf(attributes, kind);
+  return innerProtocol === INNER_IPV6 ? { type: 'ip6tnl', external: collectMetadata === true } : undefined;
+}
+
 function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDetail {
   const kind = attributes.kind?.kind;
   switch (kind) {
@@ -219,18 +229,11 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
         ...(group === undefined ? {} : { group }),
       };
     }
-    case 'ipip': {
-      const { local, ttl } = dataOf(attributes, kind);
-      return {
-        type: 'ipip',
-        ...(local === undefined ? {} : { local }),
-        ...(ttl === undefined ? {} : { ttl }),
-      };
-    }
+    case 'ipip':
     case 'ip6tnl': {
-      const { innerProtocol, collectMetadata } = dataOf(attributes, kind);
-      if (innerProtocol !== INNER_IPV6) break;
-      return { type: 'ip6tnl', external: collectMetadata === true };
+      const detail = tunnelDetailOf(attributes, kind);
+      if (detail === undefined) break;
+      return detail;
     }
     case 'wireguard':
       return WIREGUARD;

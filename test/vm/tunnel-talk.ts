@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { concat, utf8 } from '#base/bytes.ts';
-import { familyOf, type IpAddress, ipBytes } from '#base/ip/index.ts';
+import { canonicalIp, familyOf, type IpAddress, ipBytes } from '#base/ip/index.ts';
 
 const PORT = 5000;
 /** Of the server's side: what came, as a hash, and where it came from. */
@@ -64,10 +64,12 @@ function exchange(netns: string, host: string): string {
   const [hash, , peer = ''] = answer.trim().split(/\s+/);
   if (hash !== createHash('sha256').update(content).digest('hex')) return `damaged: ${answer}`;
   // socat writes IPv6 in full, in brackets, and IPv4 as a part of IPv6.
-  const raw = peer.replace(/^\[|\]$/g, '');
-  const mapped = /^0000:0000:0000:0000:0000:ffff:([0-9a-f]{4}):([0-9a-f]{4})$/.exec(raw);
-  if (mapped === null) return raw.replace(/(^|:)0+(?=[0-9a-f])/g, '$1').replace(/(^|:)0(:0)+(:|$)/, '::');
-  return [...Buffer.from(`${mapped[1]}${mapped[2]}`, 'hex')].join('.');
+  const seen = canonicalIp(peer.replace(/^\[|\]$/g, '')) ?? peer;
+  return seen.startsWith('::ffff:') ? mappedIpv4(seen) : seen;
+}
+
+function mappedIpv4(address: IpAddress): IpAddress {
+  return ipBytes(address).subarray(12).join('.');
 }
 
 export interface Forgery {

@@ -234,10 +234,7 @@ describe('wireguard', () => {
         family === 4 ? `route add 10.10.0.0/16 dev ${link} scope link` : `route add fd10::/48 dev ${link}`,
       );
     }
-    const hosts = BOTH.flatMap((family) => [pods(3)[family], addresses(3)[family]]);
-    expect(transfer(node.pod, hosts)).toEqual(
-      Object.fromEntries(hosts.map((host) => [host, pods(1)[host.includes(':') ? 6 : 4]])),
-    );
+    // It speaks first: node 1 still has a session with the one before, and finds out after 15 s of silence.
     expect(
       transfer(
         other.pod,
@@ -247,6 +244,10 @@ describe('wireguard', () => {
       [pods(1)[4]]: pods(3)[4],
       [pods(1)[6]]: pods(3)[6],
     });
+    const hosts = BOTH.flatMap((family) => [pods(3)[family], addresses(3)[family]]);
+    expect(transfer(node.pod, hosts)).toEqual(
+      Object.fromEntries(hosts.map((host) => [host, pods(1)[host.includes(':') ? 6 : 4]])),
+    );
     ip(other.netns, 'link delete flannel-wg', 'link delete flannel-wg-v6');
   });
 });

@@ -194,6 +194,37 @@ describe('routes', () => {
         { ...common, ...scoped(77), nextHops: [hop] },
         family === 4 ? { scope: '77' } : {},
       ],
+      [
+        'through a tunnel to an address, from another, with a limit of hops',
+        {
+          ...common,
+          ...scoped('link'),
+          nextHops: [
+            {
+              link: 'vxlan4',
+              encap: {
+                dst: of(family, '192.0.2.2', '2001:db8::2'),
+                src: of(family, '192.0.2.1', '2001:db8::1'),
+                hopLimit: 64,
+              },
+            },
+          ],
+        },
+        {
+          encap: family === 4 ? 'ip' : 'ip6',
+          src: of(family, '192.0.2.1', '2001:db8::1'),
+          dev: 'vxlan4',
+        },
+      ],
+      [
+        'through a tunnel to an address of the other family',
+        {
+          ...common,
+          ...scoped('link'),
+          nextHops: [{ link: 'vxlan4', encap: { dst: of(family, '2001:db8::2', '192.0.2.2') } }],
+        },
+        { encap: family === 4 ? 'ip6' : 'ip', dev: 'vxlan4' },
+      ],
     ];
   };
 

@@ -143,7 +143,7 @@ export class TunnelWorld implements Disposable {
       address(netns, 'pod0', `${gateway[4]}/20`, `${gateway[6]}/64`);
       ip(pod, 'link set eth0 up', 'link set lo up');
       address(pod, 'eth0', `${pods(number)[4]}/20`, `${pods(number)[6]}/64`);
-      ip(pod, `route add default via ${gateway[4]}`, `-6 route add default via ${gateway[6]}`);
+      ip(pod, `route add default via ${gateway[4]}`, `route add default via ${gateway[6]}`);
     }
     this.plug(this.stranger, true, 'stranger');
     address(this.stranger, 'under0', '192.0.2.66/24', '2001:db8::66/64');
@@ -152,7 +152,7 @@ export class TunnelWorld implements Disposable {
     run(this.router, 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
     for (const { number, netns } of this.nodes) {
       const via = number < 3 ? ['192.0.2.254', '2001:db8::fe'] : ['198.51.100.254', '2001:db8:1::fe'];
-      ip(netns, `route add default via ${via[0]}`, `-6 route add default via ${via[1]}`);
+      ip(netns, `route add default via ${via[0]}`, `route add default via ${via[1]}`);
     }
   }
 

@@ -43,6 +43,7 @@ export const PACKAGES = [
   rootTest('openssl', 'openssl', 'makes certificates for the benchmark'),
   rootTest('unzip', 'unzip', 'unpacks kubectl, the foreign client of the embedded API server'),
   rootTest('qemu-system-x86', 'qemu-system-x86_64', 'runs tests under a kernel that has what this one lacks'),
+  rootTest('wireguard-tools', 'wg', 'sets up peers of the wireguard backend as other software does'),
   rootTest('kmod', 'depmod', 'lists the modules of that kernel, and loads them in it'),
   rootTest(
     'busybox-static',

@@ -65,27 +65,25 @@ describe('the backend of net-conf.json', () => {
 
 describe('the underlay', () => {
   const eth0 = { kind: 'link', name: 'eth0', detail: { type: 'other', linkKind: 'physical' } } as const;
-  const route = (dst: string, more: object = {}) =>
-    ({ kind: 'route', dst, nextHops: [{ link: 'eth0' }], protocol: 2, ...more }) as const;
   const stateOf = (objects: readonly KernelObject[]) =>
     new Map(objects.map((object) => [keyOf(object), object]));
 
   test('is what the link reaches without a router', () => {
+    const address = (text: string, link = 'eth0') => ({ kind: 'address', link, address: text }) as const;
     const state = stateOf([
       { ...eth0, mtuBytes: 9000 },
-      route('192.0.2.0/24'),
-      route('2001:db8::/64'),
-      route('fe80::/64'),
-      route('0.0.0.0/0'),
-      route('198.51.100.0/24', { nextHops: [{ via: '192.0.2.254', link: 'eth0' }] }),
-      route('203.0.113.0/24', { nextHops: [{ link: 'eth1' }] }),
-      route('192.0.2.1/32', { type: 'local', table: 255 }),
+      address('192.0.2.1/24'),
+      address('192.0.2.9/24'),
+      address('198.51.100.1/32'),
+      address('2001:db8::1/64'),
+      address('fe80::1/64'),
+      address('203.0.113.1/24', 'eth1'),
     ]);
     const addresses: NodeAddresses = { link: { ...eth0, mtuBytes: 9000 }, reason: 'told' };
     expect(underlayOf(state, addresses, () => undefined)).toEqual({
       link: 'eth0',
       mtuBytes: 9000,
-      prefixes: ['192.0.2.0/24', '2001:db8::/64'],
+      prefixes: ['192.0.2.0/24', '198.51.100.1/32', '2001:db8::/64'],
       advertisedLinks: [],
     });
   });

@@ -1,7 +1,7 @@
 /** From net-conf.json's `Backend` to what carries packets on this node: a planner of kernel state, and where needed a program beside it. */
 import type { Logger } from 'pino';
 import type { Clock, Random } from '#base/clock.ts';
-import { type IpPrefix, prefixParts } from '#base/ip/index.ts';
+import { type IpPrefix, networkOf } from '#base/ip/index.ts';
 import { type KernelState, ownerOf } from '#core/kernel/index.ts';
 import { enabledFamilies, type NetConf, poolOf } from '#core/lease/index.ts';
 import {
@@ -93,18 +93,14 @@ export function underlayOf(
   };
 }
 
-/** What a link reaches without a router: routes of the main table that name no gateway. */
+/** What a link reaches without a router: the networks of its addresses. */
 function adjacentPrefixes(state: KernelState, link: string): IpPrefix[] {
-  const prefixes: IpPrefix[] = [];
+  const prefixes = new Set<IpPrefix>();
   for (const object of state.values()) {
-    if (object.kind !== 'route' || (object.table ?? 254) !== 254 || (object.type ?? 'unicast') !== 'unicast')
-      continue;
-    const [hop] = object.nextHops;
-    const { length, address } = prefixParts(object.dst);
-    if (hop?.link === link && hop.via === undefined && length > 0 && !address.startsWith('fe80:'))
-      prefixes.push(object.dst);
+    if (object.kind !== 'address' || object.link !== link || object.address.startsWith('fe80:')) continue;
+    prefixes.add(networkOf(object.address));
   }
-  return prefixes;
+  return [...prefixes];
 }
 
 /** Links that are not ours: those whose routes are somebody else's affair. */

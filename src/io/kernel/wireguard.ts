@@ -113,8 +113,8 @@ export function changedEndpoints(
     const { verb, object } = op;
     const link = wireguardLink(op);
     if (link === undefined) continue;
-    let endpoints = changed.get(link);
-    if (endpoints === undefined) changed.set(link, (endpoints = new Map()));
+    const endpoints = changed.get(link) ?? new Map<string, WireguardEndpoint>();
+    changed.set(link, endpoints);
     if (object.kind !== 'wireguard-peer' || failed.has(op)) continue;
     if (verb === 'remove') endpoints.delete(object.publicKey);
     else if (object.endpoint !== undefined) endpoints.set(object.publicKey, object.endpoint);

@@ -35,7 +35,7 @@ export function setWireguard(state: FakeState, object: WireguardObject): void {
   const wish = Object.fromEntries(
     Object.entries(object).filter(([field, value]) => value !== undefined && field !== 'rank'),
   );
-  state.set(key, { ...before, ...wish } as KernelObject);
+  state.set(key, { ...before, ...wish });
 }
 
 /** What is not there counts as removed. */

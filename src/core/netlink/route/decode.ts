@@ -136,10 +136,13 @@ function slaveDataOf(data: SlaveData | undefined): { hairpin?: number; isolated?
   return data instanceof Uint8Array ? undefined : data;
 }
 
-const VETH: LinkDetail = { type: 'veth' };
-const DUMMY: LinkDetail = { type: 'dummy' };
-const WIREGUARD: LinkDetail = { type: 'wireguard' };
-const IFB: LinkDetail = { type: 'ifb' };
+/** Links that are all alike. */
+const PLAIN_DETAILS: Readonly<Record<string, LinkDetail>> = {
+  veth: { type: 'veth' },
+  dummy: { type: 'dummy' },
+  ifb: { type: 'ifb' },
+  wireguard: { type: 'wireguard' },
+};
 
 /** A link that stands on another; undefined for settings this vocabulary has no words for. */
 function stackedDetailOf(
@@ -165,26 +168,33 @@ function stackedDetailOf(
   }
 }
 
+function bridgeDetailOf(data: DataByKind['bridge']): LinkDetail {
+  return {
+    type: 'bridge',
+    vlanFiltering: data.vlanFiltering === 1,
+    ...(data.vlanDefaultPvid === undefined ? {} : { vlanDefaultPvid: data.vlanDefaultPvid }),
+    // 2 is BR_USER_STP: switched on, and run by a daemon
+    stp: (data.stpState ?? 0) !== 0,
+    multicastSnooping: data.multicastSnooping === 1,
+  };
+}
+
+/** A tunnel of IP packets; undefined for one this vocabulary has no words for. */
+function tunnelDetailOf(attributes: LinkAttributes, kind: 'ipip' | 'ip6tnl'): LinkDetail | undefined {
+  if (kind === 'ipip') {
+    const { local, ttl } = dataOf(attributes, kind);
+    return { type: 'ipip', ...(local === undefined ? {} : { local }), ...(ttl === undefined ? {} : { ttl }) };
+  }
+  const { innerProtocol, collectMetadata } = dataOf(attributes, kind);
+  return innerProtocol === INNER_IPV6 ? { type: 'ip6tnl', external: collectMetadata === true } : undefined;
+}
+
 function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDetail {
   const kind = attributes.kind?.kind;
+  if (kind !== undefined && Object.hasOwn(PLAIN_DETAILS, kind)) return PLAIN_DETAILS[kind] as LinkDetail;
   switch (kind) {
-    case 'veth':
-      return VETH;
-    case 'dummy':
-      return DUMMY;
-    case 'ifb':
-      return IFB;
-    case 'bridge': {
-      const data = dataOf(attributes, kind);
-      return {
-        type: 'bridge',
-        vlanFiltering: data.vlanFiltering === 1,
-        ...(data.vlanDefaultPvid === undefined ? {} : { vlanDefaultPvid: data.vlanDefaultPvid }),
-        // 2 is BR_USER_STP: switched on, and run by a daemon
-        stp: (data.stpState ?? 0) !== 0,
-        multicastSnooping: data.multicastSnooping === 1,
-      };
-    }
+    case 'bridge':
+      return bridgeDetailOf(dataOf(attributes, kind));
     case 'vxlan': {
       const data = dataOf(attributes, kind);
       const local = data.local ?? data.local6;
@@ -219,21 +229,12 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
         ...(group === undefined ? {} : { group }),
       };
     }
-    case 'ipip': {
-      const { local, ttl } = dataOf(attributes, kind);
-      return {
-        type: 'ipip',
-        ...(local === undefined ? {} : { local }),
-        ...(ttl === undefined ? {} : { ttl }),
-      };
-    }
+    case 'ipip':
     case 'ip6tnl': {
-      const { innerProtocol, collectMetadata } = dataOf(attributes, kind);
-      if (innerProtocol !== INNER_IPV6) break;
-      return { type: 'ip6tnl', external: collectMetadata === true };
+      const detail = tunnelDetailOf(attributes, kind);
+      if (detail === undefined) break;
+      return detail;
     }
-    case 'wireguard':
-      return WIREGUARD;
     case undefined:
       break;
   }

@@ -168,7 +168,8 @@ function setAddressGeneration(name: { name?: string }, index: number, mode: 'eui
 
 /**
  * What is set on a link that is down is not announced (netdev_state_change looks for IFF_UP), so nobody's mirror would learn
- * of it. Setting the broadcast address to what it is makes the kernel announce the link in either state.
+ * of it. Setting the broadcast address to what it is makes the kernel announce the link in either state. IPv6 tunnels, whose addresses
+ * are longer, refuse it: they are not kept down.
  */
 function announcement(name: { name?: string }, index: number): Uint8Array {
   return linkOp({ type: RTM_LINK.SET, index, attributes: { ...name, broadcast: 'ff:ff:ff:ff:ff:ff' } });

@@ -11,6 +11,7 @@ import {
   type EtcdClient,
   type EtcdEvent,
   type EtcdKeyValue,
+  type EtcdTxn,
   etcdLayout,
   listRange,
   pairsOverlap,
@@ -86,6 +87,7 @@ class Gate {
 }
 
 async function* silence(signal: AbortSignal): AsyncGenerator<WatchBatch> {
+  signal.throwIfAborted();
   await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
   yield { events: [], nextRevision: 0 };
 }
@@ -305,14 +307,14 @@ export class FlannelNode {
     const own = leases.find(({ kv }) => kv.value.includes(`"${this.publicIp}"`));
     if (own !== undefined) {
       this.believed = own.subnets;
-      await this.put([]);
+      await this.put(own.kv.key, []);
       return true;
     }
     const subnets = this.choose(leases.map((lease) => lease.subnets));
     if (subnets === undefined) return false;
     this.believed = subnets;
     const key = subnetKey(layout, subnets);
-    const isNew = await this.put([{ key, target: 'create', is: 'equal', revision: 0 }]);
+    const isNew = await this.put(key, [{ key, target: 'create', is: 'equal', revision: 0 }]);
     if (!isNew) this.believed = {};
     return isNew;
   }
@@ -334,10 +336,9 @@ export class FlannelNode {
   }
 
   /** With nothing to compare it writes whatever is there. */
-  private async put(compare: Parameters<EtcdClient['txn']>[0]['compare']): Promise<boolean> {
+  private async put(key: string, compare: EtcdTxn['compare']): Promise<boolean> {
     const { client, durationSec } = this.options;
     const { lease } = await client.grant(durationSec);
-    const key = subnetKey(layout, this.believed);
     const put = { type: 'put', key, value: this.value, lease } as const;
     const { succeeded } = await client.txn({ compare, success: [put], failure: [] });
     if (!succeeded) await client.revoke(lease);
@@ -351,7 +352,8 @@ export class FlannelNode {
   }
 
   private async renew(): Promise<void> {
-    if (this.running && this.believed.ipv4 !== undefined) await this.put([]).catch(() => {});
+    if (this.running && this.believed.ipv4 !== undefined)
+      await this.put(subnetKey(layout, this.believed), []).catch(() => {});
     this.renewLater();
   }
 }

@@ -153,8 +153,8 @@ export interface CrowdOptions {
   readonly client: EtcdClient;
   readonly hub: WatchHub;
   readonly netConf: NetConf;
-  readonly durationSec: number;
-  readonly renewMarginSec: number;
+  /** How long the leases of the node of this number live. */
+  readonly durationSec: (index: number) => number;
   readonly random: () => number;
 }
 
@@ -169,6 +169,7 @@ export class PoplinNode {
   /** Something was done to it that may cost it its subnet. */
   isDisturbed = false;
   private readonly options: CrowdOptions;
+  private readonly durationSec: number;
   private readonly gate = new Gate();
   private registry: EtcdLeaseRegistry | undefined;
   private previous: SubnetPair = {};
@@ -176,6 +177,7 @@ export class PoplinNode {
   constructor(index: number, options: CrowdOptions) {
     this.name = `poplin-${index}`;
     this.publicIp = `198.18.${index >> 8}.${index & 255}`;
+    this.durationSec = options.durationSec(index);
     this.options = options;
   }
 
@@ -196,7 +198,8 @@ export class PoplinNode {
   }
 
   start(): void {
-    const { client, hub, netConf, durationSec, renewMarginSec, random } = this.options;
+    const { client, hub, netConf, random } = this.options;
+    const { durationSec } = this;
     const registry = etcdRegistry({
       etcd: { endpoints: [] },
       client: this.gate.client(client, hub),
@@ -211,7 +214,7 @@ export class PoplinNode {
       offer: { backendType: 'host-gw' },
       publicIps: { ipv4: this.publicIp, ipv6: `2001:db8::${this.publicIp.split('.').slice(2).join(':')}` },
       previous: this.previous,
-      leaseTimes: { durationSec, renewMarginSec },
+      leaseTimes: { durationSec, renewMarginSec: durationSec / 2 },
     });
     this.registry.start({
       held: (lease) => {
@@ -258,11 +261,13 @@ export class FlannelNode {
   readonly publicIp: string;
   believed: SubnetPair = {};
   private readonly options: CrowdOptions;
+  private readonly durationSec: number;
   private running = false;
   private renewing: Disposable | undefined;
 
   constructor(index: number, options: CrowdOptions) {
     this.publicIp = `198.19.${index >> 8}.${index & 255}`;
+    this.durationSec = options.durationSec(index);
     this.options = options;
   }
 
@@ -337,8 +342,8 @@ export class FlannelNode {
 
   /** With nothing to compare it writes whatever is there. */
   private async put(key: string, compare: EtcdTxn['compare']): Promise<boolean> {
-    const { client, durationSec } = this.options;
-    const { lease } = await client.grant(durationSec);
+    const { client } = this.options;
+    const { lease } = await client.grant(this.durationSec);
     const put = { type: 'put', key, value: this.value, lease } as const;
     const { succeeded } = await client.txn({ compare, success: [put], failure: [] });
     if (!succeeded) await client.revoke(lease);
@@ -346,9 +351,8 @@ export class FlannelNode {
   }
 
   private renewLater(): void {
-    const { durationSec, renewMarginSec } = this.options;
     if (!this.running) return;
-    this.renewing = systemClock.setTimeout((durationSec - renewMarginSec) * 1000, () => void this.renew());
+    this.renewing = systemClock.setTimeout(this.durationSec * 500, () => void this.renew());
   }
 
   private async renew(): Promise<void> {

@@ -185,6 +185,11 @@ export class PoplinNode {
     return this.registry !== undefined;
   }
 
+  /** One that a busy machine may fail to renew in time. */
+  get hasShortLease(): boolean {
+    return this.durationSec < 30;
+  }
+
   get isPaused(): boolean {
     return this.gate.isShut;
   }

@@ -15,7 +15,7 @@ const FIRST_NODES = 60;
 /** Every fourth node's lease may end while it is paused; the others' last, as they would in life. */
 const durationSec = (index: number) => (index % 4 === 0 ? 3 : 60);
 const LONGEST_PAUSE_MS = 7_000;
-const STORM_MS = IS_SOAK ? 300_000 : 8_000;
+const STORM_MS = IS_SOAK ? 300_000 : 6_000;
 
 const CONFIG = {
   Network: '10.5.0.0/16',
@@ -175,7 +175,7 @@ describe('hundreds of nodes on a real etcd', () => {
       for (const node of crowd.flannels.slice(0, FLANNEL_NODES / 2)) void node.start();
       await vi.waitFor(
         () => expect(crowd.poplins.filter((node) => node.isRunning && !node.isComplete)).toEqual([]),
-        { timeout: 20_000, interval: 50 },
+        { timeout: 40_000, interval: 50 },
       );
       const joinMs = Math.round(performance.now() - joinedAt);
 
@@ -201,11 +201,11 @@ describe('hundreds of nodes on a real etcd', () => {
           }
           expect(auditor.doubles().filter((text) => text.includes('PoplinOwner'))).toEqual([]);
         },
-        { timeout: 30_000, interval: 200 },
+        { timeout: 60_000, interval: 200 },
       );
       expect(auditor.faults).toEqual([]);
       const undisturbed = crowd.poplins.filter(
-        (node) => !node.isDisturbed && !auditor.trodden.has(`uid-${node.name}`),
+        (node) => !node.hasShortLease && !node.isDisturbed && !auditor.trodden.has(`uid-${node.name}`),
       );
       expect(undisturbed.length).toBeGreaterThan(10);
       expect(undisturbed.filter((node) => node.losses > 0).map(({ name }) => name)).toEqual([]);

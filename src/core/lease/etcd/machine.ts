@@ -151,9 +151,9 @@ class Round {
 
   /** A key that nothing was heard of is renewed as it is; the transaction sees whether that was right. */
   private wake(): void {
-    const { held, grant, renewAtMs, failures, config } = this.draft;
-    if (held === undefined || grant === undefined || failures > 0 || this.nowMs < renewAtMs)
-      return this.list();
+    const { held, grant, renewAtMs, failures, attempt, config } = this.draft;
+    const isQuiet = failures === 0 && attempt === 0 && this.nowMs >= renewAtMs;
+    if (held === undefined || grant === undefined || !isQuiet) return this.list();
     this.write(renewalOf(held, config));
   }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type EtcdRegistryOptions, etcdRegistry } from '#app/agent/registries/etcd.ts';
+import { type EtcdRegistryOptions, etcdRegistry } from '#app/agent/index.ts';
 import { EtcdError, etcdLayout, listRange, subnetKey } from '#core/lease/etcd/index.ts';
 import type { RegistryEntry, SubnetLease } from '#core/lease/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';

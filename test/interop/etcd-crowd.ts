@@ -1,22 +1,18 @@
 /**
- * Many nodes in one process on one etcd: Poplin's as they are, each behind a gate that can be shut as a stopped machine is, flannel's
- * after flannel's rules, and an auditor that checks every single revision of the keys.
+ * Many nodes in one process on one etcd: Poplin's as they are, each behind a gate that can be shut as a stopped machine is, and
+ * flannel's after flannel's rules.
  */
 import pino from 'pino';
-import { etcdRegistry } from '#app/agent/registries/etcd.ts';
-import type { EtcdLeaseRegistry } from '#app/agent/registries/etcd-keeper.ts';
+import { type EtcdLeaseRegistry, etcdRegistry } from '#app/agent/index.ts';
 import type { Clock } from '#base/clock.ts';
 import { prefixesOverlap } from '#base/ip/index.ts';
 import {
   type EtcdClient,
   type EtcdEvent,
-  type EtcdKeyValue,
+  type EtcdTxn,
   etcdLayout,
   listRange,
-  pairsOverlap,
-  readStored,
   readSubnetKey,
-  type StoredSubnet,
   type SubnetPair,
   subnetKey,
   type WatchBatch,
@@ -86,6 +82,7 @@ class Gate {
 }
 
 async function* silence(signal: AbortSignal): AsyncGenerator<WatchBatch> {
+  signal.throwIfAborted();
   await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
   yield { events: [], nextRevision: 0 };
 }
@@ -151,8 +148,8 @@ export interface CrowdOptions {
   readonly client: EtcdClient;
   readonly hub: WatchHub;
   readonly netConf: NetConf;
-  readonly durationSec: number;
-  readonly renewMarginSec: number;
+  /** How long the leases of the node of this number live. */
+  readonly durationSec: (index: number) => number;
   readonly random: () => number;
 }
 
@@ -167,6 +164,7 @@ export class PoplinNode {
   /** Something was done to it that may cost it its subnet. */
   isDisturbed = false;
   private readonly options: CrowdOptions;
+  private readonly durationSec: number;
   private readonly gate = new Gate();
   private registry: EtcdLeaseRegistry | undefined;
   private previous: SubnetPair = {};
@@ -174,11 +172,17 @@ export class PoplinNode {
   constructor(index: number, options: CrowdOptions) {
     this.name = `poplin-${index}`;
     this.publicIp = `198.18.${index >> 8}.${index & 255}`;
+    this.durationSec = options.durationSec(index);
     this.options = options;
   }
 
   get isRunning(): boolean {
     return this.registry !== undefined;
+  }
+
+  /** One that a busy machine may fail to renew in time. */
+  get hasShortLease(): boolean {
+    return this.durationSec < 30;
   }
 
   get isPaused(): boolean {
@@ -194,7 +198,8 @@ export class PoplinNode {
   }
 
   start(): void {
-    const { client, hub, netConf, durationSec, renewMarginSec, random } = this.options;
+    const { client, hub, netConf, random } = this.options;
+    const { durationSec } = this;
     const registry = etcdRegistry({
       etcd: { endpoints: [] },
       client: this.gate.client(client, hub),
@@ -209,7 +214,7 @@ export class PoplinNode {
       offer: { backendType: 'host-gw' },
       publicIps: { ipv4: this.publicIp, ipv6: `2001:db8::${this.publicIp.split('.').slice(2).join(':')}` },
       previous: this.previous,
-      leaseTimes: { durationSec, renewMarginSec },
+      leaseTimes: { durationSec, renewMarginSec: durationSec / 2 },
     });
     this.registry.start({
       held: (lease) => {
@@ -256,11 +261,13 @@ export class FlannelNode {
   readonly publicIp: string;
   believed: SubnetPair = {};
   private readonly options: CrowdOptions;
+  private readonly durationSec: number;
   private running = false;
   private renewing: Disposable | undefined;
 
   constructor(index: number, options: CrowdOptions) {
     this.publicIp = `198.19.${index >> 8}.${index & 255}`;
+    this.durationSec = options.durationSec(index);
     this.options = options;
   }
 
@@ -305,14 +312,14 @@ export class FlannelNode {
     const own = leases.find(({ kv }) => kv.value.includes(`"${this.publicIp}"`));
     if (own !== undefined) {
       this.believed = own.subnets;
-      await this.put([]);
+      await this.put(own.kv.key, []);
       return true;
     }
     const subnets = this.choose(leases.map((lease) => lease.subnets));
     if (subnets === undefined) return false;
     this.believed = subnets;
     const key = subnetKey(layout, subnets);
-    const isNew = await this.put([{ key, target: 'create', is: 'equal', revision: 0 }]);
+    const isNew = await this.put(key, [{ key, target: 'create', is: 'equal', revision: 0 }]);
     if (!isNew) this.believed = {};
     return isNew;
   }
@@ -334,10 +341,9 @@ export class FlannelNode {
   }
 
   /** With nothing to compare it writes whatever is there. */
-  private async put(compare: Parameters<EtcdClient['txn']>[0]['compare']): Promise<boolean> {
-    const { client, durationSec } = this.options;
-    const { lease } = await client.grant(durationSec);
-    const key = subnetKey(layout, this.believed);
+  private async put(key: string, compare: EtcdTxn['compare']): Promise<boolean> {
+    const { client } = this.options;
+    const { lease } = await client.grant(this.durationSec);
     const put = { type: 'put', key, value: this.value, lease } as const;
     const { succeeded } = await client.txn({ compare, success: [put], failure: [] });
     if (!succeeded) await client.revoke(lease);
@@ -345,83 +351,18 @@ export class FlannelNode {
   }
 
   private renewLater(): void {
-    const { durationSec, renewMarginSec } = this.options;
     if (!this.running) return;
-    this.renewing = systemClock.setTimeout((durationSec - renewMarginSec) * 1000, () => void this.renew());
+    this.renewing = systemClock.setTimeout(this.durationSec * 500, () => void this.renew());
   }
 
   private async renew(): Promise<void> {
-    if (this.running && this.believed.ipv4 !== undefined) await this.put([]).catch(() => {});
+    if (this.running && this.believed.ipv4 !== undefined)
+      await this.put(subnetKey(layout, this.believed), []).catch(() => {});
     this.renewLater();
   }
 }
 
-/** Follows every revision: a key that Poplin makes overlaps none, and a key it writes was its own. */
-export class Auditor {
-  readonly faults: string[] = [];
-  readonly live = new Map<string, StoredSubnet>();
-  /** Nodes whose subnets a flannel node has taken or written over. */
-  readonly trodden = new Set<string>();
-  created = 0;
-  rewritten = 0;
-
-  constructor(kvs: readonly EtcdKeyValue[]) {
-    for (const kv of kvs) this.set(kv);
-  }
-
-  take(events: readonly EtcdEvent[]): void {
-    const revisions = Map.groupBy(events, revisionOf);
-    for (const [revision, together] of revisions) {
-      for (const event of together) if (event.type === 'delete') this.live.delete(event.key);
-      for (const event of together) if (event.type === 'put') this.put(event.kv, revision);
-    }
-  }
-
-  private put(kv: EtcdKeyValue, revision: number): void {
-    const before = this.live.get(kv.key);
-    const now = this.set(kv);
-    if (now === undefined) return void this.faults.push(`${revision}: ${kv.key} cannot be read: ${kv.value}`);
-    const owner = now.value.owner?.uid;
-    const overlapping = [...this.live.values()].filter(
-      (other) => other.kv.key !== kv.key && pairsOverlap(other.subnets, now.subnets),
-    );
-    if (owner === undefined) {
-      for (const other of [...overlapping, ...(before ? [before] : [])])
-        if (other.value.owner !== undefined) this.trodden.add(other.value.owner.uid);
-      return;
-    }
-    if (before === undefined) {
-      this.created++;
-      for (const other of overlapping)
-        this.faults.push(
-          `${revision}: ${owner} made ${kv.key}, which overlaps ${other.kv.key} ${other.kv.value}`,
-        );
-      return;
-    }
-    this.rewritten++;
-    if (before.value.owner?.uid !== owner)
-      this.faults.push(`${revision}: ${owner} wrote over ${kv.key} of ${before.kv.value}`);
-  }
-
-  private set(kv: EtcdKeyValue): StoredSubnet | undefined {
-    const reading = readStored(layout, kv);
-    if (!reading.ok) return undefined;
-    this.live.set(kv.key, reading.stored);
-    return reading.stored;
-  }
-
-  /** Keys that overlap now. */
-  doubles(): string[] {
-    const all = [...this.live.values()];
-    return all.flatMap((one, index) =>
-      all
-        .slice(index + 1)
-        .filter((other) => pairsOverlap(one.subnets, other.subnets))
-        .map((other) => `${one.kv.key} ${one.kv.value} and ${other.kv.key} ${other.kv.value}`),
-    );
-  }
-}
-
-function revisionOf(event: EtcdEvent): number {
+/** When it happened. */
+export function revisionOf(event: EtcdEvent): number {
   return event.type === 'put' ? event.kv.modRevision : event.modRevision;
 }

@@ -5,31 +5,30 @@ import { parseNetConf } from '#core/lease/index.ts';
 import { systemClock } from '#io/clock/index.ts';
 import { connectEtcd } from '#io/etcd/index.ts';
 import { IS_SOAK } from '#testing/soak.ts';
-import { Auditor, type CrowdOptions, FlannelNode, layout, PoplinNode, WatchHub } from './etcd-crowd.ts';
+import { Auditor } from './etcd-auditor.ts';
+import { type CrowdOptions, FlannelNode, layout, PoplinNode, WatchHub } from './etcd-crowd.ts';
 import { EtcdServer } from './etcd-server.ts';
 
 const POPLIN_NODES = 180;
 const FLANNEL_NODES = 30;
 /** Come at once; the others one by one. */
 const FIRST_NODES = 60;
-const DURATION_SEC = 8;
-const RENEW_MARGIN_SEC = 4;
-/** Longer than a lease lives. */
-const LONGEST_PAUSE_MS = 10_000;
-const STORM_MS = IS_SOAK ? 300_000 : 9_000;
+/** Every eighth node's lease may end while it is paused; the others' last, as they would in life. */
+const durationSec = (index: number) => (index % 8 === 0 ? 5 : 60);
+const LONGEST_PAUSE_MS = 9_000;
+const STORM_MS = IS_SOAK ? 300_000 : 6_000;
+
+const CONFIG = {
+  Network: '10.5.0.0/16',
+  EnableIPv6: true,
+  IPv6Network: 'fd00:5::/56',
+  Backend: { Type: 'host-gw' },
+};
 
 const seed = IS_SOAK ? Date.now() % 1_000_000 : 20_260_101;
 
 function netConf() {
-  const result = parseNetConf(
-    JSON.stringify({
-      Network: '10.5.0.0/16',
-      EnableIPv6: true,
-      IPv6Network: 'fd00:5::/56',
-      Backend: { Type: 'host-gw' },
-    }),
-    'test',
-  );
+  const result = parseNetConf(JSON.stringify(CONFIG), 'test');
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return result.value;
 }
@@ -158,6 +157,8 @@ describe('hundreds of nodes on a real etcd', () => {
   it('never own one subnet twice, though they join, leave, pause and return among flannel nodes', async () => {
     await using server = await EtcdServer.start();
     using client = connectEtcd({ endpoints: [server.url] }, { clock: systemClock });
+    const config = { type: 'put', key: layout.configKey, value: JSON.stringify(CONFIG) } as const;
+    await client.txn({ compare: [], success: [config], failure: [] });
     const { revision, kvs } = await listRange(client, layout.subnets);
     const auditor = new Auditor(kvs);
     const random = randomOf(seed + 1);
@@ -167,8 +168,7 @@ describe('hundreds of nodes on a real etcd', () => {
       for (const event of events)
         if (event.type === 'delete') for (const node of crowds[0]?.flannels ?? []) node.removed(event.key);
     });
-    const times = { durationSec: DURATION_SEC, renewMarginSec: RENEW_MARGIN_SEC };
-    const crowd = new Crowd({ client, hub, netConf: netConf(), random, ...times }, auditor);
+    const crowd = new Crowd({ client, hub, netConf: netConf(), random, durationSec }, auditor);
     crowds.push(crowd);
     try {
       const joinedAt = performance.now();
@@ -176,7 +176,7 @@ describe('hundreds of nodes on a real etcd', () => {
       for (const node of crowd.flannels.slice(0, FLANNEL_NODES / 2)) void node.start();
       await vi.waitFor(
         () => expect(crowd.poplins.filter((node) => node.isRunning && !node.isComplete)).toEqual([]),
-        { timeout: 20_000, interval: 50 },
+        { timeout: 40_000, interval: 50 },
       );
       const joinMs = Math.round(performance.now() - joinedAt);
 
@@ -189,22 +189,23 @@ describe('hundreds of nodes on a real etcd', () => {
         await new Promise((resolve) => setTimeout(resolve, 25));
       }
       await crowd.rest();
+      const settled = new Set<string>();
       await vi.waitFor(
         () => {
           for (const node of crowd.poplins) {
-            expect([node.name, node.isComplete, node.problems()]).toEqual([node.name, true, []]);
-            expect([node.name, auditor.live.get(node.key)?.value.owner?.node]).toEqual([
-              node.name,
-              node.name,
-            ]);
+            const holds = node.isComplete && auditor.live.get(node.key)?.value.owner?.node === node.name;
+            // On a busy machine a short lease comes and goes: once is enough.
+            if (holds) settled.add(node.name);
+            else if (!node.hasShortLease) settled.delete(node.name);
           }
+          expect(crowd.poplins.map(({ name }) => name).filter((name) => !settled.has(name))).toEqual([]);
           expect(auditor.doubles().filter((text) => text.includes('PoplinOwner'))).toEqual([]);
         },
-        { timeout: 30_000, interval: 200 },
+        { timeout: 60_000, interval: 200 },
       );
       expect(auditor.faults).toEqual([]);
       const undisturbed = crowd.poplins.filter(
-        (node) => !node.isDisturbed && !auditor.trodden.has(`uid-${node.name}`),
+        (node) => !node.hasShortLease && !node.isDisturbed && !auditor.trodden.has(`uid-${node.name}`),
       );
       expect(undisturbed.length).toBeGreaterThan(10);
       expect(undisturbed.filter((node) => node.losses > 0).map(({ name }) => name)).toEqual([]);

@@ -11,6 +11,9 @@ const run = promisify(execFile);
 export interface EtcdServerOptions {
   /** Serves TLS, and asks clients for certificates of this authority. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
+  /** Ports of an etcd that was there before. */
+  readonly port?: number;
+  readonly peerPort?: number;
   /** More of its flags. */
   readonly args?: readonly string[];
 }
@@ -30,7 +33,8 @@ export class EtcdServer implements AsyncDisposable {
   }
 
   static async start(options: EtcdServerOptions = {}): Promise<EtcdServer> {
-    const server = new EtcdServer(await freePort(), await freePort(), options);
+    const { port = await freePort(), peerPort = await freePort() } = options;
+    const server = new EtcdServer(port, peerPort, options);
     await server.start();
     return server;
   }

@@ -7,6 +7,12 @@ export { lockNode } from './node-lock.ts';
 export { defaultNodeName } from './node-object.ts';
 export { type AgentPaths, agentPaths, wireguardKeyFile } from './paths.ts';
 export { readyNotice } from './ready-notice.ts';
+export {
+  type EtcdRegistry,
+  type EtcdRegistryOptions,
+  etcdRegistry,
+} from './registries/etcd.ts';
+export type { EtcdLeaseRegistry, EtcdOpenOptions } from './registries/etcd-keeper.ts';
 export { etcdSource } from './registries/etcd-source.ts';
 export { leaseObjects } from './registries/lease-objects.ts';
 export type { RegistrySource } from './registries/source.ts';

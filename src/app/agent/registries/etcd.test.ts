@@ -36,6 +36,8 @@ class Node implements AsyncDisposable {
   readonly registry: EtcdRegistry;
   lease: SubnetLease | undefined;
   reachable = true;
+  /** Its watches fail, its calls do not. */
+  deaf = false;
   open: LeaseRegistry & { offer: (offer: EtcdOpenOptions['offer']) => void };
 
   constructor(world: World, index: number, config: object, more: Partial<EtcdOpenOptions> = {}) {
@@ -43,7 +45,10 @@ class Node implements AsyncDisposable {
     const { clock, etcd } = world;
     this.registry = etcdRegistry({
       etcd: { endpoints: [] },
-      client: etcd.client(() => this.reachable),
+      client: {
+        ...etcd.client(() => this.reachable),
+        watch: (request, options) => etcd.client(() => this.reachable && !this.deaf).watch(request, options),
+      },
       clock,
       elapsedMs: () => clock.now(),
       random: () => {
@@ -291,6 +296,23 @@ describe('a lease in etcd', () => {
     expect(world.leaseOf(name)).not.toBe(before);
     expect(node.news()).toEqual(['up', `held ${node.subnet}`]);
     expect(node.open.problemTexts()).toEqual([]);
+  });
+
+  it('that was written over or ended unseen is found out when it is renewed', async () => {
+    const [a, b] = [await world.node(1), await world.node(2)];
+    const { key: name, subnet } = a;
+    // the watch stays away, and calls come through
+    a.deaf = true;
+    world.etcd.endWatches();
+    await world.pass(60);
+    world.etcd.put(name, '{"PublicIP":"192.0.2.99"}');
+    const { key: other, subnet: ended } = b;
+    b.deaf = true;
+    world.etcd.delete(other);
+    await world.pass(86_400);
+    expect(a.subnet).not.toBe(subnet);
+    expect(world.value(name)).toEqual({ PublicIP: '192.0.2.99' });
+    expect([b.subnet, world.value(other)]).toEqual([ended, expect.anything()]);
   });
 
   it.each(['revoked', 'deleted'])('that is %s is made again while it is free', async (how) => {

@@ -163,13 +163,19 @@ function rewriteOf(
   view: EtcdView,
   deletes: readonly StoredSubnet[],
 ): WritePlan | undefined {
-  const { kv, subnets } = held;
-  const value = writeSubnetValue(valueOfOffer(view.config), kv.value);
-  const reserved = isReserved(held);
+  const { kv } = held;
+  const plan = renewalOf(held, view.config);
   // A lease that an earlier run of this node gave has an end that is not known here.
-  const isRenewal = !reserved && (view.isDue || kv.lease !== view.lease);
-  if (value === kv.value && !isRenewal && deletes.length === 0) return undefined;
-  return { key: kv.key, value, subnets, reserved, before: kv, deletes: deletes.map(keyValue) };
+  const isRenewal = !plan.reserved && (view.isDue || kv.lease !== view.lease);
+  if (plan.value === kv.value && !isRenewal && deletes.length === 0) return undefined;
+  return { ...plan, deletes: deletes.map(keyValue) };
+}
+
+/** This node's key written again, as it is or with what has changed of its offer. */
+export function renewalOf(held: StoredSubnet, config: EtcdLeaseConfig): WritePlan {
+  const { kv, subnets } = held;
+  const value = writeSubnetValue(valueOfOffer(config), kv.value);
+  return { key: kv.key, value, subnets, reserved: isReserved(held), before: kv, deletes: [] };
 }
 
 function acquire(

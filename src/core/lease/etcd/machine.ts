@@ -4,7 +4,7 @@
  */
 import type { LeaseOffer } from '../acquirer-types.ts';
 import { type EtcdProblem, problem } from './census.ts';
-import { decideSubnets, type EtcdDecision } from './decision.ts';
+import { decideSubnets, type EtcdDecision, renewalOf } from './decision.ts';
 import { pairsOverlap, pairText, type SubnetPair } from './layout.ts';
 import type {
   EtcdLeaseAction,
@@ -58,7 +58,7 @@ class Round {
         return;
       case 'wake':
         if (this.draft.phase !== 'waiting') return;
-        if (this.nowMs >= this.draft.wakeAtMs) this.list();
+        if (this.nowMs >= this.draft.wakeAtMs) this.wake();
         else this.actions.push({ type: 'wake', atMs: this.draft.wakeAtMs });
         return;
       case 'changed':
@@ -147,6 +147,14 @@ class Round {
       call,
       ...(snapshot === undefined ? {} : { since: snapshot.revision }),
     });
+  }
+
+  /** A key that nothing was heard of is renewed as it is; the transaction sees whether that was right. */
+  private wake(): void {
+    const { held, grant, renewAtMs, failures, attempt, config } = this.draft;
+    const isQuiet = failures === 0 && attempt === 0 && this.nowMs >= renewAtMs;
+    if (held === undefined || grant === undefined || !isQuiet) return this.list();
+    this.write(renewalOf(held, config));
   }
 
   private listSoon(): void {

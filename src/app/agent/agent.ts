@@ -9,6 +9,7 @@ import {
   AttachmentFiles,
   CniService,
   DhcpLeases,
+  endedBy,
   ipamExec,
   type LeaseFacts,
   rootedAddresses,
@@ -29,7 +30,7 @@ import {
 import type { OffloadMode } from '#core/offload/index.ts';
 import type { LocalSubnet } from '#core/overlay/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
-import { createExecPlugin } from '#io/cni/exec/index.ts';
+import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
 import { atomicWrite, readRegularFile, readTextIfExists } from '#io/files/index.ts';
@@ -275,6 +276,7 @@ class Agent implements AsyncDisposable {
   private async serveCni(): Promise<void> {
     const { logger } = this.options;
     const addresses = new DiskAddressStore();
+    const exec = this.pluginExec();
     const service = this.resources.use(
       new CniService({
         kernel: this.kernel,
@@ -288,9 +290,10 @@ class Agent implements AsyncDisposable {
           dhcp: this.resources.use(
             DhcpLeases.open({ folder: this.paths.dhcp, clock: systemClock, random: systemRandom, logger }),
           ),
-          exec: ipamExec(this.pluginExec(), this.signal),
+          exec: ipamExec(exec, this.signal),
           readResolvConf: async (path) => readRegularFile(path, MAX_RESOLV_CONF_BYTES),
         },
+        delegates: { exec: endedBy(exec, this.signal), isForeign: createForeignTest() },
         facts: () => this.facts ?? this.fatal ?? 'this node holds no subnet lease yet',
         recordedDels: () => readRecordedDels(this.paths.cniPending),
         logger,

@@ -16,7 +16,7 @@ interface Plugin {
 }
 
 interface Network {
-  readonly cniVersion: string;
+  readonly cniVersion: CniVersion;
   readonly name: string;
   readonly plugins: readonly [Plugin, ...Plugin[]];
 }
@@ -72,7 +72,7 @@ const CASES: Readonly<Record<string, Case>> = {
       writeFileSync(join(world.folder, 'subnet.env'), `${env}${ipv6}FLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n`);
     },
     ...onBridge(97, [
-      ['host', 'nft list ruleset', /dport 8080 dnat ip to 10\.97\.0\.2:80/],
+      ['host', 'nft list ruleset', /tcp \. 8080 .*: 10\.97\.0\.2 \. 80/],
       ['pod', 'ip route; ip -6 route', /default via 10\.97\.0\.1 (.*\n)*default via fd00:97::1 /],
     ]),
   },
@@ -136,7 +136,7 @@ test.for(TRIED)('%s', async ([name, { prepare, pinged = [], shown = [] }], conte
   for (const address of pinged) expect(pings(world.pod('a'), address), address).toBe(true);
   for (const [where, line, pattern] of shown)
     expect(where === 'host' ? world.sh(line) : world.inPod('a', line), line).toMatch(pattern);
-  const isChecked = isAtLeast(network.cniVersion as CniVersion, '0.4.0');
+  const isChecked = isAtLeast(network.cniVersion, '0.4.0');
   for (const plugin of isChecked ? network.plugins : [])
     expect(await call(network, plugin, 'CHECK', result)).toEqual({ exitStatus: 0, json: undefined });
   for (let round = 0; round < 2; round++) {

@@ -58,8 +58,9 @@ export function planUnsavedDelegate({ name, cniVersion, json }: NetworkConfig, t
 /** A kept configuration in the words of a later call: with its version and result, and the attachments that are valid. */
 export function delegateOfCall(saved: DelegateConfig, { json, cniVersion }: NetworkConfig): DelegateConfig {
   const members = ['prevResult', 'cni.dev/valid-attachments', 'cni.dev/attachments'];
-  const given = members.filter((key) => json[key] !== undefined).map((key) => [key, json[key]]);
-  return { ...saved, ...Object.fromEntries(given), cniVersion };
+  const given = members.filter((key) => json[key] !== undefined);
+  const words: JsonObject = Object.fromEntries(given.map((key) => [key, json[key]]));
+  return { ...saved, ...words, cniVersion };
 }
 
 /** What a file of `dataDir` holds, ours or flannel's; undefined if it is no configuration of a plugin. */

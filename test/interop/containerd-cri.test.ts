@@ -14,6 +14,15 @@ const PORTS: readonly PortMapping[] = [
   { protocol: 'UDP', container_port: 80, host_port: 8080 },
 ];
 
+/** What flannel's daemon says on this host. */
+const SUBNET = `FLANNEL_NETWORK=10.81.0.0/16
+FLANNEL_SUBNET=10.81.0.1/24
+FLANNEL_IPV6_NETWORK=fd81::/48
+FLANNEL_IPV6_SUBNET=fd81::1/64
+FLANNEL_MTU=1500
+FLANNEL_IPMASQ=true
+`;
+
 describe.for([
   [
     'bridge',
@@ -21,6 +30,11 @@ describe.for([
     ['10.81.0.1', 'fd81::1'],
   ],
   ['poplin', { type: 'poplin' }, ['169.254.1.1', 'fe80::1']],
+  [
+    'flannel',
+    { type: 'flannel', delegate: { hairpinMode: true, isDefaultGateway: true } },
+    ['10.81.0.1', 'fd81::1'],
+  ],
 ] as const)('sandboxes on a network of %s', ([name, plugin, gateways]) => {
   let host: ContainerHost;
   let containerd: Containerd;
@@ -28,6 +42,7 @@ describe.for([
 
   beforeAll(async () => {
     host = await ContainerHost.open();
+    host.writeFile('/run/flannel/subnet.env', SUBNET);
     host.writeFile('/etc/cni/net.d/10-pods.conflist', JSON.stringify(network(plugin)));
     containerd = await Containerd.start(host);
     await containerd.networkReady();
@@ -213,7 +228,8 @@ describe.for([
       cniVersion: '1.0.0',
       name: `${name}-pods`,
       plugins: [
-        { ...plugin, ipam },
+        // The subnets of flannel come from its file, and the delegate's default route leads out.
+        name === 'flannel' ? plugin : { ...plugin, ipam },
         { type: 'portmap', capabilities: { portMappings: true } },
         { type: 'bandwidth', capabilities: { bandwidth: true } },
         { type: 'witness', capabilities: { portMappings: true, bandwidth: true } },

@@ -17,6 +17,7 @@ import {
 } from '#app/cni/index.ts';
 import { CNI, OVERLAY } from '#core/kernel/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
+import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import type { PluginAnswer, PluginCall } from '#io/cni/server/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
@@ -116,6 +117,13 @@ export class CniWorld implements AsyncDisposable {
         dhcp: this.dhcp,
         exec: { run: () => Promise.reject(new Error('no plugin of others here')) },
         readResolvConf: () => Promise.reject(new Error('no resolv.conf here')),
+      },
+      delegates: {
+        exec: createExecPlugin({
+          spawn: (command, args, options) =>
+            spawn('nsenter', [`--net=${this.host}`, command, ...args], options),
+        }),
+        isForeign: createForeignTest(),
       },
       facts: () => ({
         node: 'n1',

@@ -9,6 +9,7 @@ import {
   AttachmentFiles,
   CniService,
   DhcpLeases,
+  endedBy,
   ipamExec,
   type LeaseFacts,
   rootedAddresses,
@@ -19,7 +20,7 @@ import type { ExecPlugin } from '#core/cni/index.ts';
 import { CNI, OVERLAY } from '#core/kernel/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
-import { createExecPlugin } from '#io/cni/exec/index.ts';
+import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
 import { readRegularFile } from '#io/files/index.ts';
@@ -203,6 +204,7 @@ class Agent implements AsyncDisposable {
   private async serveCni(): Promise<void> {
     const { logger } = this.options;
     const addresses = new DiskAddressStore();
+    const exec = this.pluginExec();
     const service = this.resources.use(
       new CniService({
         kernel: this.kernel,
@@ -216,9 +218,10 @@ class Agent implements AsyncDisposable {
           dhcp: this.resources.use(
             DhcpLeases.open({ folder: this.paths.dhcp, clock: systemClock, random: systemRandom, logger }),
           ),
-          exec: ipamExec(this.pluginExec(), this.signal),
+          exec: ipamExec(exec, this.signal),
           readResolvConf: async (path) => readRegularFile(path, MAX_RESOLV_CONF_BYTES),
         },
+        delegates: { exec: endedBy(exec, this.signal), isForeign: createForeignTest() },
         facts: () => this.facts ?? this.membership?.fatal ?? 'this node holds no subnet lease yet',
         recordedDels: () => readRecordedDels(this.paths.cniPending),
         logger,

@@ -123,6 +123,11 @@ export class HostSide implements Disposable {
     return this.records.all().filter((stored) => stored.attachment.network === network && isMeant(stored));
   }
 
+  /** The plugin that made a part; undefined if no such part is known. */
+  pluginOf(part: string): string | undefined {
+    return this.records.get(part)?.plugin;
+  }
+
   /** All records. */
   all(): StoredPart[] {
     return this.records.all();

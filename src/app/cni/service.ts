@@ -12,6 +12,7 @@ import {
   chooseOwnIpam,
   encodeError,
   encodeResult,
+  FLANNEL_TYPE,
   HOST_LOCAL_DATA_DIR,
   INTERFACE_PLUGINS,
   type InterfacePlugin,
@@ -35,6 +36,7 @@ import type { Namespace } from '#io/namespace/index.ts';
 import { Attacher, type LeaseFacts } from './attacher.ts';
 import type { AttachmentFiles } from './attachments.ts';
 import { attachmentPart, type Call, parseNetworkToLeave } from './call.ts';
+import { type DelegateExec, FlannelDelegation, type FlannelOptions } from './flannel.ts';
 import { type HostLoop, HostSide } from './host-side.ts';
 import { turnOf } from './ipam-exec.ts';
 import { Upkeep, validOf } from './upkeep.ts';
@@ -46,6 +48,8 @@ export interface CniServiceOptions {
   readonly loop: HostLoop;
   readonly files: AttachmentFiles;
   readonly ipam: IpamPorts;
+  /** For delegates of meta plugins that are not ours. */
+  readonly delegates: DelegateExec;
   /** For the rules of containers that the reference plugins attached. */
   readonly rules: RuleTool;
   /** The link by which the host reaches the world. */
@@ -69,6 +73,9 @@ export class CniService implements AsyncDisposable {
   private readonly host: HostSide;
   private readonly attacher: Attacher;
   private readonly upkeep: Upkeep;
+  private readonly flannel: FlannelDelegation;
+  /** The same for whoever has the attachment's turn already. */
+  private readonly flannelInTurn: FlannelDelegation;
 
   constructor(options: CniServiceOptions) {
     this.options = options;
@@ -79,6 +86,20 @@ export class CniService implements AsyncDisposable {
     });
     this.attacher = new Attacher({ ...options, host: this.host });
     this.upkeep = new Upkeep({ ...options, host: this.host, attacher: this.attacher });
+    const delegation: Omit<FlannelOptions, 'own'> = {
+      ...options.delegates,
+      logger: options.logger,
+      madeBy: (call) => this.host.pluginOf(attachmentPart(call)),
+      madeIn: (network) => new Set(this.host.recordsOf(network).flatMap(({ plugin }) => plugin ?? [])),
+    };
+    this.flannel = new FlannelDelegation({
+      ...delegation,
+      own: (type, call) => this.ownDelegate(type, call),
+    });
+    this.flannelInTurn = new FlannelDelegation({
+      ...delegation,
+      own: (type, call) => this.carryOut(type, call),
+    });
   }
 
   /** Interfaces that are attached. */
@@ -141,21 +162,39 @@ export class CniService implements AsyncDisposable {
     requireCommand(command, network.cniVersion);
     const call: Call = { network, environment };
     if (command === 'GC' || command === 'STATUS') return this.carryOut(name, call);
-    return this.host.turns.take(turnOf(name, attachmentPart(call)), async () => {
+    const part = attachmentPart(call);
+    return this.host.turns.take(turnOf(name, part), async () => {
       if (!isDue()) return '';
-      if (command === 'ADD')
-        return this.afterRecordedDels(name, attachmentPart(call), () => this.carryOut(name, call));
-      return this.carryOut(name, call);
+      if (command !== 'ADD') return this.carryOut(name, call);
+      return this.afterRecordedDels(name, part, () => this.carryOut(name, call));
     });
   }
 
+  /** A meta plugin has a turn of its own: the attachment's is its delegate's, to take here. */
+  private ownDelegate(type: string, call: Call): Promise<string> {
+    const work = () => this.carryOut(type, call);
+    const { command } = call.environment;
+    if (command === 'GC' || command === 'STATUS') return work();
+    const part = attachmentPart(call);
+    return this.host.turns.take(part, () =>
+      command === 'ADD' ? this.afterRecordedDels(type, part, work, FLANNEL_TYPE) : work(),
+    );
+  }
+
   private carryOut(name: string, call: Call): Promise<string> {
+    if (name === FLANNEL_TYPE) return this.flannel.carryOut(call);
     const plugin = INTERFACE_PLUGINS.get(name);
     return plugin === undefined ? this.ipamCall(name, call) : this.pluginCall(plugin, call);
   }
 
   /** Carries out what was recorded of an attachment before it is made anew: later, it would take the new one. */
-  private async afterRecordedDels(plugin: string, part: string, add: () => Promise<string>): Promise<string> {
+  private async afterRecordedDels(
+    plugin: string,
+    part: string,
+    add: () => Promise<string>,
+    /** The plugin that delegates to this one, and has seen to its own. */
+    delegating?: string,
+  ): Promise<string> {
     const failed: RecordedDel[] = [];
     for (const recorded of this.options.recordedDels?.() ?? []) {
       try {
@@ -163,10 +202,13 @@ export class CniService implements AsyncDisposable {
         const network = parseNetworkToLeave(parseJsonObject(recorded.call.stdin, 'network config'));
         const call: Call = { network, environment };
         if (environment.command !== 'DEL' || attachmentPart(call) !== part) continue;
+        if (recorded.call.plugin === delegating) continue;
         // An IPAM call may be part of an interface plugin's, whose turn it is: that has seen to its own.
         if (!INTERFACE_PLUGINS.has(plugin) && INTERFACE_PLUGINS.has(recorded.call.plugin)) continue;
         failed.push(recorded);
-        await this.carryOut(recorded.call.plugin, call);
+        const isInTurn = INTERFACE_PLUGINS.has(plugin) && recorded.call.plugin === FLANNEL_TYPE;
+        if (isInTurn) await this.flannelInTurn.carryOut(call);
+        else await this.carryOut(recorded.call.plugin, call);
         recorded.forget();
         failed.pop();
       } catch (error) {

@@ -1,4 +1,6 @@
 /** Rows of the plugins that make an interface. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type CniWorld, pings } from '../cni-world.ts';
 import { ask } from '../talk.ts';
@@ -62,6 +64,40 @@ const bridge: Row = {
     hasNoInterface(subject);
     for (const address of subject.addresses)
       expect(subject.sh('nft list ruleset')).not.toMatch(new RegExp(`[ ,]${address}[ ,]`));
+  },
+};
+
+/** In a file of its own for each family: what the daemon says. */
+function subnetFile(subject: Subject): string {
+  const path = join(subject.world.folder, `${subject.network}.env`);
+  const lines = subject.digits.flatMap((digit) => {
+    const name = digit === 4 ? 'FLANNEL' : 'FLANNEL_IPV6';
+    const cluster = digit === 4 ? '10.60.0.0/12' : 'fd60::/12';
+    return [`${name}_NETWORK=${cluster}`, `${name}_SUBNET=${subject.subnet(digit)}`];
+  });
+  writeFileSync(path, [...lines, 'FLANNEL_MTU=1400', 'FLANNEL_IPMASQ=false', ''].join('\n'));
+  return path;
+}
+
+const savedFile = (subject: Subject) =>
+  join(subject.world.folder, subject.network, `container-${subject.pod}`);
+
+const flannel: Row = {
+  ...INTERFACE,
+  keys: (subject) => ({
+    subnetFile: subnetFile(subject),
+    dataDir: join(subject.world.folder, subject.network),
+    delegate: { bridge: `br${subject.network}`, isDefaultGateway: true },
+  }),
+  impossible: () => ({ subnetFile: '/nowhere/subnet.env' }),
+  works: async (subject) => {
+    await bridge.works(subject);
+    expect(subject.inPod('ip link show eth0')).toContain('mtu 1400 ');
+    expect(existsSync(savedFile(subject))).toBe(true);
+  },
+  gone: async (subject) => {
+    await bridge.gone(subject);
+    expect(existsSync(savedFile(subject))).toBe(false);
   },
 };
 
@@ -224,6 +260,7 @@ const tap: Row = {
 export const INTERFACE_ROWS: Readonly<Record<string, Row>> = {
   bridge,
   dummy,
+  flannel,
   'host-device': hostDevice,
   ipvlan,
   loopback,

@@ -11,6 +11,7 @@ import type { CniResult } from '../spec/result.ts';
 import { CNI_VERSIONS, type CniVersion, CURRENT_VERSION, isAtLeast, versionReply } from '../spec/version.ts';
 import type { NodeFacts } from './definition.ts';
 import { dhcpResult } from './dhcp/index.ts';
+import { FLANNEL_TYPE, parseFlannelConfig, planDelegate } from './flannel/index.ts';
 import { attachmentAlias } from './identity.ts';
 import { chooseOwnIpam, isOwnIpam, openIpam, openIpamToGiveBack } from './ipam.ts';
 import { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';
@@ -78,6 +79,14 @@ const INTERFACE_ROWS: Readonly<Record<string, Row>> = {
     ip6: { address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
     routes: [{ dst: '0.0.0.0/0' }],
     removed: [],
+  },
+  flannel: {
+    config: { ipam: { routes: [{ dst: '0.0.0.0/0' }] } },
+    interfaces: [/^cni0$/, /^veth[0-9a-f]{8}$/, /^eth0$/],
+    ip4: { interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' },
+    ip6: { interface: 2, address: 'fd00:1::2/64', gateway: 'fd00:1::1' },
+    routes: [{ dst: '0.0.0.0/0' }, { dst: '10.0.0.0/8' }, { dst: 'fd00::/16' }],
+    removed: ['link'],
   },
   loopback: {
     config: {},
@@ -188,6 +197,19 @@ const PREVIOUS: CniResult = {
   routes: [],
 };
 
+/** A meta plugin is its delegate, with the configuration that it makes. */
+function delegateOf(type: string, config: JsonObject): { type: string; config: JsonObject } {
+  if (type !== FLANNEL_TYPE) return { type, config };
+  const network = parseNetworkConfig(config);
+  const delegate = planDelegate(network, parseFlannelConfig(network), {
+    networks: ['10.0.0.0/8', 'fd00::/16'],
+    subnets: ['10.1.0.0/24', 'fd00:1::/64'],
+    mtuBytes: 1450,
+    ipMasq: true,
+  });
+  return { type: delegate.type, config: delegate };
+}
+
 function configOf(type: string, cniVersion: CniVersion): JsonObject {
   const isChained = INTERFACE_PLUGINS.get(type)?.chained === true;
   const prevResult = isChained && { prevResult: encodeResult(PREVIOUS, cniVersion) };
@@ -214,7 +236,8 @@ function factsFor(type: string, made: readonly KernelObject[] = []): NodeFacts {
 }
 
 async function resultOf(type: string, config: JsonObject): Promise<CniResult> {
-  if (!isOwnIpam(type)) return (await planAddOn(type, config, factsFor(type))).result;
+  const made = delegateOf(type, config);
+  if (!isOwnIpam(type)) return (await planAddOn(made.type, made.config, factsFor(type))).result;
   const network = parseNetworkConfig(config);
   const choice = chooseOwnIpam(type, network, '');
   return openIpam(choice, network, cniEnvironment(), memoryIpam({ dhcp: server })).add();
@@ -262,10 +285,11 @@ describe.each(PLUGIN_TYPES)('%s', (type) => {
     const config = configOf(type, version);
     if (!isOwnIpam(type)) {
       const added = configOf(type, isServed(row, version) ? version : CURRENT_VERSION);
-      const { hostObjects } = await planAddOn(type, added, factsFor(type));
-      const { hostRemovals } = planDelOn(type, config, factsFor(type, hostObjects));
+      const made = delegateOf(type, added);
+      const { hostObjects } = await planAddOn(made.type, made.config, factsFor(type));
+      const { hostRemovals } = planDelOn(made.type, config, factsFor(type, hostObjects));
       expect(hostRemovals.map((object) => object.kind)).toEqual(row.removed);
-      expect(planDelOn(type, config, factsFor(type)).hostRemovals).toEqual([]);
+      expect(planDelOn(made.type, config, factsFor(type)).hostRemovals).toEqual([]);
     } else {
       const ports = memoryIpam({ dhcp: server });
       const network = parseNetworkConfig(config);

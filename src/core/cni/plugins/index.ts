@@ -15,6 +15,18 @@ export type {
 } from './definition.ts';
 export { type DhcpConfig, dhcpResult, optionsOfClient } from './dhcp/index.ts';
 export {
+  type DelegateConfig,
+  delegateOfCall,
+  FLANNEL_TYPE,
+  parseFlannelConfig,
+  parseFlannelPlaces,
+  parseSavedDelegate,
+  planDelegate,
+  planUnsavedDelegate,
+  type SubnetFacts,
+  savedPath,
+} from './flannel/index.ts';
+export {
   type AddressRange,
   type Allocation,
   type AllocationInput,

@@ -5,6 +5,7 @@ import { bridgePlugin } from './bridge/index.ts';
 import type { InterfacePlugin } from './definition.ts';
 import { dummyPlugin } from './dummy/index.ts';
 import { firewallPlugin } from './firewall/index.ts';
+import { FLANNEL_TYPE } from './flannel/index.ts';
 import { hostDevicePlugin } from './host-device/index.ts';
 import { IPAM_PLUGINS } from './ipam.ts';
 import { loopbackPlugin } from './loopback/index.ts';
@@ -38,8 +39,15 @@ export const INTERFACE_PLUGINS: ReadonlyMap<string, InterfacePlugin> = new Map(
   ].map((plugin) => [plugin.type, plugin]),
 );
 
+/** Plugins that leave the work to another, with a configuration of theirs. */
+const META_PLUGINS = [FLANNEL_TYPE];
+
 /** Every name we answer to. */
-export const PLUGIN_TYPES: readonly string[] = [...INTERFACE_PLUGINS.keys(), ...IPAM_PLUGINS].sort();
+export const PLUGIN_TYPES: readonly string[] = [
+  ...INTERFACE_PLUGINS.keys(),
+  ...IPAM_PLUGINS,
+  ...META_PLUGINS,
+].sort();
 
 /** What a plugin prints on standard error when it is started without CNI_COMMAND. */
 export function aboutPlugin(type: string, release: string): string {

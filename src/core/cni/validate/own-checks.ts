@@ -4,6 +4,7 @@ import { parseBandwidthConfig } from '../plugins/bandwidth/config.ts';
 import { parseBridgeConfig } from '../plugins/bridge/config.ts';
 import { parseDhcpConfig } from '../plugins/dhcp/index.ts';
 import { parseFirewallConfig } from '../plugins/firewall/config.ts';
+import { parseFlannelConfig } from '../plugins/flannel/index.ts';
 import { parseHostLocalConfig } from '../plugins/host-local/index.ts';
 import { parsePortmapConfig } from '../plugins/portmap/config.ts';
 import { parseStaticConfig } from '../plugins/static/static.ts';
@@ -18,6 +19,7 @@ const INTERFACE_CHECKS: Readonly<Record<string, Check>> = {
   bandwidth: parseBandwidthConfig,
   bridge: parseBridgeConfig,
   firewall: parseFirewallConfig,
+  flannel: parseFlannelConfig,
   portmap: parsePortmapConfig,
 };
 

@@ -5,6 +5,7 @@ import { schema as bandwidth, parseBandwidthConfig } from '../plugins/bandwidth/
 import { schema as bridge, parseBridgeConfig } from '../plugins/bridge/config.ts';
 import { schema as dhcp } from '../plugins/dhcp/config.ts';
 import { schema as firewall } from '../plugins/firewall/config.ts';
+import { schema as flannel } from '../plugins/flannel/config.ts';
 import { schema as hostDevice } from '../plugins/host-device/device.ts';
 import { schema as hostLocal } from '../plugins/host-local/config.ts';
 import { PLUGIN_TYPES } from '../plugins/index.ts';
@@ -37,6 +38,7 @@ const INTERFACE_SCHEMAS: Readonly<Record<string, readonly Schema[]>> = {
   tap: [tap],
   dummy: [],
   loopback: [],
+  flannel: [flannel],
   'host-device': [hostDevice],
   portmap: [portmap],
   bandwidth: [bandwidth],

@@ -30,6 +30,8 @@ export interface PluginKeys {
   readonly isStrict?: true;
   /** It takes no `ipam`. */
   readonly hasNoIpam?: true;
+  /** It completes `ipam` before an IPAM plugin sees it. */
+  readonly hasOpenIpam?: true;
 }
 
 const MTU = count('the kernel’s', 'MTU of both ends');
@@ -133,6 +135,27 @@ export const INTERFACE_PLUGIN_KEYS: Readonly<Record<string, PluginKeys>> = {
   },
   dummy: { capabilities: MAC_CAPABILITY, keys: { mac: MAC } },
   loopback: { keys: {}, hasNoIpam: true },
+  flannel: {
+    capabilities: { '*': 'all of it is the delegate’s' },
+    hasOpenIpam: true,
+    keys: {
+      subnetFile: string(
+        '`/run/flannel/subnet.env`',
+        'where the daemon writes the node’s subnet, the cluster’s networks, the MTU and whether it masquerades',
+      ),
+      dataDir: string(
+        '`/var/lib/cni/flannel`',
+        'where the delegate’s configuration of each container is kept; one folder for each network',
+      ),
+      delegate: {
+        ...string(
+          '`{"type":"bridge"}`',
+          'configuration of the plugin that makes the interface, without `name` and `ipam`; unless it has them, `mtu` and `ipMasq` come from the file, and `isGateway` is true for `bridge`',
+        ),
+        kind: 'object',
+      },
+    },
+  },
   'host-device': {
     capabilities: { deviceID: 'the PCI address; wins over `pciBusID`' },
     keys: {

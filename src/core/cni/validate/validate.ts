@@ -145,11 +145,12 @@ class Reading {
       const own = path.length === 0 ? [...keys, ...LIST_KEYS] : keys;
       this.unknownKeys(path, plugin, own, known.isStrict ?? false);
     }
-    this.ipam(path, plugin['ipam'], known?.hasNoIpam ? type : undefined);
+    if (known?.hasOpenIpam !== true) this.ipam(path, plugin['ipam'], known?.hasNoIpam ? type : undefined);
     const { cniVersion } = list;
     const version = typeof cniVersion === 'string' && isCniVersion(cniVersion) ? cniVersion : '1.1.0';
     const { ipam, ...rest } = plugin;
-    const used = known?.hasNoIpam || ipam === undefined ? {} : { ipam };
+    const isUsed = known?.hasNoIpam !== true && known?.hasOpenIpam !== true && ipam !== undefined;
+    const used = isUsed ? { ipam } : {};
     const completed = { ...rest, ...used, name: 'network', cniVersion: version };
     // What is said of a place already is not said in the parser's words too.
     const told = new Set(this.problems.slice(before).map(placeOf));

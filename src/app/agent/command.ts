@@ -45,7 +45,7 @@ interface AgentFlags {
 }
 
 export function agentCommand(): Command {
-  return new Command('agent')
+  return withEtcd(new Command('agent'))
     .description('Run the agent of this node: lease, overlay, CNI.')
     .option(
       '--node-name <name>',
@@ -58,16 +58,6 @@ export function agentCommand(): Command {
     .option('--public-ip <address>', 'IPv4 address other nodes reach this one by', address(4))
     .option('--public-ipv6 <address>', 'IPv6 address other nodes reach this one by', address(6))
     .option('--register-node', 'make and update the Node object, where no kubelet does', false)
-    .addOption(
-      new Option('--etcd-endpoints <urls>', 'leases in etcd, as flannel keeps them, instead of an API server')
-        .argParser((text: string) => text.split(','))
-        .conflicts(['kubeconfig', 'netConf', 'registerNode']),
-    )
-    .option('--etcd-prefix <key>', 'where in etcd the network is', DEFAULT_ETCD_PREFIX)
-    .option('--etcd-cafile <file>', 'certificates that etcd is checked by')
-    .option('--etcd-certfile <file>', 'certificate to show to etcd')
-    .option('--etcd-keyfile <file>', 'key of that certificate')
-    .option('--etcd-username <name>', 'who to be in etcd; the password is read from ETCD_PASSWORD')
     .option('--ip-masq', 'masquerade what pods send out of the network', false)
     .option('--no-forward-rules', 'leave it to others to accept forwarded packets of the network')
     .option('--blackhole-route', 'drop what goes to a part of the network that no node has', false)
@@ -110,6 +100,20 @@ Examples:
 The log is JSON lines on standard error. SIGTERM stops the agent and leaves the network as it is.`,
     )
     .action(runAsFlagged);
+}
+
+function withEtcd(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--etcd-endpoints <urls>', 'leases in etcd, as flannel keeps them, instead of an API server')
+        .argParser((text: string) => text.split(','))
+        .conflicts(['kubeconfig', 'netConf', 'registerNode']),
+    )
+    .option('--etcd-prefix <key>', 'where in etcd the network is', DEFAULT_ETCD_PREFIX)
+    .option('--etcd-cafile <file>', 'certificates that etcd is checked by')
+    .option('--etcd-certfile <file>', 'certificate to show to etcd')
+    .option('--etcd-keyfile <file>', 'key of that certificate')
+    .option('--etcd-username <name>', 'who to be in etcd; the password is read from ETCD_PASSWORD');
 }
 
 /** Runs until SIGTERM or SIGINT; the exit status is 1 if it could not run. */

@@ -59,7 +59,7 @@ export class ExtensionCarrier implements Carrier {
     await this.run('PostStartupCommand', config.postStartupCommand, {
       ...(netConf.ipv4 && { NETWORK: netConf.ipv4.network }),
       ...(netConf.ipv6 && { IPV6NETWORK: netConf.ipv6.network }),
-      ...Object.assign({}, ...locals.map(environmentOf)),
+      ...Object.fromEntries(locals.flatMap((local) => Object.entries(environmentOf(local)))),
     });
     this.startedFor = key;
   }

@@ -57,7 +57,7 @@ export class HostSide implements Disposable {
   /** One call at a time for each attachment; by part. */
   readonly turns = new Turns();
   private readonly options: HostSideOptions;
-  private readonly records: AttachmentRecords;
+  readonly records: AttachmentRecords;
   private readonly reaper: Reaper;
   /** The part of each attachment's veth, by the link's key. */
   private readonly links = new Map<string, string>();
@@ -79,10 +79,6 @@ export class HostSide implements Disposable {
         for (const key of [...this.links.keys(), ...this.records.foreignLinks()]) this.lookAt(key);
       },
     });
-  }
-
-  get attachmentCount(): number {
-    return this.records.count;
   }
 
   /** Wants again what was attached before a restart, as far as it is still there, and gives back the addresses of the rest. */
@@ -121,11 +117,6 @@ export class HostSide implements Disposable {
     const isMeant = (stored: StoredPart) =>
       (baseOf(stored) === undefined ? undefined : stored.plugin) === chainedPlugin;
     return this.records.all().filter((stored) => stored.attachment.network === network && isMeant(stored));
-  }
-
-  /** The plugin that made a part; undefined if no such part is known. */
-  pluginOf(part: string): string | undefined {
-    return this.records.get(part)?.plugin;
   }
 
   /** All records. */

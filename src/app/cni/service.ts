@@ -89,7 +89,7 @@ export class CniService implements AsyncDisposable {
     const delegation: Omit<FlannelOptions, 'own'> = {
       ...options.delegates,
       logger: options.logger,
-      madeBy: (call) => this.host.pluginOf(attachmentPart(call)),
+      madeBy: (call) => this.host.records.get(attachmentPart(call))?.plugin,
       madeIn: (network) => new Set(this.host.recordsOf(network).flatMap(({ plugin }) => plugin ?? [])),
     };
     this.flannel = new FlannelDelegation({
@@ -104,7 +104,7 @@ export class CniService implements AsyncDisposable {
 
   /** Interfaces that are attached. */
   get attachmentCount(): number {
-    return this.host.attachmentCount;
+    return this.host.records.count;
   }
 
   /** Wants again what was attached before a restart, as far as it is still there. */

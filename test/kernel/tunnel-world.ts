@@ -6,8 +6,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { KernelLoop } from '#app/agent/kernel-loop.ts';
-import { TunnelCarrier } from '#app/agent/tunnel-carrier.ts';
+import { KernelLoop, TunnelCarrier } from '#app/agent/index.ts';
 import { OVERLAY } from '#core/kernel/index.ts';
 import { type LocalSubnet, type RemoteSubnet, udpBackend } from '#core/overlay/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
@@ -248,7 +247,7 @@ export function tunnelPid(node: WorldNode): number | undefined {
 export async function until(condition: () => boolean | Promise<boolean>, ms = 5000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${condition}`);
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -6,6 +6,8 @@ export interface AgentPaths {
   readonly cniSocket: string;
   /** HTTP for `poplin status`, root only. */
   readonly statusSocket: string;
+  /** Orders for the udp backend's poplin-tunnel, root only. */
+  readonly tunnelSocket: string;
   /** DELs recorded by the plugin while no agent was there. */
   readonly cniPending: string;
   /** One file for each attached pod. */
@@ -26,6 +28,7 @@ export function agentPaths(root: string): AgentPaths {
   return {
     cniSocket: at('/run/poplin/cni.sock'),
     statusSocket: at('/run/poplin/agent.sock'),
+    tunnelSocket: at('/run/poplin/tunnel.sock'),
     cniPending: at('/var/lib/poplin/cni/pending'),
     attachments: at('/var/lib/poplin/cni/attachments'),
     dhcp: at('/var/lib/poplin/cni/dhcp'),

@@ -34,7 +34,7 @@ export async function benchTunnel({ json, quick }: BenchOptions): Promise<void> 
       const pair = opened.use(await PodPair.open(way, folder));
       sides[way] = { pair, iperf: opened.use(await Iperf.start(pair)) };
     }
-    const figures = await measure(sides as Record<Way, Side>, quick ? QUICK : USUAL);
+    const figures = await measure(sides, quick ? QUICK : USUAL);
     process.stdout.write(json ? `${JSON.stringify(jsonOf(figures))}\n` : tableOf(figures));
   } finally {
     rmSync(folder, { recursive: true, force: true });

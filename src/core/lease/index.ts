@@ -68,4 +68,4 @@ export {
 } from './model.ts';
 export { type NetConf, type NetConfFamily, parseNetConf } from './net-conf.ts';
 export type { LeaseRegistry, RegistryEntry, RegistrySink } from './registry.ts';
-export { encodeSubnetEnv } from './subnet-env.ts';
+export { decodeSubnetEnv, encodeSubnetEnv, type SubnetEnv, SubnetEnvError } from './subnet-env.ts';

@@ -71,9 +71,9 @@ describe('decodeSubnetEnv', () => {
 
   it('reads what is written, in both families', () => {
     expect(decodeSubnetEnv(encodeSubnetEnv(NET_CONF, LEASE, 1430, true), FILE)).toEqual({
-      network: '10.10.0.0/16',
+      network: ['10.10.0.0/16'],
       subnet: '10.10.16.0/20',
-      ipv6Network: 'fd10::/48',
+      ipv6Network: ['fd10::/48'],
       ipv6Subnet: 'fd10:0:0:1::/64',
       mtuBytes: 1430,
       ipMasq: true,
@@ -82,8 +82,9 @@ describe('decodeSubnetEnv', () => {
 
   it('takes any order, other keys, lists of networks and IPv6 alone', () => {
     expect(decodeSubnetEnv(`OTHER=1\n${REST}\n${V4}`, FILE)).toEqual({
-      network: '10.10.0.0/16',
+      network: ['10.10.0.0/16'],
       subnet: '10.10.16.0/20',
+      ipv6Network: [],
       mtuBytes: 1450,
       ipMasq: true,
     });
@@ -93,8 +94,8 @@ describe('decodeSubnetEnv', () => {
         FILE,
       ),
     ).toEqual({
-      ipv6Network: 'fd10::/48',
-      moreIpv6Networks: ['fd11::/48'],
+      network: [],
+      ipv6Network: ['fd10::/48', 'fd11::/48'],
       ipv6Subnet: 'fd10::/64',
       mtuBytes: 1450,
       ipMasq: true,
@@ -116,11 +117,38 @@ describe('decodeSubnetEnv', () => {
   });
 
   it.each([
-    [V4.replace('10.10.16.1', 'fd10::1') + REST, 'FLANNEL_SUBNET: "fd10::1/20" is no IPv4 prefix'],
-    [`${V4}FLANNEL_MTU=big\nFLANNEL_IPMASQ=true\n`, 'FLANNEL_MTU: "big" is no number of bytes'],
-    [`${V4}FLANNEL_MTU=0\nFLANNEL_IPMASQ=true\n`, 'FLANNEL_MTU: "0" is no number of bytes'],
-    [`${V4}FLANNEL_MTU=1450\nFLANNEL_IPMASQ=yes\n`, 'FLANNEL_IPMASQ: "yes" is neither true nor false'],
+    [
+      V4.replace('10.10.16.1', 'fd10::1') + REST,
+      'FLANNEL_SUBNET is "fd10::1/20", not an IPv4 subnet like 10.244.1.1/24',
+    ],
+    [
+      `${V4}FLANNEL_MTU=big\nFLANNEL_IPMASQ=true\n`,
+      'FLANNEL_MTU is "big", not a number of bytes from 1 to 65535',
+    ],
+    [
+      `${V4}FLANNEL_MTU=0\nFLANNEL_IPMASQ=true\n`,
+      'FLANNEL_MTU is "0", not a number of bytes from 1 to 65535',
+    ],
+    [`${V4}FLANNEL_MTU=1450\nFLANNEL_IPMASQ=yes\n`, 'FLANNEL_IPMASQ is "yes", not true or false'],
   ])('names a bad value: %#', (text, expected) => {
     expect(() => decodeSubnetEnv(text, FILE)).toThrow(new SubnetEnvError(`${FILE}: ${expected}`));
+  });
+
+  it('writes back what flannel wrote, byte for byte', () => {
+    const recorded = `\
+FLANNEL_NETWORK=10.10.0.0/16
+FLANNEL_SUBNET=10.10.16.1/20
+FLANNEL_IPV6_NETWORK=fd10::/48
+FLANNEL_IPV6_SUBNET=fd10:0:0:1::1/64
+FLANNEL_MTU=1430
+FLANNEL_IPMASQ=true
+`;
+    const { subnet, ipv6Subnet, mtuBytes, ipMasq } = decodeSubnetEnv(recorded, FILE);
+    const lease: SubnetLease = {
+      ...LEASE,
+      ipv4: { subnet: subnet ?? '' },
+      ipv6: { subnet: ipv6Subnet ?? '' },
+    };
+    expect(encodeSubnetEnv(NET_CONF, lease, mtuBytes, ipMasq)).toBe(recorded);
   });
 });

@@ -1,5 +1,12 @@
 /** flannel's /run/flannel/subnet.env: how other software on the host learns the node's subnet. */
-import { familyOf, type IpFamily, type IpPrefix, networkOf, offsetIp, parsePrefix, prefixParts } from '#base/ip/index.ts';
+import {
+  type IpFamily,
+  type IpPrefix,
+  networkOf,
+  offsetIp,
+  parsePrefix,
+  prefixParts,
+} from '#base/ip/index.ts';
 import type { SubnetLease } from './model.ts';
 import type { NetConf } from './net-conf.ts';
 
@@ -50,7 +57,11 @@ export function encodeSubnetEnv(
 export function decodeSubnetEnv(text: string, file: string): SubnetEnv {
   const values = valuesOf(text);
   requireAll(values, file);
-  const read = <T>(name: string, reader: (value: string) => T | undefined, expected: string): T | undefined => {
+  const read = <T>(
+    name: string,
+    reader: (value: string) => T | undefined,
+    expected: string,
+  ): T | undefined => {
     const value = values.get(name);
     if (value === undefined) return undefined;
     const result = reader(value);
@@ -98,8 +109,7 @@ function requireAll(values: ReadonlyMap<string, string>, file: string): void {
 
 function prefixReader(family: IpFamily): (value: string) => IpPrefix | undefined {
   return (value) => {
-    const prefix = parsePrefix(value);
-    return prefix !== undefined && familyOf(prefix) === family ? networkOf(prefix) : undefined;
+    return parsePrefix(value)?.family === family ? networkOf(value) : undefined;
   };
 }
 

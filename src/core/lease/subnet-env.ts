@@ -26,7 +26,6 @@ export interface SubnetEnv {
 export class SubnetEnvError extends Error {
   override readonly name = 'SubnetEnvError';
 }
-export const isSubnetEnvError = (error: unknown): error is SubnetEnvError => error instanceof SubnetEnvError;
 
 /** The file's text. The subnet is written as flannel writes it: the first usable address with the subnet's length. */
 export function encodeSubnetEnv(

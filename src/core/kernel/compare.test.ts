@@ -71,6 +71,12 @@ const ROWS: readonly Row[] = [
     { ...vxlan, promiscuous: false, addressGeneration: 'none' },
     'same',
   ],
+  [
+    'a VXLAN device whose outer checksums differ, which speak of its making only',
+    { ...vxlan, detail: { ...vxlan.detail, udpChecksum: false } as Link['detail'] },
+    { ...vxlan, detail: { ...vxlan.detail, udpChecksum: true } as Link['detail'] },
+    'same',
+  ],
   ['a link with another MTU', vxlan, { ...vxlan, mtuBytes: 1500 }, 'replace'],
   ['a link with another MAC', vxlan, { ...vxlan, mac: '02:00:00:00:00:09' }, 'replace'],
   ['a link that is down', vxlan, { ...vxlan, up: false }, 'replace'],

@@ -62,7 +62,15 @@ export function changedLinkFields(desired: Link, actual: Link): (typeof LINK_FIE
 }
 
 function compareLinks(desired: Link, actual: Link): Comparison {
-  const { peer: _wish, ...wanted } = desired.detail as Link['detail'] & { peer?: unknown };
+  // Both speak of the moment of making only. A device whose outer checksums differ (flannel's has them) works, and is not worth a gap.
+  const {
+    peer: _peer,
+    udpChecksum: _checksum,
+    ...wanted
+  } = desired.detail as Link['detail'] & {
+    peer?: unknown;
+    udpChecksum?: unknown;
+  };
   if (!coversWishes(wanted, actual.detail))
     return isBridge(desired) && isBridge(actual) ? 'replace' : 'recreate';
   return changedLinkFields(desired, actual).length === 0 ? 'same' : 'replace';

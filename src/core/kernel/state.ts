@@ -28,7 +28,7 @@ export type LinkDetail =
       readonly underlay?: string;
       readonly learning: boolean;
       readonly gbp?: boolean;
-      /** A UDP checksum on outer IPv4 packets; RFC 7348 section 5 wants zero. IPv6 always has one. */
+      /** A UDP checksum on outer IPv4 packets; RFC 7348 section 5 wants zero. IPv6 always has one. Used on creation only. */
       readonly udpChecksum?: boolean;
     }
   | {

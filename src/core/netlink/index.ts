@@ -79,7 +79,7 @@ export { encodeRenameLink } from './route/encode-rename.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
 export { isOwnAddress, lookedUpLink, routeLookup } from './route/lookup.ts';
 export { RouteMirror } from './route/mirror.ts';
-export { snapshotOf, snapshotRequests } from './route/snapshot.ts';
+export { fullSnapshotRequests, snapshotOf, snapshotRequests } from './route/snapshot.ts';
 
 /** Every codec of rtnetlink and generic netlink, by name. */
 export const NETLINK_CODECS: readonly RegisteredCodec[] = [

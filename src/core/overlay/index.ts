@@ -4,6 +4,7 @@ export { hostGwBackend } from './host-gw.ts';
 export { ipipBackend } from './ipip.ts';
 export { leasesOnly } from './leases-only.ts';
 export { NODE_TABLE } from './node-table.ts';
+export { planTakeOver, standingVtepMac } from './take-over.ts';
 export type { OwnAddresses } from './tunnel-end.ts';
 export { tunnelLinkName, udpBackend } from './udp.ts';
 export {

@@ -1,11 +1,10 @@
 /** The backend `vxlan`. With DirectRouting, nodes of the same network are reached by plain routes, and only others through the tunnel. */
-import { formatMac, parseMac } from '#base/ip/index.ts';
+import { formatMac, type IpFamily, type MacAddress, parseMac } from '#base/ip/index.ts';
 import { type VxlanConfig, vtepOf } from '#core/lease/index.ts';
-import type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts';
+import type { Backend, RemoteSubnet, Underlay } from './backend.ts';
 import { podMtuBytes } from './mtu.ts';
 import { directRoute, isAdjacent } from './underlay-route.ts';
 import {
-  type OverlaySubnet,
   planLocal,
   planRemote,
   type VxlanSettings,
@@ -15,8 +14,14 @@ import {
 } from './vxlan.ts';
 import { peerElement } from './vxlan-guard.ts';
 
-export function vxlanBackend(config: VxlanConfig, underlay: Underlay): Backend {
+/** `standingMac`: that of the family's tunnel end as it was found, which is kept; without one it follows from the node's name. */
+export function vxlanBackend(
+  config: VxlanConfig,
+  underlay: Underlay,
+  standingMac: (family: IpFamily) => MacAddress | undefined = () => undefined,
+): Backend {
   const { vni, type } = config;
+  const macOf = (node: string, family: IpFamily) => standingMac(family) ?? vtepMac(node, family, vni);
   const settings: VxlanSettings = {
     vni,
     port: config.port,
@@ -29,10 +34,10 @@ export function vxlanBackend(config: VxlanConfig, underlay: Underlay): Backend {
   return {
     type,
     podMtuBytes: (families) => podMtuBytes(settings.underlayMtuBytes, families, vxlanOverheadBytes),
-    offer: (node, family) => ({ VNI: vni, VtepMAC: vtepMac(node, family, vni) }),
+    offer: (node, family) => ({ VNI: vni, VtepMAC: macOf(node, family) }),
     planLocal: (locals) =>
       planLocal(
-        locals.map((local) => withVtep(local, vni)),
+        locals.map((local) => ({ ...local, vtepMac: macOf(local.node, local.family) })),
         settings,
       ),
     planRemote: (remote) => {
@@ -45,10 +50,6 @@ export function vxlanBackend(config: VxlanConfig, underlay: Underlay): Backend {
     },
     probedLinks: (families) => families.map((family) => vxlanLinkName(family, vni)),
   };
-}
-
-function withVtep(local: LocalSubnet, vni: number): OverlaySubnet {
-  return { ...local, vtepMac: vtepMac(local.node, local.family, vni) };
 }
 
 function remoteVtep(

@@ -323,7 +323,12 @@ function detailChange(wanted: LinkDetail, previous: LinkDetail): LinkKind | unde
     const data = bridgeOptions(onlyChanged(wanted, previous));
     return Object.keys(data).length === 0 ? undefined : { kind: 'bridge', data };
   }
-  const { peer: _, ...rest } = onlyChanged(wanted, previous) as { peer?: unknown; type: string };
+  // Both speak of the moment of making only, as compare.ts has it.
+  const {
+    peer: _peer,
+    udpChecksum: _checksum,
+    ...rest
+  } = onlyChanged(wanted, previous) as { peer?: unknown; udpChecksum?: unknown; type: string };
   if (Object.keys(rest).length === (wanted.type === previous.type ? 1 : 0)) return undefined;
   throw new RangeError(
     `a ${previous.type} link cannot become what is wanted in place; remove it and add it anew`,

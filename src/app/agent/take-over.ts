@@ -1,0 +1,49 @@
+/** Before an agent first touches the kernel: what flannel left there for the same network is made ours, in place. */
+import type { Logger } from 'pino';
+import { describeOp, type Kernel, type KernelObject, type KernelState } from '#core/kernel/index.ts';
+import { fullSnapshotRequests, snapshotOf } from '#core/netlink/index.ts';
+import { planTakeOver } from '#core/overlay/index.ts';
+import { KernelSession } from '#io/kernel/index.ts';
+import type { Namespace } from '#io/namespace/index.ts';
+
+/** Names of operations a log line carries at most. */
+const LOGGED_OPS = 8;
+
+export interface TakeOverOptions {
+  readonly kernel: Kernel;
+  /** The one `kernel` works in. */
+  readonly namespace: Namespace;
+  readonly logger: Logger;
+}
+
+/**
+ * For OverlayMember's `takeOver`. Never rejects: what cannot be taken over is named, stays where it is, and the kernel loop then tells
+ * of a conflict. Repeated after a crash it goes on where it was.
+ */
+export function takeOverFromFlannel(
+  options: TakeOverOptions,
+): (wanted: readonly KernelObject[]) => Promise<void> {
+  const { kernel, namespace, logger } = options;
+  return async (wanted) => {
+    try {
+      const ops = planTakeOver(readHost(namespace), wanted);
+      if (ops.length === 0) return;
+      const { applied, failures } = await kernel.apply(ops);
+      const first = ops.slice(0, LOGGED_OPS).map(describeOp);
+      logger.info({ ops: applied, first }, 'taken over from flannel');
+      if (failures.length > 0)
+        logger.warn(
+          { failures: failures.map(({ message }) => message) },
+          'not all was taken over from flannel',
+        );
+    } catch (error) {
+      logger.error({ err: error }, 'nothing was taken over from flannel');
+    }
+  };
+}
+
+/** All there is in a namespace's links, addresses, routes, rules, neighbours and forwarding entries, whoever made it. */
+export function readHost(namespace: Namespace): KernelState {
+  using socket = KernelSession.openRouteSocket(namespace);
+  return snapshotOf(fullSnapshotRequests().flatMap((request) => socket.dump(request, 'dump of the host')));
+}

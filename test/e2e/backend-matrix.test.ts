@@ -162,10 +162,12 @@ describe.for(CELLS)('$name, $families, leases in $registry', (cell) => {
   });
 
   test('an agent that is killed and started loses no packet', async () => {
+    const start = performance.now();
     const before = pod('n2').addresses.map((address) => flow('n1', address));
     await world.stop('n2', 'SIGKILL');
     world.startAgent('n2');
     await world.ready('n2');
+    await until('some more packets', () => performance.now() > start + 1000);
     for (const end of before) {
       const { sent, lost } = await end();
       expect(sent).toBeGreaterThan(20);

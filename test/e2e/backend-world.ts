@@ -234,7 +234,10 @@ export class BackendWorld implements AsyncDisposable {
       sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
       ${[['a', 60] as const, ['b', 61] as const]
         .map(
-          ([lan, number]) => `ip link add lan-${lan} address 02:60:00:00:01:${number} type bridge; ip link set lan-${lan} up
+          ([
+            lan,
+            number,
+          ]) => `ip link add lan-${lan} address 02:60:00:00:01:${number} type bridge; ip link set lan-${lan} up
         ip address add 192.168.${number}.1/24 dev lan-${lan}; ip address add fd${number}::1/64 dev lan-${lan} nodad`,
         )
         .join('\n')}`,

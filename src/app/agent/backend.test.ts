@@ -29,6 +29,7 @@ function backendOf(text: string) {
   const result = parseNetConf(text, 'net-conf.json');
   if (!result.ok) throw new Error('bad fixture');
   return openBackend(result.value, {
+    state: new Map(),
     underlay: UNDERLAY,
     own: { ipv4: '192.0.2.1' },
     namespace: { path: 'none' } as Namespace,

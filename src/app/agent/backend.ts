@@ -1,7 +1,7 @@
 /** From net-conf.json's `Backend` to what carries packets on this node: a planner of kernel state, and where needed a program beside it. */
 import type { Logger } from 'pino';
 import type { Clock, Random } from '#base/clock.ts';
-import { type IpPrefix, networkOf } from '#base/ip/index.ts';
+import { type IpFamily, type IpPrefix, type MacAddress, networkOf } from '#base/ip/index.ts';
 import { type KernelState, ownerOf } from '#core/kernel/index.ts';
 import { enabledFamilies, type NetConf, poolOf } from '#core/lease/index.ts';
 import {
@@ -11,6 +11,7 @@ import {
   ipipBackend,
   leasesOnly,
   type OwnAddresses,
+  standingVtepMac,
   type Underlay,
   udpBackend,
   vxlanBackend,
@@ -29,6 +30,8 @@ export interface Carrying {
 
 /** What backends need of their node. */
 export interface BackendSurroundings {
+  /** The kernel as it is found. */
+  readonly state: KernelState;
   readonly underlay: Underlay;
   /** The node's own addresses there. */
   readonly own: OwnAddresses;
@@ -48,7 +51,7 @@ export async function openBackend(netConf: NetConf, node: BackendSurroundings): 
   const config = netConf.backend;
   switch (config.type) {
     case 'vxlan':
-      return { backend: vxlanBackend(config, underlay) };
+      return { backend: vxlanBackend(config, underlay, standingMacs(node.state, config.vni)) };
     case 'host-gw':
       return { backend: hostGwBackend(config, underlay) };
     case 'udp':
@@ -77,6 +80,12 @@ export async function openBackend(netConf: NetConf, node: BackendSurroundings): 
     case 'ipsec':
       return 'Backend.Type: "ipsec" is not carried: this node leases its subnet and keeps it, but attaches no pods and sends no packets; "wireguard" encrypts';
   }
+}
+
+/** As found now: a device that is made anew has the MAC that the node's lease tells. */
+function standingMacs(state: KernelState, vni: number): (family: IpFamily) => MacAddress | undefined {
+  const found = { 4: standingVtepMac(state, 4, vni), 6: standingVtepMac(state, 6, vni) };
+  return (family) => found[family];
 }
 
 /** The underlay as the kernel has it; `readSysctl` reads below /proc/sys. */

@@ -39,6 +39,7 @@ import type { AgentPaths } from './paths.ts';
 import type { RegistrySource } from './registries/source.ts';
 import { untilReachable } from './retry.ts';
 import type { UnderlayStatus } from './status.ts';
+import { takeOverFromFlannel } from './take-over.ts';
 
 export interface MembershipOptions {
   readonly node: string;
@@ -177,6 +178,7 @@ export class Membership implements AsyncDisposable {
     };
     const carrying = await openBackend(netConf, {
       ...CLOCK,
+      state: kernel.state(),
       underlay: underlayOf(kernel.state(), addresses, readSysctl),
       own,
       namespace,
@@ -211,6 +213,7 @@ export class Membership implements AsyncDisposable {
         netConf,
         publicIps: addresses,
         ...carrying,
+        takeOver: takeOverFromFlannel(this.options),
         besides: (locals) =>
           carrying === undefined ? [] : planNetworkRules(rules, netConf, carrying.backend, locals),
         held: (locals) => onFacts(locals && { ...factsOf(node, locals, mtuBytes), families }),

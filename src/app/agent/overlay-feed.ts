@@ -59,7 +59,7 @@ export class OverlayFeed {
   /** From now on this node has ends in these families, and in no others. */
   carry(families: Iterable<IpFamily>): void {
     this.carried = new Set(families);
-    for (const [name, entry] of this.entries) this.want(name, entry);
+    for (const entry of this.entries.values()) this.want(entry);
     this.options.loop.trigger();
   }
 
@@ -97,8 +97,9 @@ export class OverlayFeed {
     if (before !== undefined && before.part !== part) this.options.loop.want(before.part, []);
     const after: Entry = { part, objects: [], ...(typeof entry === 'object' && entry) };
     this.entries.set(name, after);
-    if (before?.remote !== undefined && after.remote === undefined) this.options.carrier?.remove(name);
-    this.want(name, after);
+    if (before?.remote !== undefined && (after.remote === undefined || before.part !== part))
+      this.options.carrier?.remove(before.part);
+    this.want(after);
   }
 
   private drop(name: string): void {
@@ -107,15 +108,15 @@ export class OverlayFeed {
     this.refusals.delete(name);
     if (entry === undefined) return;
     this.options.loop.want(entry.part, []);
-    if (entry.remote !== undefined) this.options.carrier?.remove(name);
+    if (entry.remote !== undefined) this.options.carrier?.remove(entry.part);
   }
 
-  private want(name: string, { part, remote, objects }: Entry): void {
+  private want({ part, remote, objects }: Entry): void {
     const { loop, carrier } = this.options;
     const isCarried = remote !== undefined && this.carried.has(remote.family);
     loop.want(part, isCarried ? objects : []);
-    if (isCarried) carrier?.upsert(name, remote);
-    else if (remote !== undefined) carrier?.remove(name);
+    if (isCarried) carrier?.upsert(part, remote);
+    else if (remote !== undefined) carrier?.remove(part);
   }
 
   /** The remote subnet and its objects, undefined if it is this node's own or nothing is carried, or why it cannot be used. */

@@ -1,6 +1,14 @@
 /** Before an agent first touches the kernel: what flannel left there for the same network is made ours, in place. */
 import type { Logger } from 'pino';
-import { describeOp, type Kernel, type KernelObject, type KernelState } from '#core/kernel/index.ts';
+import {
+  describeOp,
+  type Kernel,
+  type KernelObject,
+  type KernelState,
+  keyOf,
+  OVERLAY,
+  ownerOf,
+} from '#core/kernel/index.ts';
 import { fullSnapshotRequests, snapshotOf } from '#core/netlink/index.ts';
 import { planTakeOver } from '#core/overlay/index.ts';
 import { KernelSession } from '#io/kernel/index.ts';
@@ -25,6 +33,7 @@ export function takeOverFromFlannel(
 ): (wanted: readonly KernelObject[]) => Promise<void> {
   const { kernel, namespace, logger } = options;
   return async (wanted) => {
+    if (!mayBeFlannels(kernel.state(), wanted)) return;
     try {
       const ops = planTakeOver(readHost(namespace), wanted);
       if (ops.length === 0) return;
@@ -40,6 +49,16 @@ export function takeOverFromFlannel(
       logger.error({ err: error }, 'nothing was taken over from flannel');
     }
   };
+}
+
+/** Where a device of ours is wanted, flannel's is the sign of flannel; without devices only all routes can tell. */
+function mayBeFlannels(state: KernelState, wanted: readonly KernelObject[]): boolean {
+  const links = wanted.filter((object) => object.kind === 'link' && ownerOf(object, state) === OVERLAY);
+  return links.length === 0 || links.some((link) => isForeign(state.get(keyOf(link)), state));
+}
+
+function isForeign(found: KernelObject | undefined, state: KernelState): boolean {
+  return found !== undefined && ownerOf(found, state) === undefined;
 }
 
 /** All there is in a namespace's links, addresses, routes, rules, neighbours and forwarding entries, whoever made it. */

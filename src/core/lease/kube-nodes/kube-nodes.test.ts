@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '#core/store/index.ts';
-import type { BackendData } from '../model.ts';
+import type { BackendData, LeaseRecord } from '../model.ts';
 import type { NetConf } from '../net-conf.ts';
 import { nodeAnnotations } from './annotations.ts';
 import { NodeBook } from './book.ts';
@@ -214,7 +214,9 @@ describe('the book of nodes', () => {
   const own = (subnet: string) => ({
     name: 'a ipv4',
     own: true,
-    record: { ...(read(nodeObject('a', [subnet], FLANNEL_VXLAN))[0] as { record: never }).record },
+    record: {
+      ...(read(nodeObject('a', [subnet], FLANNEL_VXLAN))[0] as unknown as { record: LeaseRecord }).record,
+    },
   });
 
   it('tells what a change changes, and of heartbeats nothing', () => {

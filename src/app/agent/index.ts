@@ -7,6 +7,7 @@ export { lockNode } from './node-lock.ts';
 export { defaultNodeName } from './node-object.ts';
 export { type AgentPaths, agentPaths, wireguardKeyFile } from './paths.ts';
 export { etcdSource } from './registries/etcd-source.ts';
+export { kubeNodesRegistry } from './registries/kube-nodes.ts';
 export { leaseObjects } from './registries/lease-objects.ts';
 export type { RegistrySource } from './registries/source.ts';
 export { type AgentStatus, fetchStatus } from './status.ts';

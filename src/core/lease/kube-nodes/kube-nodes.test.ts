@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '#core/store/index.ts';
-import type { BackendData } from '../model.ts';
+import type { BackendData, LeaseRecord } from '../model.ts';
 import type { NetConf } from '../net-conf.ts';
-import type { RegistryEntry } from '../registry.ts';
 import { nodeAnnotations } from './annotations.ts';
 import { NodeBook } from './book.ts';
 import { networkUpPatch } from './condition.ts';
@@ -212,11 +211,13 @@ describe("this node's annotations", () => {
 
 describe('the book of nodes', () => {
   const book = () => new NodeBook({ node: 'a', names: NAMES, netConf: V4 });
-  const own = (subnet: string): RegistryEntry => {
-    const [entry] = read(nodeObject('a', [subnet], FLANNEL_VXLAN));
-    if (entry === undefined || !('record' in entry)) throw new Error(`${subnet} is refused`);
-    return { ...entry, own: true };
-  };
+  const own = (subnet: string) => ({
+    name: 'a ipv4',
+    own: true,
+    record: {
+      ...(read(nodeObject('a', [subnet], FLANNEL_VXLAN))[0] as unknown as { record: LeaseRecord }).record,
+    },
+  });
 
   it('tells what a change changes, and of heartbeats nothing', () => {
     const nodes = book();

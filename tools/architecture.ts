@@ -36,6 +36,7 @@ export const PLAN: Plan = {
   coreArrows: CORE_ARROWS,
   innerModules: [
     'src/core/lease/etcd',
+    'src/core/lease/kube-nodes',
     'src/core/netlink/conntrack',
     'src/core/netlink/nftables',
     'src/io/cni/exec',

@@ -133,7 +133,12 @@ test('flags are carried out: rules, files, health, metrics, and the choice of th
   await using station = await Station.open(NET_CONF);
   station.addHost('n1', 11);
   station.sh('n1', 'iptables -P FORWARD DROP; ip6tables -P FORWARD DROP');
-  station.api('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
+  station.api('POST', '/api/v1/nodes', {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'n1' },
+    spec: { podCIDR: '10.244.7.0/24', podCIDRs: ['10.244.7.0/24', 'fd44:0:0:7::/64'] },
+  });
   await station.stop('apiserver');
   const flags = [
     ...['-kube-subnet-mgr', `-kubeconfig-file=${station.file('kubeconfig')}`],
@@ -160,11 +165,25 @@ test('flags are carried out: rules, files, health, metrics, and the choice of th
   expect(metrics).toMatch(/^poplin_ready 1$/m);
   expect(metrics).toMatch(/^poplin_store_connected 1$/m);
   expect(metrics).toMatch(/^poplin_backend_info\{type="vxlan",link="eth0",mtu="1430"\} 1$/m);
-  const expiry = new RegExp(
-    `^poplin_lease_expiry_timestamp_seconds\\{family="ipv4",subnet="${subnet}\\.0/24"\\} (\\d+)`,
-    'm',
-  ).exec(metrics)?.[1];
-  expect(Number(expiry)).toBeGreaterThan(Date.now() / 1000 + 3600);
+  // A pod cidr does not expire.
+  expect(metrics).toContain(
+    'poplin_lease_expiry_timestamp_seconds{family="ipv4",subnet="10.244.7.0/24"} +Inf',
+  );
+  const { metadata, status } = station.api('GET', '/api/v1/nodes/n1') as {
+    metadata: { annotations: Record<string, string> };
+    status: { conditions: object[] };
+  };
+  expect(metadata.annotations).toMatchObject({
+    'flannel.alpha.coreos.com/kube-subnet-manager': 'true',
+    'flannel.alpha.coreos.com/backend-type': 'vxlan',
+    'flannel.alpha.coreos.com/public-ip': '192.168.60.11',
+    'flannel.alpha.coreos.com/public-ipv6': 'fd60::11',
+  });
+  await until('the condition', () => {
+    const now = station.api('GET', '/api/v1/nodes/n1') as { status: { conditions?: object[] } };
+    return JSON.stringify(now.status.conditions ?? []).includes('FlannelIsUp');
+  });
+  expect(status).toBeDefined();
 
   const rules = () => station.sh('n1', 'nft list table inet poplin-network; iptables -S; ip6tables -S');
   const made = rules();

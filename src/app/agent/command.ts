@@ -11,10 +11,13 @@ import { defaultNodeName } from './node-object.ts';
 import { agentPaths, wireguardKeyFile } from './paths.ts';
 import { readyNotice } from './ready-notice.ts';
 import { etcdSource } from './registries/etcd-source.ts';
+import { kubeNodesRegistry } from './registries/kube-nodes.ts';
 import { leaseObjects } from './registries/lease-objects.ts';
 import type { RegistrySource } from './registries/source.ts';
 import { type AgentStatus, fetchStatus } from './status.ts';
 
+/** Where kube-flannel's ConfigMap is mounted. */
+const FLANNEL_NET_CONF = '/etc/kube-flannel/net-conf.json';
 /** As flannel's -iptables-resync. */
 const FORWARD_RESYNC_SEC = 5;
 
@@ -26,6 +29,7 @@ interface AgentFlags {
   readonly publicIp?: string;
   readonly publicIpv6?: string;
   readonly registerNode: boolean;
+  readonly nodePodCidrs: boolean;
   readonly etcdEndpoints?: readonly string[];
   readonly etcdPrefix: string;
   readonly etcdCafile?: string;
@@ -57,6 +61,11 @@ export function agentCommand(): Command {
     .option('--iface <name|address>', 'link of the underlay; else that of the default route')
     .option('--public-ip <address>', 'IPv4 address other nodes reach this one by', address(4))
     .option('--public-ipv6 <address>', 'IPv6 address other nodes reach this one by', address(6))
+    .option(
+      '--node-pod-cidrs',
+      "subnets are the Node objects' podCIDRs, as with flannel's -kube-subnet-mgr",
+      false,
+    )
     .option('--register-node', 'make and update the Node object, where no kubelet does', false)
     .option('--ip-masq', 'masquerade what pods send out of the network', false)
     .option('--no-forward-rules', 'leave it to others to accept forwarded packets of the network')
@@ -73,6 +82,7 @@ export function agentCommand(): Command {
           'publicIp',
           'publicIpv6',
           'registerNode',
+          'nodePodCidrs',
           'etcdEndpoints',
           'ipMasq',
           'blackholeRoute',
@@ -107,7 +117,7 @@ function withEtcd(command: Command): Command {
     .addOption(
       new Option('--etcd-endpoints <urls>', 'leases in etcd, as flannel keeps them, instead of an API server')
         .argParser((text: string) => text.split(','))
-        .conflicts(['kubeconfig', 'netConf', 'registerNode']),
+        .conflicts(['kubeconfig', 'netConf', 'registerNode', 'nodePodCidrs']),
     )
     .option('--etcd-prefix <key>', 'where in etcd the network is', DEFAULT_ETCD_PREFIX)
     .option('--etcd-cafile <file>', 'certificates that etcd is checked by')
@@ -182,6 +192,8 @@ function openRegistry(flags: AgentFlags, logger: Logger, resources: DisposableSt
   const config = kubeConfigFor(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
   logger.info({ source: config.source }, 'store');
   const store = resources.use(createKubeStore(config, world));
+  if (flags.nodePodCidrs)
+    return kubeNodesRegistry({ ...world, store, netConfFile: netConf ?? FLANNEL_NET_CONF });
   return leaseObjects({
     ...world,
     store,

@@ -14,6 +14,7 @@ export {
 } from './registries/etcd.ts';
 export type { EtcdLeaseRegistry, EtcdOpenOptions } from './registries/etcd-keeper.ts';
 export { etcdSource } from './registries/etcd-source.ts';
+export { kubeNodesRegistry } from './registries/kube-nodes.ts';
 export { leaseObjects } from './registries/lease-objects.ts';
 export type { RegistrySource } from './registries/source.ts';
 export { type AgentStatus, fetchStatus } from './status.ts';

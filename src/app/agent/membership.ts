@@ -151,7 +151,12 @@ export class Membership implements AsyncDisposable {
     const retry = { ...CLOCK, logger, signal };
     const netConf = await untilReachable('network configuration', () => source.netConf(signal), retry);
     const families = enabledFamilies(netConf).map(familyOfKey);
-    const addresses = await findNodeAddresses(kernel.state(), families, wishes);
+    const wished = (await source.wishedPublicIps?.(node, signal)) ?? {};
+    const addresses = await findNodeAddresses(kernel.state(), families, {
+      ...(wished.ipv4 !== undefined && { publicIp: wished.ipv4 }),
+      ...(wished.ipv6 !== undefined && { publicIpv6: wished.ipv6 }),
+      ...wishes,
+    });
     this.underlay = addresses;
     logger.info(
       { link: addresses.link.name, ipv4: addresses.ipv4, ipv6: addresses.ipv6, reason: addresses.reason },

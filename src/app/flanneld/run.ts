@@ -4,7 +4,7 @@ import {
   agentPaths,
   defaultNodeName,
   etcdSource,
-  leaseObjects,
+  kubeNodesRegistry,
   type RegistrySource,
   readyNotice,
   runAgent,
@@ -73,7 +73,7 @@ async function openRegistry(
   const store = resources.use(createKubeStore(config, world));
   return {
     node: await nodeNameOf(registry, store, signal),
-    source: leaseObjects({ ...world, store, registerNode: false, netConfFile: registry.netConfFile }),
+    source: kubeNodesRegistry({ ...world, ...registry, store }),
   };
 }
 

@@ -1,11 +1,12 @@
 /** Sorts a list of lease objects into this node's, others' and unreadable ones, and finds what operators should see. */
-import { familyBits, familyOf, type IpPrefix, ipToBigInt, lastIp, prefixParts } from '#base/ip/index.ts';
+import type { IpPrefix } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import type { LeaseAction, LeaseState, StoredLease } from './acquirer-types.ts';
 import type { OutOfSubnetsError } from './allocator.ts';
 import { isClaimable, isOwn } from './lease-decision.ts';
 import { leaseFromObject, unfitReason } from './lease-object.ts';
 import { isExpired } from './model.ts';
+import { overlapsOf } from './overlaps.ts';
 
 export type LeaseProblem = Extract<LeaseAction, { type: 'problem' }>;
 
@@ -59,33 +60,18 @@ function otherOwner(lease: StoredLease, config: LeaseState['config']): LeaseProb
   return problem('other-owner', message, lease.name);
 }
 
-/** Live leases that overlap: neighbours in address order, compared with the widest lease before them. */
+/** Live leases that overlap. */
 function duplicates(leases: readonly StoredLease[], nowMs: number): LeaseProblem[] {
-  const spans = leases
-    .filter((lease) => !isExpired(lease.record, nowMs))
-    .map((lease) => ({ lease, ...spanOf(lease.record.subnet) }))
-    .sort((a, b) => a.bits - b.bits || (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
-  const found: LeaseProblem[] = [];
-  let widest: (typeof spans)[number] | undefined;
-  for (const span of spans) {
-    if (widest !== undefined && widest.bits === span.bits && span.first <= widest.last) {
-      const [a, b] = [widest.lease, span.lease];
-      const message = `${a.record.subnet} of node ${a.record.node} and ${b.record.subnet} of node ${b.record.node} overlap`;
-      found.push(problem('duplicate-subnet', message, a.name, b.name));
-    }
-    if (widest === undefined || widest.bits !== span.bits || span.last > widest.last) widest = span;
-  }
-  return found;
+  const live = leases.filter((lease) => !isExpired(lease.record, nowMs));
+  return overlapsOf(live, ({ record }) => record.subnet).map(([a, b]) => {
+    const message = `${a.record.subnet} of node ${a.record.node} and ${b.record.subnet} of node ${b.record.node} overlap`;
+    return problem('duplicate-subnet', message, a.name, b.name);
+  });
 }
 
 /** The problem of a family without a free subnet. */
 export function outOfSubnetsProblem(error: OutOfSubnetsError): LeaseProblem {
   return problem('out-of-subnets', error.message);
-}
-
-function spanOf(subnet: IpPrefix): { bits: number; first: bigint; last: bigint } {
-  const { address } = prefixParts(subnet);
-  return { bits: familyBits(familyOf(subnet)), first: ipToBigInt(address), last: ipToBigInt(lastIp(subnet)) };
 }
 
 function problem(code: LeaseProblem['code'], message: string, ...names: string[]): LeaseProblem {

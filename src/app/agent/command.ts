@@ -69,7 +69,7 @@ export function agentCommand(): Command {
     .option('--register-node', 'make and update the Node object, where no kubelet does', false)
     .option('--ip-masq', 'masquerade what pods send out of the network', false)
     .option('--no-forward-rules', 'leave it to others to accept forwarded packets of the network')
-    .option('--blackhole-route', 'drop what goes to a part of the network that no node has', false)
+    .option('--blackhole-route', "drop what goes to addresses of this node's subnet that no pod has", false)
     .option('--subnet-file <file>', 'where subnet.env is written, instead of /run/flannel/subnet.env')
     .option('--healthz-ip <address>', 'where health and metrics are served', '0.0.0.0')
     .option('--healthz-port <port>', 'port of /healthz, /readyz and /metrics; 0: none', port, 0)

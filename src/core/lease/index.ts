@@ -24,6 +24,7 @@ export {
 } from './allocator.ts';
 export {
   type AllocConfig,
+  BACKEND_SCHEMAS,
   BACKEND_TYPES,
   type BackendConfig,
   type BackendType,

@@ -20,6 +20,8 @@ import { remoteSubnets, UNDERLAY_ADDRESS, UNDERLAY_ADDRESS6 } from './content.ts
 const SERVER_ADDRESS = '172.31.255.254';
 const SERVER_ADDRESS6 = 'fd00:1::fffe';
 const READY_MS = 60_000;
+const CHANGES_PER_SECOND = 100;
+const CHURN_SECONDS = 10;
 
 export interface AgentMemory {
   /** VmRSS some seconds after it was ready, MiB. */
@@ -27,6 +29,16 @@ export interface AgentMemory {
   /** VmHWM: the most it ever had. */
   readonly peakMb: number;
   readonly readyMs: number;
+  /** While leases came and went. */
+  readonly churn: Churn;
+}
+
+export interface Churn {
+  readonly changesPerSecond: number;
+  /** User and system time, percent of one core. */
+  readonly cpuPercent: number;
+  /** Passes over everything in that time; one a minute is due anyhow. */
+  readonly wholePasses: number;
 }
 
 export interface MemoryOptions {
@@ -52,7 +64,7 @@ export async function measureMemory(options: MemoryOptions): Promise<AgentMemory
     const server = startServer(far, place, program);
     processes.push(server);
     await waitForLine(server);
-    return await runAgent(near, place, options, processes);
+    return await runAgent(far, near, place, options, processes);
   } finally {
     for (const child of processes) await end(child);
     for (const path of [far, near]) removeNamespace(path);
@@ -130,6 +142,7 @@ function startServer(netns: string, place: string, program: string): ChildProces
 }
 
 async function runAgent(
+  far: string,
   netns: string,
   place: string,
   { nodes, families, program, settleMs }: MemoryOptions,
@@ -159,7 +172,37 @@ async function runAgent(
   const status = readFileSync(`/proc/${agent.pid}/status`, 'utf8');
   const mib = (field: string) =>
     Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 102.4) / 10;
-  return { rssMb: mib('VmRSS'), peakMb: mib('VmHWM'), readyMs };
+  const memory = { rssMb: mib('VmRSS'), peakMb: mib('VmHWM'), readyMs };
+  return { ...memory, churn: await measureChurn(far, place, root, agent.pid as number) };
+}
+
+async function measureChurn(netns: string, place: string, root: string, pid: number): Promise<Churn> {
+  const status = () => fetchStatus(agentPaths(root).statusSocket);
+  const [cpuBefore, before] = [cpuMs(pid), await status()];
+  const script = join(import.meta.dirname, 'churn.ts');
+  const args = [script, join(place, 'kubeconfig'), String(CHANGES_PER_SECOND), String(CHURN_SECONDS)];
+  const child = spawn('nsenter', [`--net=${netns}`, process.execPath, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`the leases could not be changed: status ${String(code)}`);
+  const { changes, ms } = JSON.parse(out) as { changes: number; ms: number };
+  const [cpuAfter, after] = [cpuMs(pid), await status()];
+  return {
+    changesPerSecond: Math.round((changes * 1000) / ms),
+    cpuPercent: Math.round(((cpuAfter - cpuBefore) * 1000) / ms) / 10,
+    wholePasses: after.kernel.wholePasses - before.kernel.wholePasses,
+  };
+}
+
+/** User and system time of a process, milliseconds. */
+function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // 100 ticks a second on every Linux that runs Node
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 function checkRoutes(netns: string, family: IpFamily, nodes: number): void {

@@ -73,6 +73,10 @@ async function bundle(outfile: string): Promise<void> {
     target: 'node24',
     mainFields: ['module', 'main'],
     external: ['*.node'],
+    // As the released bundle has it: some packages are CommonJS.
+    banner: {
+      js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);",
+    },
     logLevel: 'error',
   });
 }

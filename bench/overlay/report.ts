@@ -26,6 +26,7 @@ export function jsonOf(rows: readonly Row[]): object {
       peakMb: memory.peakMb,
       readyMs: memory.readyMs,
       dualStackRssMb: dualStack.rssMb,
+      churn: memory.churn,
     })),
   };
 }
@@ -76,8 +77,12 @@ function comparison(title: string, peer: string, each: Programming): string[] {
   ];
 }
 
-function memoryLine(name: string, { rssMb, peakMb, readyMs }: AgentMemory): string {
-  return `  ${name}: ${rssMb} MB resident, ${peakMb} MB at most, ready after ${readyMs} ms`;
+function memoryLine(name: string, { rssMb, peakMb, readyMs, churn }: AgentMemory): string {
+  const { changesPerSecond, cpuPercent, wholePasses } = churn;
+  return (
+    `  ${name}: ${rssMb} MB resident, ${peakMb} MB at most, ready after ${readyMs} ms; ` +
+    `${changesPerSecond} changed leases a second cost ${cpuPercent} % of a core and ${wholePasses} whole passes`
+  );
 }
 
 const ratioOf = (ours: number, theirs: number) => Math.round((ours / theirs) * 100) / 100;

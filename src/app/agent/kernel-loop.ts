@@ -44,6 +44,8 @@ export interface KernelLoopStatus {
   /** Operations the first full pass planned: 0 after a restart that found all in place. */
   readonly firstPassOps: number | undefined;
   readonly passes: number;
+  /** Of those, over everything there is: at the start, once a minute, and after lost notifications. */
+  readonly wholePasses: number;
   readonly ops: number;
   /** How long the last pass took, with its operations. */
   readonly lastPassMs: number | undefined;
@@ -80,6 +82,7 @@ export class KernelLoop implements AsyncDisposable {
   private waiters: readonly Waiter[] = [];
   private firstPassOps: number | undefined;
   private passes = 0;
+  private wholePasses = 0;
   private ops = 0;
   private lastPassMs: number | undefined;
 
@@ -144,10 +147,11 @@ export class KernelLoop implements AsyncDisposable {
   }
 
   status(): KernelLoopStatus {
-    const { firstPassOps, passes, ops, lastPassMs } = this;
+    const { firstPassOps, passes, wholePasses, ops, lastPassMs } = this;
     return {
       firstPassOps,
       passes,
+      wholePasses,
       ops,
       lastPassMs,
       failures: [...new Set(this.failures.values())],
@@ -171,7 +175,10 @@ export class KernelLoop implements AsyncDisposable {
     const nowMs = this.options.clock.now();
     const whole = this.wholePass || nowMs - this.comparedAtMs >= RESYNC_MS;
     this.wholePass = false;
-    if (whole) this.compareAgainAfter(nowMs);
+    if (whole) {
+      this.wholePasses++;
+      this.compareAgainAfter(nowMs);
+    }
     const only = this.desired.takeDirty();
     for (const key of this.dirty) only.add(key);
     this.dirty.clear();

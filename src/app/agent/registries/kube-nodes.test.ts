@@ -9,7 +9,8 @@ import { FLANNEL_VXLAN, FLANNEL_VXLAN_DUAL, nodeObject } from '#core/lease/kube-
 import { type KubeObject, RESOURCES, StoreError } from '#core/store/index.ts';
 import { FakeStore } from '#testing/fake-store/index.ts';
 import { SimClock, settle } from '#testing/sim-clock.ts';
-import { type KubeNodesSource, kubeNodesRegistry } from './kube-nodes.ts';
+import { kubeNodesRegistry } from './kube-nodes.ts';
+import type { RegistrySource } from './source.ts';
 
 const V4 = { Network: '10.244.0.0/16', Backend: { Type: 'vxlan' } };
 const DUAL = { ...V4, EnableIPv6: true, IPv6Network: 'fd00:10:244::/48' };
@@ -20,7 +21,7 @@ const A = ['10.244.1.0/24', 'fd00:10:244:1::/64'];
 let folder = '';
 let store: FakeStore;
 let clock: SimClock;
-let source: KubeNodesSource;
+let source: RegistrySource;
 let registry: LeaseRegistry;
 let log: string[];
 let told: RegistryEntry[];
@@ -208,7 +209,7 @@ describe('the registry of Node objects', () => {
     expect((await get('a')).metadata.annotations?.[`${PREFIX}public-ip`]).toBe('192.0.2.1');
     expect(registry.problemTexts()).toEqual([]);
     await annotate('a', 'node-public-ip', '192.0.2.77');
-    expect(await source.wishedPublicIps('a', SIGNAL)).toEqual({ ipv4: '192.0.2.77' });
+    expect(await source.wishedPublicIps?.('a', SIGNAL)).toEqual({ ipv4: '192.0.2.77' });
   });
 
   it('does not flood the store where another program writes the same annotations, and names it', async () => {

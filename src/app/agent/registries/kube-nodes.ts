@@ -5,7 +5,6 @@
  */
 import type { Logger } from 'pino';
 import { type Clock, delay, type Random } from '#base/clock.ts';
-import type { IpAddress } from '#base/ip/index.ts';
 import type { LeaseRegistry, RegistrySink } from '#core/lease/index.ts';
 import {
   FLANNEL_ANNOTATION_PREFIX,
@@ -41,15 +40,7 @@ export interface KubeNodesOptions extends World {
   readonly setNodeNetworkUnavailable?: boolean;
 }
 
-export interface KubeNodesSource extends RegistrySource {
-  /** The addresses that an operator's node-public-ip annotations want this node to use, as --public-ip would say them. */
-  wishedPublicIps(
-    node: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly ipv4?: IpAddress; readonly ipv6?: IpAddress }>;
-}
-
-export function kubeNodesRegistry(options: KubeNodesOptions): KubeNodesSource {
+export function kubeNodesRegistry(options: KubeNodesOptions): RegistrySource {
   const { store, clock, logger, netConfFile, setNodeNetworkUnavailable = true } = options;
   const annotationPrefix = options.annotationPrefix ?? FLANNEL_ANNOTATION_PREFIX;
   let node = '';

@@ -21,6 +21,11 @@ export interface RegistrySource {
   netConf(signal: AbortSignal): Promise<NetConf>;
   /** Waits for what must be there before a lease can be: a Node object, a namespace. */
   open(request: RegistryRequest, signal: AbortSignal): Promise<LeaseRegistry>;
+  /** The addresses that an operator wrote down there for this node, where it has such a place. Waits for the registry. */
+  wishedPublicIps?(
+    node: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly ipv4?: IpAddress; readonly ipv6?: IpAddress }>;
   /** Makes known that this node is ready, where the registry is told such a thing. */
   announce?(
     lease: SubnetLease,

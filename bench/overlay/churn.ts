@@ -38,5 +38,5 @@ function fresh({ metadata, ...rest }: KubeObject): KubeObject {
       ...(labels !== undefined && { labels }),
       ...(annotations !== undefined && { annotations }),
     },
-  } as KubeObject;
+  };
 }

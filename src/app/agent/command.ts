@@ -49,7 +49,7 @@ interface AgentFlags {
 }
 
 export function agentCommand(): Command {
-  return withEtcd(new Command('agent'))
+  return withHealth(withEtcd(new Command('agent')))
     .description('Run the agent of this node: lease, overlay, CNI.')
     .option(
       '--node-name <name>',
@@ -71,8 +71,6 @@ export function agentCommand(): Command {
     .option('--no-forward-rules', 'leave it to others to accept forwarded packets of the network')
     .option('--blackhole-route', "drop what goes to addresses of this node's subnet that no pod has", false)
     .option('--subnet-file <file>', 'where subnet.env is written, instead of /run/flannel/subnet.env')
-    .option('--healthz-ip <address>', 'where health and metrics are served', '0.0.0.0')
-    .option('--healthz-port <port>', 'port of /healthz, /readyz and /metrics; 0: none', port, 0)
     .addOption(
       new Option('--cni-only', 'serve CNI alone, on a plain container host: no store, no lease, no overlay')
         .conflicts([
@@ -110,6 +108,12 @@ Examples:
 The log is JSON lines on standard error. SIGTERM stops the agent and leaves the network as it is.`,
     )
     .action(runAsFlagged);
+}
+
+function withHealth(command: Command): Command {
+  return command
+    .option('--healthz-ip <address>', 'where health and metrics are served', '0.0.0.0')
+    .option('--healthz-port <port>', 'port of /healthz, /readyz and /metrics; 0: none', port, 0);
 }
 
 function withEtcd(command: Command): Command {

@@ -61,10 +61,13 @@ export function agentCommand(): Command {
     .option('--iface <name|address>', 'link of the underlay; else that of the default route')
     .option('--public-ip <address>', 'IPv4 address other nodes reach this one by', address(4))
     .option('--public-ipv6 <address>', 'IPv6 address other nodes reach this one by', address(6))
-    .option(
-      '--node-pod-cidrs',
-      "subnets are the Node objects' podCIDRs, as with flannel's -kube-subnet-mgr",
-      false,
+    .addOption(
+      new Option(
+        '--node-pod-cidrs',
+        "subnets are the Node objects' podCIDRs, as with flannel's -kube-subnet-mgr",
+      )
+        .conflicts('registerNode')
+        .default(false),
     )
     .option('--register-node', 'make and update the Node object, where no kubelet does', false)
     .option('--ip-masq', 'masquerade what pods send out of the network', false)

@@ -84,6 +84,21 @@ describe('the extension backend', () => {
     expect(log()).toHaveLength(1);
   });
 
+  it('tries PostStartupCommand until it succeeds, and names PreStartupCommand when it fails', async () => {
+    const flag = join(folder, 'flag');
+    await using carrier = carrierOf(configOf({ postStartupCommand: `test -e ${flag}` }));
+    const started = carrier.local([{ node: 'a', family: 4, subnet: '10.1.1.0/24', publicIp: '192.0.2.1' }]);
+    await until(() => carrier.problemTexts().length > 0);
+    expect(carrier.problemTexts()).toEqual(['PostStartupCommand: exit status 1: ']);
+    writeFileSync(flag, '');
+    await started;
+    expect(carrier.problemTexts()).toEqual([]);
+    const failing = configOf({ preStartupCommand: 'echo no >&2; exit 4' });
+    await expect(prepareExtension(failing, new AbortController().signal)).rejects.toThrow(
+      'Backend.PreStartupCommand: exit status 4: no',
+    );
+  });
+
   it('makes no part of a command out of what others say', async () => {
     await using carrier = carrierOf(configOf());
     carrier.upsert('b', { ...(REMOTES[0] as RemoteSubnet), backendData: '$(touch x); `id`' });

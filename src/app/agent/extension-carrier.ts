@@ -28,13 +28,17 @@ interface Wish {
   readonly before?: RemoteSubnet;
 }
 
-/** What PreStartupCommand prints; undefined if there is no such command. Rejects with ShellError if it fails. */
+/** What PreStartupCommand prints; undefined if there is no such command. Rejects if it fails: without its word to the others there is nothing to lease. */
 export async function prepareExtension(
   config: ExtensionConfig,
   signal: AbortSignal,
 ): Promise<BackendData | undefined> {
   if (config.preStartupCommand === '') return undefined;
-  return runShell(config.preStartupCommand, { environment: {}, timeoutMs: TIMEOUT_MS, signal });
+  try {
+    return await runShell(config.preStartupCommand, { environment: {}, timeoutMs: TIMEOUT_MS, signal });
+  } catch (error) {
+    throw new Error(`Backend.PreStartupCommand: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 export class ExtensionCarrier implements Carrier {
@@ -52,15 +56,19 @@ export class ExtensionCarrier implements Carrier {
     this.retries = new Backoff(RETRY, options.random);
   }
 
+  /** Resolves once PostStartupCommand has succeeded: it is tried until then. */
   async local(locals: readonly LocalSubnet[]): Promise<void> {
-    const { config, netConf } = this.options;
+    const { config, netConf, clock, random } = this.options;
     const key = JSON.stringify(locals);
     if (config.postStartupCommand === '' || key === this.startedFor) return;
-    await this.run('PostStartupCommand', config.postStartupCommand, {
+    const environment = {
       ...(netConf.ipv4 && { NETWORK: netConf.ipv4.network }),
       ...(netConf.ipv6 && { IPV6NETWORK: netConf.ipv6.network }),
       ...Object.fromEntries(locals.flatMap((local) => Object.entries(environmentOf(local)))),
-    });
+    };
+    const retries = new Backoff(RETRY, random);
+    while (!(await this.succeeds('PostStartupCommand', config.postStartupCommand, environment)))
+      await delay(clock, retries.next(), this.ended.signal);
     this.startedFor = key;
   }
 
@@ -120,35 +128,31 @@ export class ExtensionCarrier implements Carrier {
     if (command === '') return true;
     const { backendData } = remote;
     const stdin = typeof backendData === 'string' ? backendData : JSON.stringify(backendData ?? '');
-    try {
-      await this.run(label, command, environmentOf(remote), stdin, remote.subnet);
-      return true;
-    } catch {
-      return false;
-    }
+    return this.succeeds(label, command, environmentOf(remote), stdin, remote.subnet);
   }
 
-  private async run(
+  private async succeeds(
     label: string,
     command: string,
     environment: Readonly<Record<string, string>>,
     stdin = '',
     about = '',
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { logger } = this.options;
     const { signal } = this.ended;
     try {
       await runShell(command, { environment, stdin, timeoutMs: TIMEOUT_MS, signal });
-      this.failures.delete(label + about);
-      logger.info({ command: label, ...environment }, 'extension command done');
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (signal.aborted) return false;
       const text = `${label}${about === '' ? '' : ` for ${about}`}: ${(error as Error).message}`;
       if (this.failures.get(label + about) !== text)
         logger.error({ reason: text }, 'extension command failed');
       this.failures.set(label + about, text);
-      throw error;
+      return false;
     }
+    this.failures.delete(label + about);
+    logger.info({ command: label, ...environment }, 'extension command done');
+    return true;
   }
 }
 

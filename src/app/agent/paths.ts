@@ -26,8 +26,7 @@ export interface AgentPaths {
   readonly tunnelSocket: string;
 }
 
-/** flannel's place for it. */
-/** flannel's, or as its variable says. */
+/** Where the WireGuard key is: flannel's place for it, or as its variable says. */
 export function wireguardKeyFile(
   root: string,
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -35,6 +34,7 @@ export function wireguardKeyFile(
   return env['WIREGUARD_KEY_FILE'] || join(root, WIREGUARD_KEY_FILE);
 }
 
+/** flannel's place for it. */
 const SUBNET_ENV = '/run/flannel/subnet.env';
 
 export function agentPaths(root: string, subnetFile = SUBNET_ENV): AgentPaths {

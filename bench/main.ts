@@ -3,10 +3,12 @@ import { parseArgs } from 'node:util';
 import { benchCni } from './cni/cni.ts';
 import type { BenchOptions } from './options.ts';
 import { benchOverlay } from './overlay/overlay.ts';
+import { benchTunnel } from './tunnel/tunnel.ts';
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   cni: benchCni,
   overlay: benchOverlay,
+  tunnel: benchTunnel,
 };
 
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--nodes N,…] [--quick]\n`;

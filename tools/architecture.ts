@@ -20,6 +20,7 @@ const CORE_ARROWS = {
   lease: ['config', 'kube', 'store'],
   overlay: ['config', 'kernel', 'lease', 'nft'],
   offload: ['kernel', 'nft', 'overlay'],
+  masquerade: ['kernel', 'nft'],
   cni: ['config', 'dhcp', 'kernel', 'nft'],
   lab: ['cni', 'config', 'kernel', 'lease', 'overlay'],
 } as const satisfies Plan['coreArrows'];
@@ -34,6 +35,7 @@ export const PLAN: Plan = {
   },
   coreArrows: CORE_ARROWS,
   innerModules: [
+    'src/core/lease/etcd',
     'src/core/netlink/conntrack',
     'src/core/netlink/nftables',
     'src/io/cni/exec',

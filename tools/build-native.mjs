@@ -1,5 +1,6 @@
 /**
- * Compiles native/ into dist/poplin.node (the addon) and dist/poplin-cni (the CNI client), if their sources have changed.
+ * Compiles native/ into dist/poplin.node (the addon), dist/poplin-cni (the CNI client) and dist/poplin-tunnel (the packets of the udp
+ * backend), if their sources have changed.
  * Plain JavaScript, because it runs before Node 24 is known to be there. As a script: `node tools/build-native.mjs [--force]`.
  */
 import { spawnSync } from 'node:child_process';
@@ -15,12 +16,24 @@ const FLAGS = ['-std=c11', '-O2', ...WARNINGS, '-fstack-protector-strong', '-D_F
 const ADDON_FLAGS = ['-shared', '-fPIC', '-fvisibility=hidden', '-Wl,-z,relro,-z,now'];
 const ADDON_PARTS = ['addon.c', 'namespace.c', 'socket.c', 'batch.c', 'poll.c', 'exchange.c'];
 const CLIENT_PARTS = ['cni-client.c', 'cni-frame.c', 'cni-json.c', 'cni-pending.c'];
-const CLIENT_FLAGS = ['-static', '-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-s'];
+const TUNNEL_PURE_PARTS = ['tunnel-packet.c', 'tunnel-segment.c', 'tunnel-merge.c'];
+const TUNNEL_PARTS = [
+  'tunnel.c',
+  'tunnel-control.c',
+  'tunnel-in.c',
+  'tunnel-out.c',
+  'tunnel-peers.c',
+  'tunnel-sandbox.c',
+  'tunnel-setup.c',
+  ...TUNNEL_PURE_PARTS,
+];
+const TUNNEL_HARNESS_PARTS = ['tunnel-harness.c', 'tunnel-peers.c', ...TUNNEL_PURE_PARTS];
+const STATIC_FLAGS = ['-static', '-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-s'];
 
 /**
  * Builds what is out of date below `root`/dist.
  * @param {{ force?: boolean, root?: string }} [options]
- * @returns {{ addon: string, client: string, built: string[] }} the two paths, and those of them that were compiled now
+ * @returns {{ addon: string, client: string, tunnel: string, built: string[] }} the three paths, and those of them that were compiled now
  * @throws {Error} with a readable reason if the compiler or a header is missing or the sources do not compile
  */
 export function buildNative({ force = false, root = ROOT } = {}) {
@@ -28,10 +41,12 @@ export function buildNative({ force = false, root = ROOT } = {}) {
   mkdirSync(dist, { recursive: true });
   const addon = join(dist, 'poplin.node');
   const client = join(dist, 'poplin-cni');
+  const tunnel = join(dist, 'poplin-tunnel');
   const built = [];
   for (const [output, command] of [
     [addon, () => [...FLAGS, ...ADDON_FLAGS, `-I${nodeHeaders(root)}`, ...sources(root, ADDON_PARTS), '-lm']],
-    [client, () => [...FLAGS, ...CLIENT_FLAGS, versionFlag(root), ...sources(root, CLIENT_PARTS)]],
+    [client, () => [...FLAGS, ...STATIC_FLAGS, versionFlag(root), ...sources(root, CLIENT_PARTS)]],
+    [tunnel, () => [...FLAGS, ...STATIC_FLAGS, '-pthread', ...sources(root, TUNNEL_PARTS)]],
   ]) {
     const fingerprint = fingerprintOf(root);
     if (!force && existsSync(output) && readStamp(output) === fingerprint) continue;
@@ -39,7 +54,7 @@ export function buildNative({ force = false, root = ROOT } = {}) {
     writeFileSync(stampPath(output), fingerprint);
     built.push(output);
   }
-  return { addon, client, built };
+  return { addon, client, tunnel, built };
 }
 
 /**
@@ -47,8 +62,20 @@ export function buildNative({ force = false, root = ROOT } = {}) {
  * @param {string} output path of the executable
  */
 export function buildSanitizedClient(output, root = ROOT) {
+  buildSanitized(output, sources(root, CLIENT_PARTS));
+}
+
+/**
+ * Compiles the tunnel's parsing, cutting, merging and table of peers, in the same way, as a filter that tests feed.
+ * @param {string} output path of the executable
+ */
+export function buildSanitizedTunnelHarness(output, root = ROOT) {
+  buildSanitized(output, [...sources(root, TUNNEL_HARNESS_PARTS), '-pthread']);
+}
+
+function buildSanitized(output, inputs) {
   const sanitize = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
-  compile(['-std=c11', '-O1', ...WARNINGS, ...sanitize, ...sources(root, CLIENT_PARTS)], output);
+  compile(['-std=c11', '-O1', ...WARNINGS, ...sanitize, ...inputs], output);
 }
 
 function versionFlag(root) {

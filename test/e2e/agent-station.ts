@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -21,6 +22,7 @@ import { generate } from 'selfsigned';
 import { type AgentPaths, type AgentStatus, agentPaths, fetchStatus } from '#app/agent/index.ts';
 import { PLUGIN_TYPES } from '#core/cni/index.ts';
 import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
+import { endTunnel } from '#io/tunnel/index.ts';
 import { inNetns, PROGRAM, until } from './agent-world.ts';
 
 /** What a plugin on disk printed. */
@@ -89,6 +91,8 @@ export class Station implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.processes.keys()].map((name) => this.stop(name, 'SIGKILL')));
+    const tunnels = readdirSync(this.folder).map((name) => this.paths(name).tunnelSocket);
+    for (const socket of tunnels) if (existsSync(socket)) await endTunnel(socket);
     for (const path of this.namespaces) removeNamespace(path);
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -222,7 +226,8 @@ export class Station implements AsyncDisposable {
     return path;
   }
 
-  private addHost(node: string, number: number): void {
+  /** A host without an agent. */
+  addHost(node: string, number: number): void {
     const host = this.addNamespace(`host-${node}`);
     inNetns(
       this.file('ethernet'),

@@ -1,13 +1,20 @@
 /** A host and its pods as namespaces of their own, with the agent's CNI service and kernel loop on the real kernel. */
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { KernelLoop } from '#app/agent/index.ts';
-import { CniService, DhcpLeases, type HostLoop, type RecordedDel, rootedAddresses } from '#app/cni/index.ts';
+import {
+  AttachmentFiles,
+  CniService,
+  DhcpLeases,
+  type HostLoop,
+  type RecordedDel,
+  rootedAddresses,
+} from '#app/cni/index.ts';
 import { CNI, OVERLAY } from '#core/kernel/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
@@ -229,18 +236,14 @@ export class CniWorld implements AsyncDisposable {
 
   /** The parts that are recorded on disk. */
   recorded(): string[] {
-    const folder = join(this.folder, 'attachments');
-    return readdirSync(folder)
-      .map((name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { part: string }).part)
-      .sort();
+    const { parts } = new AttachmentFiles(join(this.folder, 'attachments')).load();
+    return parts.map(({ part }) => part).sort();
   }
 
   /** The objects that are recorded on disk. */
   objectsRecorded(): unknown[] {
-    const folder = join(this.folder, 'attachments');
-    return readdirSync(folder).flatMap(
-      (name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { objects: unknown[] }).objects,
-    );
+    const { parts } = new AttachmentFiles(join(this.folder, 'attachments')).load();
+    return parts.flatMap(({ objects }) => objects);
   }
 
   private request(

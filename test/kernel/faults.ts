@@ -55,6 +55,10 @@ export class SteppedKernel implements Kernel {
     return (await refused(this.step, 'kernel aside', ops)) ?? this.kernel.removeAside(links);
   }
 
+  refresh(): void {
+    this.kernel.refresh();
+  }
+
   trackSysctls(paths: Iterable<string>): void {
     this.kernel.trackSysctls(paths);
   }

@@ -40,8 +40,8 @@ test('a missing compiler is named together with the package that brings it', () 
   );
 });
 
-test('both outputs are built once, and again only when a source changes', () => {
-  expect(build().stdout).toMatch(/^built .*poplin\.node, .*poplin-cni\n$/);
+test('all outputs are built once, and again only when a source changes', () => {
+  expect(build().stdout).toMatch(/^built .*poplin\.node, .*poplin-cni, .*poplin-tunnel\n$/);
   expect(build().stdout).toBe('native code is up to date\n');
   const client = join(root, 'native', 'cni-client.c');
   writeFileSync(client, `${readFileSync(client, 'utf8')}/* changed */\n`);

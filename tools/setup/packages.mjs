@@ -27,12 +27,18 @@ export const PACKAGES = [
   rootTest('iproute2', 'ip', 'reads links, routes and neighbours back as an independent witness'),
   rootTest('nftables', 'nft', 'lists our tables back as an independent witness'),
   rootTest('iptables', 'iptables', 'is what the reference portmap programs, and lists its rules back'),
+  rootTest('conntrack', 'conntrack', 'lists the flows that NAT remembers'),
   rootTest('socat', 'socat', 'serves and fetches a line of text through published ports'),
   rootTest('iputils-ping', 'ping', 'proves reachability between pods'),
   rootTest('iperf3', 'iperf3', 'carries bulk traffic through overlays and shapers'),
   rootTest('procps', 'ps', 'looks for processes left behind'),
   rootTest('util-linux', 'unshare', 'makes namespaces without our own code (unshare, nsenter)'),
   rootTest('python3', 'python3', 'sends raw packets and opens odd sockets'),
+  rootTest(
+    'python3-prometheus-client',
+    '/usr/lib/python3/dist-packages/prometheus_client/parser.py',
+    'reads what /metrics says',
+  ),
   rootTest('ethtool', 'ethtool', 'lists the features of links as an independent witness'),
   rootTest('openssl', 'openssl', 'makes certificates for the benchmark'),
   rootTest('unzip', 'unzip', 'unpacks kubectl, the foreign client of the embedded API server'),
@@ -50,6 +56,8 @@ export const PACKAGES = [
   ),
   rootTest('containerd', 'containerd', 'a container runtime that calls our plugins'),
   rootTest('runc', 'runc', 'starts the containers of containerd and podman'),
+  rootTest('etcd-server', 'etcd', 'the store that flannel keeps its leases in'),
+  rootTest('etcd-client', 'etcdctl', 'writes keys as an operator does, and turns authentication on'),
   rootTest('podman', 'podman', 'another runtime that calls our plugins'),
 ];
 

@@ -13,51 +13,45 @@ import {
   type LeaseFacts,
   rootedAddresses,
 } from '#app/cni/index.ts';
+import { type AgentFigures, type AgentMetrics, serveHealth } from '#app/health/index.ts';
 import { delay } from '#base/clock.ts';
-import type { IpFamily } from '#base/ip/index.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
 import { CNI, OVERLAY } from '#core/kernel/index.ts';
-import {
-  enabledFamilies,
-  encodeSubnetEnv,
-  type FamilyKey,
-  type LeaseOffer,
-  type LeaseRegistry,
-  type NetConf,
-  type SubnetLease,
-} from '#core/lease/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
-import type { LocalSubnet } from '#core/overlay/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createExecPlugin } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
-import { atomicWrite, readRegularFile, readTextIfExists } from '#io/files/index.ts';
+import { readRegularFile } from '#io/files/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
-import { backendFor, type Carrying, underlayOf } from './backend.ts';
+import packageJson from '../../../package.json' with { type: 'json' };
 import { KernelLoop } from './kernel-loop.ts';
-import {
-  describeDrift,
-  findNodeAddresses,
-  type NodeAddresses,
-  type NodeAddressWishes,
-  SOMEWHERE,
-} from './node-addresses.ts';
+import { Membership } from './membership.ts';
+import type { NetworkRules } from './network-rules.ts';
+import { type NodeAddressWishes, SOMEWHERE } from './node-addresses.ts';
 import { lockNode } from './node-lock.ts';
-import { OverlayMember } from './overlay-member.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { PendingDels, readRecordedDels } from './pending-dels.ts';
 import type { RegistrySource } from './registries/source.ts';
-import { untilReachable } from './retry.ts';
 import { type AgentStatus, StatusServer } from './status.ts';
 
 export interface AgentOptions extends NodeAddressWishes {
   readonly node: string;
   /** Where leases are; without it the agent serves CNI alone: no lease, no overlay, no Node object. */
   readonly registry?: RegistrySource;
+  readonly rules: NetworkRules;
+  /** Between two looks at iptables' FORWARD chain. */
+  readonly forwardResyncSec: number;
+  readonly wireguardKeyFile: string;
+  /** Where subnet.env is, below `root`; absent: where flannel has it. */
+  readonly subnetFile?: string;
+  /** Where health and metrics are served; absent: nowhere. An empty host: all addresses. */
+  readonly health?: { readonly host: string; readonly port: number };
+  /** Called whenever the node has become ready, or its lease was made known anew. */
+  readonly onReady?: () => void;
   /** Prefix of all files; `/` on a host. */
   readonly root: string;
   /** Whether the VXLAN devices may offload checksums; `auto` finds out. */
@@ -89,16 +83,15 @@ class Agent implements AsyncDisposable {
   private readonly loop: KernelLoop;
   private readonly offload: OffloadKeeper;
   private facts: LeaseFacts | undefined;
-  private member: OverlayMember | undefined;
+  private membership: Membership | undefined;
+  private metrics: AgentMetrics | undefined;
+  private service: CniService | undefined;
   private ready = false;
-  /** Why this node will not become ready until its configuration is another. */
-  private fatal: string | undefined;
-  private underlay: NodeAddresses | undefined;
 
   constructor(options: AgentOptions, signal: AbortSignal) {
     this.options = options;
     this.signal = signal;
-    this.paths = agentPaths(options.root);
+    this.paths = agentPaths(options.root, options.subnetFile);
     for (const path of [this.paths.attachments, this.paths.cniPending, dirname(this.paths.lease)]) {
       mkdirSync(path, { recursive: true, mode: 0o700 });
     }
@@ -128,6 +121,7 @@ class Agent implements AsyncDisposable {
   async start(): Promise<void> {
     const { registry } = this.options;
     this.resources.use(await StatusServer.listen(this.paths.statusSocket, () => this.status()));
+    await this.serveHealth();
     await this.serveCni();
     if (registry === undefined) this.beAlone();
     else await this.join(registry);
@@ -144,101 +138,35 @@ class Agent implements AsyncDisposable {
 
   private async join(source: RegistrySource): Promise<void> {
     const { logger, node } = this.options;
-    const { signal } = this;
-    const retry = { ...CLOCK, logger, signal };
-    const netConf = await untilReachable('network configuration', () => source.netConf(signal), retry);
-    const families = enabledFamilies(netConf).map(familyOfKey);
-    const addresses = await findNodeAddresses(this.kernel.state(), families, this.options);
-    this.underlay = addresses;
-    logger.info(
-      { link: addresses.link.name, ipv4: addresses.ipv4, ipv6: addresses.ipv6, reason: addresses.reason },
-      'underlay',
-    );
-    const underlay = underlayOf(this.kernel.state(), addresses, this.readSysctl);
-    const carrying = backendFor(netConf.backend, underlay);
-    if (typeof carrying === 'string') {
-      this.fatal = carrying;
-      logger.error({ reason: carrying }, 'backend not carried');
-    }
-    const previous = await readPrevious(this.paths.lease);
-    const registry = await source.open(
-      {
+    this.membership = this.resources.use(
+      new Membership({
+        ...this.options,
         node,
-        netConf,
-        offer: offerOf(node, netConf, addresses, carrying),
-        publicIps: addresses,
-        ...(previous !== undefined && { previous }),
-      },
-      signal,
+        source,
+        wishes: this.options,
+        paths: this.paths,
+        kernel: this.kernel,
+        namespace: this.namespace,
+        loop: this.loop,
+        offload: this.offload,
+        signal: this.signal,
+        readSysctl: this.readSysctl,
+        onFacts: (facts) => {
+          this.ready &&= facts !== undefined;
+          this.facts = facts && { ...facts, ipv6: facts.families.includes(6) || this.hasIpv6() };
+        },
+        onReady: () => {
+          if (!this.ready) logger.info({ firstPassOps: this.loop.status().firstPassOps }, 'ready');
+          this.ready = true;
+          this.options.onReady?.();
+        },
+      }),
     );
-    this.beMember(source, registry, netConf, typeof carrying === 'string' ? undefined : carrying, addresses);
+    await this.membership.join();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.resources.disposeAsync();
-  }
-
-  private beMember(
-    source: RegistrySource,
-    registry: LeaseRegistry,
-    netConf: NetConf,
-    carrying: Carrying | undefined,
-    addresses: NodeAddresses,
-  ): void {
-    const { logger, node } = this.options;
-    const families = enabledFamilies(netConf).map(familyOfKey);
-    const mtuBytes = carrying?.backend.podMtuBytes(families) ?? 0;
-    this.member = this.resources.use(
-      new OverlayMember({
-        registry,
-        loop: this.loop,
-        logger,
-        node,
-        netConf,
-        publicIps: addresses,
-        ...carrying,
-        held: (locals) => this.held(locals, mtuBytes, families),
-        inPlace: async (lease) => {
-          await this.offload.keep(carrying?.backend.probedLinks(families) ?? []);
-          await this.announce(source, lease, netConf, mtuBytes, addresses);
-        },
-      }),
-    );
-    this.member.start();
-  }
-
-  /** What pods get of this node's lease; without one, ADD asks to be tried again later. */
-  private held(
-    locals: readonly LocalSubnet[] | undefined,
-    mtuBytes: number,
-    families: readonly IpFamily[],
-  ): void {
-    this.ready &&= locals !== undefined;
-    this.facts = locals && {
-      node: this.options.node,
-      addresses: locals.map((local) => local.localIp ?? local.publicIp),
-      defaultRanges: locals.map((local) => local.subnet),
-      overlayMtuBytes: mtuBytes,
-      ipv6: families.includes(6) || this.hasIpv6(),
-    };
-  }
-
-  /** Tells the host, and the registry where it wants to know, what this node holds. */
-  private async announce(
-    source: RegistrySource,
-    lease: SubnetLease,
-    netConf: NetConf,
-    mtuBytes: number,
-    addresses: NodeAddresses,
-  ): Promise<void> {
-    const { logger } = this.options;
-    const subnets = { ipv4: lease.ipv4?.subnet, ipv6: lease.ipv6?.subnet };
-    await atomicWrite(this.paths.lease, JSON.stringify(subnets));
-    await atomicWrite(this.paths.subnetEnv, encodeSubnetEnv(netConf, lease, mtuBytes, false));
-    const wasReady = this.ready;
-    this.ready = true;
-    if (!wasReady) logger.info({ firstPassOps: this.loop.status().firstPassOps }, 'ready');
-    await source.announce?.(lease, addresses, this.signal);
   }
 
   private readonly readSysctl = (path: string): string | undefined => {
@@ -291,17 +219,18 @@ class Agent implements AsyncDisposable {
           exec: ipamExec(this.pluginExec(), this.signal),
           readResolvConf: async (path) => readRegularFile(path, MAX_RESOLV_CONF_BYTES),
         },
-        facts: () => this.facts ?? this.fatal ?? 'this node holds no subnet lease yet',
+        facts: () => this.facts ?? this.membership?.fatal ?? 'this node holds no subnet lease yet',
         recordedDels: () => readRecordedDels(this.paths.cniPending),
         logger,
       }),
     );
+    this.service = service;
     await service.restore();
     void this.sweepRegularly(service);
     this.resources.use(
       await CniServer.listen({
         path: this.paths.cniSocket,
-        handle: (call) => service.handle(call),
+        handle: this.metrics?.counting((call) => service.handle(call)) ?? ((call) => service.handle(call)),
         onRefused: (reason) => logger.warn({ reason }, 'cni connection refused'),
       }),
     );
@@ -315,54 +244,51 @@ class Agent implements AsyncDisposable {
     );
   }
 
+  private async serveHealth(): Promise<void> {
+    const { health, logger } = this.options;
+    if (health === undefined) return;
+    const { metrics } = this.resources.use(
+      await serveHealth({
+        ...health,
+        notReady: () => (this.ready ? undefined : (this.membership?.fatal ?? 'not ready yet')),
+        source: { version: packageJson.version, now: () => systemClock.now(), figures: () => this.figures() },
+        clock: systemClock,
+        logger,
+      }),
+    );
+    this.metrics = metrics;
+  }
+
+  private figures(): AgentFigures {
+    const { membership } = this;
+    return {
+      ready: this.ready,
+      problems: this.status().problems.length,
+      ...(membership !== undefined && { storeConnected: membership.connected }),
+      leases: [],
+      remoteLeases: 0,
+      refusedLeases: 0,
+      ...membership?.figures(),
+      attachments: this.service?.attachmentCount ?? 0,
+      kernel: this.loop.status(),
+    };
+  }
+
   private status(): AgentStatus {
-    const lease = this.member?.lease;
+    const { membership } = this;
+    const lease = membership?.lease;
     return {
       node: this.options.node,
       ready: this.ready,
       cniOnly: this.options.registry === undefined,
       pid: process.pid,
       lease: { ipv4: lease?.ipv4?.subnet ?? null, ipv6: lease?.ipv6?.subnet ?? null },
-      store: this.options.registry === undefined ? 'none' : this.member?.connected ? 'connected' : 'away',
+      store: this.options.registry === undefined ? 'none' : membership?.connected ? 'connected' : 'away',
       kernel: this.loop.status(),
       checksumOffload: Object.fromEntries(this.offload.status()),
-      fatal: this.fatal ?? null,
-      problems: [
-        ...(this.fatal === undefined ? [] : [this.fatal]),
-        ...(this.underlay === undefined ? [] : describeDrift(this.kernel.state(), this.underlay)),
-        ...(this.member?.problemTexts() ?? []),
-      ],
+      fatal: membership?.fatal ?? null,
+      problems: membership?.problemTexts() ?? [],
       memoryMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     };
-  }
-}
-
-function offerOf(
-  node: string,
-  netConf: NetConf,
-  publicIps: NodeAddresses,
-  carrying: Carrying | string,
-): LeaseOffer {
-  const offer = (key: FamilyKey) => {
-    const publicIp = publicIps[key];
-    const told = typeof carrying === 'string' ? undefined : carrying.backend.offer(node, familyOfKey(key));
-    return {
-      ...(publicIp !== undefined && { publicIp }),
-      ...(told !== undefined && { backendData: told }),
-    };
-  };
-  return { backendType: netConf.backend.type, ipv4: offer('ipv4'), ipv6: offer('ipv6') };
-}
-
-function familyOfKey(key: FamilyKey): IpFamily {
-  return key === 'ipv4' ? 4 : 6;
-}
-
-async function readPrevious(path: string): Promise<{ ipv4?: string; ipv6?: string } | undefined> {
-  const text = await readTextIfExists(path);
-  try {
-    return text === undefined ? undefined : (JSON.parse(text) as { ipv4?: string; ipv6?: string });
-  } catch {
-    return undefined; // a wish only: the store says what this node holds
   }
 }

@@ -1,9 +1,15 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type KernelObject, keyOf } from '#core/kernel/index.ts';
-import { parseNetConf } from '#core/lease/index.ts';
+import { BACKEND_TYPES, parseNetConf } from '#core/lease/index.ts';
 import { LISTING_1 } from '#core/lease/listings.fixture.ts';
 import type { Underlay } from '#core/overlay/index.ts';
-import { backendFor, underlayOf } from './backend.ts';
+import { systemClock } from '#io/clock/index.ts';
+import type { Namespace } from '#io/namespace/index.ts';
+import { openBackend, underlayOf } from './backend.ts';
 import type { NodeAddresses } from './node-addresses.ts';
 
 const UNDERLAY: Underlay = {
@@ -13,26 +19,48 @@ const UNDERLAY: Underlay = {
   advertisedLinks: [],
 };
 
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'poplin-backend-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
 function backendOf(text: string) {
   const result = parseNetConf(text, 'net-conf.json');
   if (!result.ok) throw new Error('bad fixture');
-  return backendFor(result.value.backend, UNDERLAY);
+  return openBackend(result.value, {
+    underlay: UNDERLAY,
+    own: { ipv4: '192.0.2.1' },
+    namespace: { path: 'none' } as Namespace,
+    tunnelSocket: join(folder, 'tunnel.sock'),
+    wireguardKeyFile: join(folder, 'wgkey'),
+    clock: systemClock,
+    random: () => 0,
+    logger: pino({ level: 'silent' }),
+    signal: new AbortController().signal,
+  });
 }
 
 describe('the backend of net-conf.json', () => {
-  test.for(['vxlan', 'host-gw', 'alloc'] as const)('%s carries packets', (type) => {
-    expect(backendOf(`{"Network": "10.0.0.0/8", "Backend": {"Type": "${type}"}}`)).toMatchObject({
-      backend: { type },
-    });
+  test.for(BACKEND_TYPES.filter((type) => type !== 'ipsec'))('%s carries packets', async (type) => {
+    const text = `{"Network": "10.0.0.0/8", "Backend": {"Type": "${type}"}}`;
+    const carrying = await backendOf(text);
+    if (typeof carrying === 'string') throw new Error(carrying);
+    await using _carrier = carrying.carrier;
+    expect(carrying.backend.type).toBe(type);
+    expect(carrying.carrier !== undefined).toBe(type === 'udp' || type === 'extension');
   });
 
-  test.for([[LISTING_1, 'Backend.Type: "udp" is not carried']] as const)(
-    'any other is named, with what works: $1',
-    ([text, words]) => {
-      expect(backendOf(text)).toContain(words);
-      expect(backendOf(text)).toContain('"vxlan" works');
-    },
-  );
+  test('listing 1 is carried by a process', async () => {
+    expect(await backendOf(LISTING_1)).toMatchObject({ backend: { type: 'udp' }, carrier: {} });
+  });
+
+  test('ipsec is named, with what encrypts instead', async () => {
+    const psk = 'x'.repeat(96);
+    expect(
+      await backendOf(`{"Network": "10.0.0.0/8", "Backend": {"Type": "ipsec", "PSK": "${psk}"}}`),
+    ).toMatch(/^Backend.Type: "ipsec" is not carried: .*"wireguard" encrypts$/);
+  });
 });
 
 describe('the underlay', () => {

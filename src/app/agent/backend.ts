@@ -1,37 +1,81 @@
 /** From net-conf.json's `Backend` to what carries packets on this node: a planner of kernel state, and where needed a program beside it. */
+import type { Logger } from 'pino';
+import type { Clock, Random } from '#base/clock.ts';
 import { type IpPrefix, prefixParts } from '#base/ip/index.ts';
 import { type KernelState, ownerOf } from '#core/kernel/index.ts';
-import type { BackendConfig } from '#core/lease/index.ts';
+import { enabledFamilies, type NetConf, poolOf } from '#core/lease/index.ts';
 import {
   type Backend,
   type Carrier,
   hostGwBackend,
+  ipipBackend,
   leasesOnly,
+  type OwnAddresses,
   type Underlay,
+  udpBackend,
   vxlanBackend,
+  wireguardBackend,
 } from '#core/overlay/index.ts';
+import type { Namespace } from '#io/namespace/index.ts';
+import { loadWireguardKeys } from '#io/wireguard-key/index.ts';
+import { ExtensionCarrier, prepareExtension } from './extension-carrier.ts';
 import type { NodeAddresses } from './node-addresses.ts';
+import { TunnelCarrier } from './tunnel-carrier.ts';
 
 export interface Carrying {
   readonly backend: Backend;
   readonly carrier?: Carrier;
 }
 
-/** Which of this release's backends carries packets for a configuration; or why none does, which value says so, and what would work. */
-export function backendFor(config: BackendConfig, underlay: Underlay): Carrying | string {
+/** What backends need of their node. */
+export interface BackendSurroundings {
+  readonly underlay: Underlay;
+  /** The node's own addresses there. */
+  readonly own: OwnAddresses;
+  readonly namespace: Namespace;
+  /** Of the process that carries the packets of `udp`. */
+  readonly tunnelSocket: string;
+  readonly wireguardKeyFile: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** What carries packets for a configuration; or why nothing does, which value says so, and what would work. */
+export async function openBackend(netConf: NetConf, node: BackendSurroundings): Promise<Carrying | string> {
+  const { underlay, own, logger } = node;
+  const config = netConf.backend;
   switch (config.type) {
     case 'vxlan':
       return { backend: vxlanBackend(config, underlay) };
     case 'host-gw':
       return { backend: hostGwBackend(config, underlay) };
+    case 'udp':
+      return {
+        backend: udpBackend(config, underlay),
+        carrier: new TunnelCarrier({ ...node, socketPath: node.tunnelSocket, port: config.port }),
+      };
+    case 'ipip':
+      return { backend: ipipBackend(config, underlay, own) };
+    case 'wireguard': {
+      const keys = await loadWireguardKeys(node.wireguardKeyFile);
+      if (keys.made) logger.info({ file: node.wireguardKeyFile }, 'WireGuard key made');
+      for (const problem of keys.problems) logger.warn({ reason: problem }, 'WireGuard key');
+      const networks = enabledFamilies(netConf).map((key) => poolOf(netConf, key).network);
+      return { backend: wireguardBackend(config, underlay, { keys, own, networks }) };
+    }
     case 'alloc':
       return { backend: leasesOnly(config, underlay) };
-    case 'extension':
-    case 'udp':
-    case 'ipip':
-    case 'wireguard':
+    case 'extension': {
+      const told = await prepareExtension(config, node.signal);
+      return {
+        backend: leasesOnly(config, underlay, told),
+        carrier: new ExtensionCarrier({ ...node, config, netConf }),
+      };
+    }
     case 'ipsec':
-      return `Backend.Type: "${config.type}" is not carried by this release: this node leases its subnet and keeps it, but attaches no pods and sends no packets; "vxlan" works`;
+      return 'Backend.Type: "ipsec" is not carried: this node leases its subnet and keeps it, but attaches no pods and sends no packets; "wireguard" encrypts';
   }
 }
 
@@ -41,12 +85,11 @@ export function underlayOf(
   { link }: NodeAddresses,
   readSysctl: (path: string) => string | undefined,
 ): Underlay {
-  const links = foreignLinks(state);
   return {
     link: link.name,
     mtuBytes: link.mtuBytes ?? 1500,
     prefixes: adjacentPrefixes(state, link.name),
-    advertisedLinks: links.filter((name) => heedsAdvertisements(name, readSysctl)),
+    advertisedLinks: foreignLinks(state).filter((name) => heedsAdvertisements(name, readSysctl)),
   };
 }
 

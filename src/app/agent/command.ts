@@ -2,14 +2,21 @@
 import { Command, Option } from 'commander';
 import { type Logger, pino } from 'pino';
 import { canonicalIp } from '#base/ip/index.ts';
+import { DEFAULT_ETCD_PREFIX } from '#core/lease/etcd/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, kubeConfigFor } from '#io/kube/index.ts';
+import { notifySystemd } from '#io/systemd/index.ts';
 import { runAgent } from './agent.ts';
 import { defaultNodeName } from './node-object.ts';
-import { agentPaths } from './paths.ts';
+import { agentPaths, wireguardKeyFile } from './paths.ts';
+import { etcdSource } from './registries/etcd-source.ts';
 import { leaseObjects } from './registries/lease-objects.ts';
+import type { RegistrySource } from './registries/source.ts';
 import { type AgentStatus, fetchStatus } from './status.ts';
+
+/** As flannel's -iptables-resync. */
+const FORWARD_RESYNC_SEC = 5;
 
 interface AgentFlags {
   readonly nodeName: string;
@@ -19,6 +26,18 @@ interface AgentFlags {
   readonly publicIp?: string;
   readonly publicIpv6?: string;
   readonly registerNode: boolean;
+  readonly etcdEndpoints?: readonly string[];
+  readonly etcdPrefix: string;
+  readonly etcdCafile?: string;
+  readonly etcdCertfile?: string;
+  readonly etcdKeyfile?: string;
+  readonly etcdUsername?: string;
+  readonly ipMasq: boolean;
+  readonly forwardRules: boolean;
+  readonly blackholeRoute: boolean;
+  readonly subnetFile?: string;
+  readonly healthzIp: string;
+  readonly healthzPort: number;
   readonly cniOnly: boolean;
   readonly rootDir: string;
   readonly checksumOffload: OffloadMode;
@@ -40,6 +59,22 @@ export function agentCommand(): Command {
     .option('--public-ipv6 <address>', 'IPv6 address other nodes reach this one by', address(6))
     .option('--register-node', 'make and update the Node object, where no kubelet does', false)
     .addOption(
+      new Option('--etcd-endpoints <urls>', 'leases in etcd, as flannel keeps them, instead of an API server')
+        .argParser((text: string) => text.split(','))
+        .conflicts(['kubeconfig', 'netConf', 'registerNode']),
+    )
+    .option('--etcd-prefix <key>', 'where in etcd the network is', DEFAULT_ETCD_PREFIX)
+    .option('--etcd-cafile <file>', 'certificates that etcd is checked by')
+    .option('--etcd-certfile <file>', 'certificate to show to etcd')
+    .option('--etcd-keyfile <file>', 'key of that certificate')
+    .option('--etcd-username <name>', 'who to be in etcd; the password is read from ETCD_PASSWORD')
+    .option('--ip-masq', 'masquerade what pods send out of the network', false)
+    .option('--no-forward-rules', 'leave it to others to accept forwarded packets of the network')
+    .option('--blackhole-route', 'drop what goes to a part of the network that no node has', false)
+    .option('--subnet-file <file>', 'where subnet.env is written, instead of /run/flannel/subnet.env')
+    .option('--healthz-ip <address>', 'where health and metrics are served', '0.0.0.0')
+    .option('--healthz-port <port>', 'port of /healthz, /readyz and /metrics; 0: none', port, 0)
+    .addOption(
       new Option('--cni-only', 'serve CNI alone, on a plain container host: no store, no lease, no overlay')
         .conflicts([
           'kubeconfig',
@@ -48,6 +83,10 @@ export function agentCommand(): Command {
           'publicIp',
           'publicIpv6',
           'registerNode',
+          'etcdEndpoints',
+          'ipMasq',
+          'blackholeRoute',
+          'subnetFile',
           'checksumOffload',
         ])
         .default(false),
@@ -65,6 +104,7 @@ export function agentCommand(): Command {
 Examples:
   poplin agent --kubeconfig /etc/poplin/kubeconfig
   poplin agent --net-conf /etc/kube-flannel/net-conf.json --iface eth1 --register-node
+  poplin agent --etcd-endpoints https://10.0.0.1:2379,https://10.0.0.2:2379 --etcd-cafile /etc/poplin/etcd-ca.pem
   poplin agent --cni-only
 
 The log is JSON lines on standard error. SIGTERM stops the agent and leaves the network as it is.`,
@@ -77,28 +117,31 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
   const logger = pino({ level: flags.logLevel, base: { node: flags.nodeName } }, pino.destination(2));
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
-  using store = flags.cniOnly ? undefined : openStore(flags, logger);
-  const { nodeName, netConf, iface, publicIp, publicIpv6, registerNode, rootDir, checksumOffload } = flags;
+  const { nodeName, iface, publicIp, publicIpv6, rootDir, checksumOffload, subnetFile } = flags;
+  const { ipMasq, forwardRules, blackholeRoute, healthzIp, healthzPort } = flags;
   try {
+    using resources = new DisposableStack();
+    const registry = flags.cniOnly ? undefined : openRegistry(flags, logger, resources);
     await runAgent(
       {
         node: nodeName,
         checksumOffload,
         root: rootDir,
         logger,
-        ...(store !== undefined && {
-          registry: leaseObjects({
-            store,
-            clock: systemClock,
-            random: systemRandom,
-            logger,
-            registerNode,
-            ...(netConf !== undefined && { netConfFile: netConf }),
-          }),
-        }),
-        ...(iface !== undefined && { iface }),
+        rules: {
+          ...(ipMasq && { masquerade: { isFullyRandom: true } }),
+          forward: forwardRules,
+          blackhole: blackholeRoute,
+        },
+        forwardResyncSec: FORWARD_RESYNC_SEC,
+        wireguardKeyFile: wireguardKeyFile(rootDir),
+        ...(subnetFile !== undefined && { subnetFile }),
+        ...(healthzPort !== 0 && { health: { host: healthzIp, port: healthzPort } }),
+        ...(registry !== undefined && { registry }),
+        ...(iface !== undefined && { ifaces: [iface] }),
         ...(publicIp !== undefined && { publicIp }),
         ...(publicIpv6 !== undefined && { publicIpv6 }),
+        onReady: () => void notifySystemd('READY=1'),
       },
       stop.signal,
     );
@@ -109,10 +152,38 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
   }
 }
 
-function openStore({ kubeconfig }: AgentFlags, logger: Logger): ReturnType<typeof createKubeStore> {
+/** Where leases are, as the flags say. What must be closed goes onto the stack. */
+function openRegistry(flags: AgentFlags, logger: Logger, resources: DisposableStack): RegistrySource {
+  const world = { clock: systemClock, random: systemRandom, logger };
+  const { etcdEndpoints, etcdPrefix, etcdCafile, etcdCertfile, etcdKeyfile, etcdUsername } = flags;
+  if (etcdEndpoints !== undefined) {
+    const password = process.env['ETCD_PASSWORD'];
+    return resources.use(
+      etcdSource({
+        ...world,
+        identityFile: agentPaths(flags.rootDir).identity,
+        etcd: {
+          endpoints: etcdEndpoints,
+          prefix: etcdPrefix,
+          ...(etcdCafile !== undefined && { caFile: etcdCafile }),
+          ...(etcdCertfile !== undefined && { certFile: etcdCertfile }),
+          ...(etcdKeyfile !== undefined && { keyFile: etcdKeyfile }),
+          ...(etcdUsername !== undefined && { username: etcdUsername }),
+          ...(etcdUsername !== undefined && password !== undefined && { password }),
+        },
+      }),
+    );
+  }
+  const { kubeconfig, registerNode, netConf } = flags;
   const config = kubeConfigFor(kubeconfig === undefined ? {} : { kubeconfigPath: kubeconfig });
   logger.info({ source: config.source }, 'store');
-  return createKubeStore(config, { clock: systemClock, random: systemRandom, logger });
+  const store = resources.use(createKubeStore(config, world));
+  return leaseObjects({
+    ...world,
+    store,
+    registerNode,
+    ...(netConf !== undefined && { netConfFile: netConf }),
+  });
 }
 
 export function statusCommand(): Command {
@@ -161,12 +232,24 @@ export function describeStatus(status: AgentStatus): string {
   return rows.map(([name, value]) => `${name.padEnd(9)}${value}\n`).join('');
 }
 
-function clusterRows({ lease, store }: AgentStatus): readonly (readonly [string, string])[] {
+function clusterRows({ lease, store, underlay }: AgentStatus): readonly (readonly [string, string])[] {
   const subnets = [lease.ipv4, lease.ipv6].filter((subnet) => subnet !== null);
-  return [
+  const rows: [string, string][] = [
     ['lease', subnets.join('  ') || 'none'],
     ['store', store],
   ];
+  if (underlay != null) {
+    const { link, ipv4, ipv6, reason } = underlay;
+    const addresses = [ipv4, ipv6].filter((each) => each !== undefined);
+    rows.push(['underlay', `${link} ${addresses.join(' ')}: ${reason}`]);
+  }
+  return rows;
+}
+
+function port(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number <= 65_535) return number;
+  throw new TypeError(`"${text}" is not a port`);
 }
 
 function address(family: 4 | 6): (text: string) => string {

@@ -1,6 +1,13 @@
 export { runAgent } from './agent.ts';
 export { agentCommand, statusCommand } from './command.ts';
+export { FORWARD_CHAIN, ForwardAccept } from './forward-accept.ts';
 export { KernelLoop } from './kernel-loop.ts';
 export { CONFIG_KEY, CONFIG_MAP } from './net-conf-source.ts';
-export { type AgentPaths, agentPaths } from './paths.ts';
+export { lockNode } from './node-lock.ts';
+export { defaultNodeName } from './node-object.ts';
+export { type AgentPaths, agentPaths, wireguardKeyFile } from './paths.ts';
+export { etcdSource } from './registries/etcd-source.ts';
+export { leaseObjects } from './registries/lease-objects.ts';
+export type { RegistrySource } from './registries/source.ts';
 export { type AgentStatus, fetchStatus } from './status.ts';
+export { TunnelCarrier, type TunnelCarrierOptions } from './tunnel-carrier.ts';

@@ -45,6 +45,8 @@ export interface KernelLoopStatus {
   readonly firstPassOps: number | undefined;
   readonly passes: number;
   readonly ops: number;
+  /** How long the last pass took, with its operations. */
+  readonly lastPassMs: number | undefined;
   /** What the kernel refuses, each in its own words. */
   readonly failures: readonly string[];
   /** Foreign objects that stand where ours should be. */
@@ -79,6 +81,7 @@ export class KernelLoop implements AsyncDisposable {
   private firstPassOps: number | undefined;
   private passes = 0;
   private ops = 0;
+  private lastPassMs: number | undefined;
 
   constructor(options: KernelLoopOptions) {
     this.options = options;
@@ -141,11 +144,12 @@ export class KernelLoop implements AsyncDisposable {
   }
 
   status(): KernelLoopStatus {
-    const { firstPassOps, passes, ops } = this;
+    const { firstPassOps, passes, ops, lastPassMs } = this;
     return {
       firstPassOps,
       passes,
       ops,
+      lastPassMs,
       failures: [...new Set(this.failures.values())],
       conflicts: [...this.conflicts.values()],
     };
@@ -177,6 +181,7 @@ export class KernelLoop implements AsyncDisposable {
         this.reconcile(whole ? undefined : only, PASS, signal),
       );
       this.firstPassOps ??= planned;
+      this.lastPassMs = this.options.clock.now() - nowMs;
     } catch (error) {
       this.wholePass = true; // what was taken is not known to be done
       throw error;
@@ -199,6 +204,7 @@ export class KernelLoop implements AsyncDisposable {
   ): Promise<{ planned: number; failures: readonly OpFailure[] }> {
     const { kernel, owners, logger } = this.options;
     this.trackSysctls(only ?? this.desired.state.keys());
+    if (only === undefined) kernel.refresh();
     const { ops, conflicts } = plan(this.desired.state, kernel.state(), {
       owners,
       ...limits,
@@ -254,7 +260,10 @@ export class KernelLoop implements AsyncDisposable {
 
   private trackSysctls(keys: Iterable<string>): void {
     const paths: string[] = [];
-    for (const key of keys) if (key.startsWith('sysctl ')) paths.push(key.slice('sysctl '.length));
+    for (const key of keys) {
+      // Others' are followed no more once their link is gone.
+      if (key.startsWith('sysctl ') && this.desired.state.has(key)) paths.push(key.slice('sysctl '.length));
+    }
     if (paths.length > 0) this.options.kernel.trackSysctls(paths);
   }
 }

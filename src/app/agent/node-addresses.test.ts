@@ -23,7 +23,7 @@ describe('the addresses of a node', () => {
 
   it('are public ones beside its own where something translates between', async () => {
     const found = await findNodeAddresses(STATE, [4], { iface: '10.0.0.6', publicIp: '203.0.113.7' });
-    expect(found).toMatchObject({ ipv4: '203.0.113.7', localIpv4: '10.0.0.5', reason: '--iface 10.0.0.6' });
+    expect(found).toMatchObject({ ipv4: '203.0.113.7', localIpv4: '10.0.0.6', reason: '--iface 10.0.0.6' });
   });
 
   it('take the public address as it is where the link carries it', async () => {

@@ -106,6 +106,11 @@ export class OverlayMember implements AsyncDisposable {
     return this.feed.remoteCount;
   }
 
+  /** Leases that cannot be used. */
+  get refusedCount(): number {
+    return this.feed.refusalTexts().length;
+  }
+
   /** What an operator should know, one sentence each. */
   problemTexts(): readonly string[] {
     const { registry, carrier } = this.options;

@@ -1,5 +1,6 @@
 /** Where an agent's files lie: the known places below a root that is `/` on a host and a folder of its own for a lab node. */
 import { join } from 'node:path';
+import { WIREGUARD_KEY_FILE } from '#io/wireguard-key/index.ts';
 
 export interface AgentPaths {
   /** The CNI plugins' socket, root only. */
@@ -19,9 +20,24 @@ export interface AgentPaths {
   readonly subnetEnv: string;
   /** What the probe of checksum offload found on this boot. */
   readonly checksumOffload: string;
+  /** Tells this machine from others of its name, where no Node object does. */
+  readonly identity: string;
+  /** Of the process that carries the packets of the backend `udp`. */
+  readonly tunnelSocket: string;
 }
 
-export function agentPaths(root: string): AgentPaths {
+/** flannel's place for it. */
+/** flannel's, or as its variable says. */
+export function wireguardKeyFile(
+  root: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string {
+  return env['WIREGUARD_KEY_FILE'] || join(root, WIREGUARD_KEY_FILE);
+}
+
+const SUBNET_ENV = '/run/flannel/subnet.env';
+
+export function agentPaths(root: string, subnetFile = SUBNET_ENV): AgentPaths {
   const at = (path: string) => join(root, path);
   return {
     cniSocket: at('/run/poplin/cni.sock'),
@@ -31,7 +47,9 @@ export function agentPaths(root: string): AgentPaths {
     dhcp: at('/var/lib/poplin/cni/dhcp'),
     hostLocal: at('/var/lib/cni/networks'),
     lease: at('/var/lib/poplin/lease.json'),
-    subnetEnv: at('/run/flannel/subnet.env'),
+    subnetEnv: at(subnetFile),
     checksumOffload: at('/run/poplin/checksum-offload.json'),
+    identity: at('/var/lib/poplin/node-id'),
+    tunnelSocket: at('/run/poplin/tunnel.sock'),
   };
 }

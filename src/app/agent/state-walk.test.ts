@@ -124,6 +124,10 @@ class UnreliableKernel implements Kernel {
     return this.fake.state();
   }
 
+  refresh(): void {
+    this.fake.refresh();
+  }
+
   trackSysctls(paths: Iterable<string>): void {
     this.fake.trackSysctls(paths);
   }

@@ -11,6 +11,8 @@ export interface AgentStatus {
   readonly pid: number;
   readonly lease: { readonly ipv4: string | null; readonly ipv6: string | null };
   readonly store: 'connected' | 'away' | 'none';
+  /** By which link and addresses other nodes reach this one, and how that was decided; null until it was. */
+  readonly underlay?: UnderlayStatus | null;
   readonly kernel: KernelLoopStatus;
   /** By VXLAN device: whether it offloads checksums, and why. */
   readonly checksumOffload: Readonly<Record<string, { readonly offload: boolean; readonly reason: string }>>;
@@ -18,6 +20,13 @@ export interface AgentStatus {
   readonly fatal: string | null;
   readonly problems: readonly string[];
   readonly memoryMb: number;
+}
+
+export interface UnderlayStatus {
+  readonly link: string;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly reason: string;
 }
 
 export class StatusServer implements AsyncDisposable {

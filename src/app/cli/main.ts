@@ -10,6 +10,7 @@ const TOLD_IN_ONE_LINE = new Set([
   'KubeconfigError',
   'NodeAddressError',
   'ListeningError',
+  'FlagError',
 ]);
 
 /** Only the code of the command that was asked for is loaded: an agent lives long, and must be small. */
@@ -19,7 +20,14 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     keepHeapSmall();
     return (await import('#app/agent/index.ts')).agentCommand();
   },
+  flanneld: async () => {
+    restartSmall();
+    keepHeapSmall();
+    const { flanneldCommand, runFlanneld } = await import('#app/flanneld/index.ts');
+    return flanneldCommand(runFlanneld);
+  },
   status: async () => (await import('#app/agent/index.ts')).statusCommand(),
+  cleanup: async () => (await import('#app/cleanup/index.ts')).cleanupCommand(),
   cni: async () => (await import('#app/cni-runtime/index.ts')).cniCommand(),
   apiserver: async () => (await import('#app/apiserver/index.ts')).apiServerCommand(),
   lab: async () => (await import('#app/lab/index.ts')).labCommand(),

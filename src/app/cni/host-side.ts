@@ -81,6 +81,10 @@ export class HostSide implements Disposable {
     });
   }
 
+  get attachmentCount(): number {
+    return this.records.count;
+  }
+
   /** Wants again what was attached before a restart, as far as it is still there, and gives back the addresses of the rest. */
   async restore(): Promise<void> {
     // All are read before any is looked at: a bridge is removed with the last attachment that is known.

@@ -11,6 +11,9 @@ export function withLinkRenamed(objects: readonly KernelObject[], from: string, 
       case 'neighbour':
       case 'fdb':
       case 'qdisc':
+      case 'wireguard-device':
+      case 'wireguard-peer':
+      case 'wireguard-allowed-ip':
         return object.link === from ? { ...object, link: to } : object;
       case 'filter': {
         const link = object.link === from ? to : object.link;

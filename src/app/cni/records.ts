@@ -33,6 +33,13 @@ export class AttachmentRecords {
     return this.parts.get(part);
   }
 
+  /** Records of interfaces; chained plugins' are not counted. */
+  get count(): number {
+    let count = 0;
+    for (const stored of this.parts.values()) if (baseOf(stored) === undefined) count++;
+    return count;
+  }
+
   /** All records, in a list of its own: they may change meanwhile. */
   all(): StoredPart[] {
     return [...this.parts.values()];

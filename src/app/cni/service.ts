@@ -81,6 +81,11 @@ export class CniService implements AsyncDisposable {
     this.upkeep = new Upkeep({ ...options, host: this.host, attacher: this.attacher });
   }
 
+  /** Interfaces that are attached. */
+  get attachmentCount(): number {
+    return this.host.attachmentCount;
+  }
+
   /** Wants again what was attached before a restart, as far as it is still there. */
   async restore(): Promise<void> {
     await this.host.restore();

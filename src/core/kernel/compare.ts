@@ -23,7 +23,13 @@ export function compareObjects(desired: KernelObject, actual: KernelObject): Com
     case 'sysctl':
     case 'rule':
     case 'filter':
+    case 'wireguard-device':
+    case 'wireguard-allowed-ip':
       return coversWishes(desired, actual) ? 'same' : 'replace';
+    case 'wireguard-peer': {
+      const { rank: _, ...wish } = desired;
+      return coversWishes(wish, actual) ? 'same' : 'replace';
+    }
     case 'nft-table':
     case 'nft-chain':
     case 'nft-set':
@@ -97,11 +103,16 @@ function equalRoutes(desired: Route, actual: Route): boolean {
 function equalNextHops(desired: readonly NextHop[], actual: readonly NextHop[]): boolean {
   const several = desired.length > 1;
   const text = (hop: NextHop, link: string | undefined) =>
-    `${hop.via ?? ''} ${link ?? ''} ${hop.onlink === true} ${several ? (hop.weight ?? 1) : 1}`;
+    `${hop.via ?? ''} ${link ?? ''} ${hop.onlink === true} ${several ? (hop.weight ?? 1) : 1} ${encapText(hop.encap)}`;
   const chosen = new Map(actual.map((hop) => [hop.via, hop.link]));
   const wishes = desired.map((hop) => text(hop, hop.link ?? chosen.get(hop.via)));
   const found = actual.map((hop) => text(hop, hop.link));
   return wishes.sort().join(';') === found.sort().join(';');
+}
+
+/** A way through a tunnel has no field without an opinion. */
+function encapText(encap: NextHop['encap']): string {
+  return encap === undefined ? '' : `${encap.dst} ${encap.src ?? ''} ${encap.hopLimit ?? 0}`;
 }
 
 /** Every field the wish names has the wished value; nested objects alike. */

@@ -125,6 +125,61 @@ const ROWS: readonly (readonly [string, KernelObject])[] = [
     { kind: 'filter', link: 'veth0', parent: 'ingress', preference: 113, redirect: 'ifb0' },
   ],
   ['filter dev veth0 ingress pref 1', { kind: 'filter', link: 'veth0', parent: 'ingress', preference: 1 }],
+  [
+    'link flannel.ipip type ipip local 192.0.2.1 mtu 1480 up',
+    {
+      kind: 'link',
+      name: 'flannel.ipip',
+      detail: { type: 'ipip', local: '192.0.2.1', ttl: 64 },
+      mtuBytes: 1480,
+      up: true,
+    },
+  ],
+  [
+    'link flannel-v6.ipip type ip6tnl external',
+    { kind: 'link', name: 'flannel-v6.ipip', detail: { type: 'ip6tnl', external: true } },
+  ],
+  [
+    'route fd01::/64 encap ip6 dst 2001:db8::2 src 2001:db8::1 hoplimit 64 dev flannel-v6.ipip',
+    {
+      kind: 'route',
+      dst: 'fd01::/64',
+      nextHops: [
+        { link: 'flannel-v6.ipip', encap: { dst: '2001:db8::2', src: '2001:db8::1', hopLimit: 64 } },
+      ],
+      protocol: 112,
+    },
+  ],
+  [
+    'route 10.0.1.0/24 encap ip dst 192.0.2.2 dev tun0',
+    {
+      kind: 'route',
+      dst: '10.0.1.0/24',
+      nextHops: [{ link: 'tun0', encap: { dst: '192.0.2.2' } }],
+      protocol: 112,
+    },
+  ],
+  // Secrets are left out.
+  [
+    'wireguard dev flannel-wg listen-port 51820',
+    { kind: 'wireguard-device', link: 'flannel-wg', privateKey: 'secret', listenPort: 51_820 },
+  ],
+  [
+    'wireguard peer public dev flannel-wg endpoint [2001:db8::2]:51820 persistent-keepalive 25',
+    {
+      kind: 'wireguard-peer',
+      link: 'flannel-wg',
+      publicKey: 'public',
+      presharedKey: 'secret',
+      endpoint: { address: '2001:db8::2', port: 51_820 },
+      keepaliveSec: 25,
+      rank: 1,
+    },
+  ],
+  [
+    'wireguard allowed-ip 10.0.1.0/24 dev flannel-wg peer public',
+    { kind: 'wireguard-allowed-ip', link: 'flannel-wg', prefix: '10.0.1.0/24', publicKey: 'public' },
+  ],
   ['sysctl net/ipv4/ip_forward=1', { kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' }],
   ['nft table inet poplin-overlay', { kind: 'nft-table', family: 'inet', name: 'poplin-overlay' }],
   ['nft set inet poplin-overlay peers4', set],
@@ -153,6 +208,9 @@ describe('describeObject', () => {
       rule: true,
       qdisc: true,
       filter: true,
+      'wireguard-device': true,
+      'wireguard-peer': true,
+      'wireguard-allowed-ip': true,
       sysctl: true,
       'nft-table': true,
       'nft-chain': true,

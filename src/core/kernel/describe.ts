@@ -1,6 +1,16 @@
 /** Kernel objects and operations in the words of `ip`, `bridge`, `sysctl` and `nft`: for plans, logs and error texts. */
+import { familyOf } from '#base/ip/index.ts';
 import { keyOf, MAIN_TABLE } from './key.ts';
-import type { KernelObject, KernelOp, Link, NextHop, Qdisc, Route } from './state.ts';
+import type {
+  KernelObject,
+  KernelOp,
+  Link,
+  NextHop,
+  Qdisc,
+  Route,
+  TunnelEncap,
+  WireguardPeer,
+} from './state.ts';
 
 /** `add route 10.1.0.0/20 via 10.1.0.0 dev flannel.1 onlink`. */
 export function describeOp(op: KernelOp): string {
@@ -21,6 +31,14 @@ export function describeObject(object: KernelObject): string {
       return describeQdisc(object);
     case 'filter':
       return object.redirect ? `${keyOf(object)} redirect dev ${object.redirect}` : keyOf(object);
+    case 'wireguard-device':
+      return object.listenPort === undefined
+        ? keyOf(object)
+        : `${keyOf(object)} listen-port ${object.listenPort}`;
+    case 'wireguard-peer':
+      return describePeer(object);
+    case 'wireguard-allowed-ip':
+      return `${keyOf(object)} peer ${object.publicKey}`;
     case 'sysctl':
       return `sysctl ${object.path}=${object.value}`;
     default:
@@ -32,10 +50,25 @@ function describeLink(link: Link): string {
   const parts = [`link ${link.name} type ${link.detail.type}`];
   if (link.detail.type === 'vxlan') parts.push(`id ${link.detail.vni} dstport ${link.detail.port}`);
   if (link.detail.type === 'tun') parts.push(`mode ${link.detail.mode}`);
+  if (link.detail.type === 'ipip' && link.detail.local !== undefined)
+    parts.push(`local ${link.detail.local}`);
+  if (link.detail.type === 'ip6tnl' && link.detail.external === true) parts.push('external');
   if (link.mac !== undefined) parts.push(`address ${link.mac}`);
   if (link.mtuBytes !== undefined) parts.push(`mtu ${link.mtuBytes}`);
   if (link.master) parts.push(`master ${link.master}`);
   if (link.up !== undefined) parts.push(link.up ? 'up' : 'down');
+  return parts.join(' ');
+}
+
+/** Keys that are secret are left out. */
+function describePeer(peer: WireguardPeer): string {
+  const { endpoint, keepaliveSec } = peer;
+  const parts = [keyOf(peer)];
+  if (endpoint !== undefined) {
+    const { address, port } = endpoint;
+    parts.push(`endpoint ${address.includes(':') ? `[${address}]` : address}:${port}`);
+  }
+  if (keepaliveSec) parts.push(`persistent-keepalive ${keepaliveSec}`);
   return parts.join(' ');
 }
 
@@ -64,9 +97,18 @@ function describeRoute(route: Route): string {
 
 function describeHop(hop: NextHop): string {
   const parts: string[] = [];
+  if (hop.encap !== undefined) parts.push(describeEncap(hop.encap));
   if (hop.via !== undefined) parts.push(`via ${hop.via}`);
   if (hop.link !== undefined) parts.push(`dev ${hop.link}`);
   if (hop.onlink === true) parts.push('onlink');
   if (hop.weight !== undefined && hop.weight !== 1) parts.push(`weight ${hop.weight}`);
+  return parts.join(' ');
+}
+
+function describeEncap({ dst, src, hopLimit }: TunnelEncap): string {
+  const isIpv4 = familyOf(dst) === 4;
+  const parts = [`encap ${isIpv4 ? 'ip' : 'ip6'} dst ${dst}`];
+  if (src !== undefined) parts.push(`src ${src}`);
+  if (hopLimit !== undefined) parts.push(`${isIpv4 ? 'ttl' : 'hoplimit'} ${hopLimit}`);
   return parts.join(' ');
 }

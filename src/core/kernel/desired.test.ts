@@ -54,6 +54,38 @@ describe('DesiredState', () => {
     );
   });
 
+  it('gives a WireGuard peer to the wish with the lowest rank, then to the first part, in whatever order they come and go', () => {
+    const peer = (rank: number, port: number): KernelObject => ({
+      kind: 'wireguard-peer',
+      link: 'wg0',
+      publicKey: 'public',
+      endpoint: { address: '192.0.2.2', port },
+      rank,
+    });
+    const wishes: Readonly<Record<string, KernelObject>> = {
+      a: peer(4, 1),
+      b: peer(0, 2),
+      c: peer(0, 3),
+      d: peer(1, 4),
+    };
+    const winner = (parts: readonly string[]) =>
+      parts.includes('b') ? 2 : parts.includes('c') ? 3 : parts.includes('d') ? 4 : 1;
+    const walk = fc.array(fc.tuple(fc.constantFrom(...Object.keys(wishes)), fc.boolean()), { minLength: 1 });
+    fc.assert(
+      fc.property(walk, (steps) => {
+        const state = new DesiredState();
+        for (const [part, wanted] of steps) {
+          state.set(part, wanted ? [wishes[part] as KernelObject] : []);
+          const parts = [...state.partNames()];
+          const found = state.state.get('wireguard peer public dev wg0');
+          expect(found?.kind === 'wireguard-peer' ? found.endpoint?.port : undefined).toBe(
+            parts.length === 0 ? undefined : winner(parts),
+          );
+        }
+      }),
+    );
+  });
+
   it('names as dirty every key whose object differs from when they were last taken', () => {
     fc.assert(
       fc.property(changes, changes, (first, second) => {

@@ -1,7 +1,8 @@
 /**
  * The desired state of a namespace, put together from parts. A part (one remote node, one pod, the base of the overlay) is
  * replaced as a whole; only keys whose object changed become dirty, so that reconciling costs what the change costs. Where
- * parts want different objects of one key, the part first in the alphabet wins, whatever the order in which they came.
+ * parts want different objects of one key, the part first in the alphabet wins, whatever the order in which they came; of a
+ * WireGuard peer first of all the wish with the lowest rank.
  */
 import { keyOf } from './key.ts';
 import type { KernelObject, KernelState } from './state.ts';
@@ -79,8 +80,9 @@ export class DesiredState {
       this.contended.set(key, wishes);
     }
     wishes?.set(part, object);
+    if (wishes !== undefined && isRanked(object)) this.elect(key, wishes);
     // The first part by name wins: one that comes behind it changes nothing.
-    if (winner === undefined || part <= winner) this.install(part, key, object);
+    else if (winner === undefined || part <= winner) this.install(part, key, object);
     return isNew;
   }
 
@@ -99,7 +101,13 @@ export class DesiredState {
 
   private elect(key: string, wishes: ReadonlyMap<string, KernelObject>): void {
     let first: string | undefined;
-    for (const part of wishes.keys()) if (first === undefined || part < first) first = part;
+    let lowest = 0;
+    for (const [part, object] of wishes) {
+      const rank = rankOf(object);
+      if (first !== undefined && (rank > lowest || (rank === lowest && part > first))) continue;
+      first = part;
+      lowest = rank;
+    }
     if (first !== undefined) this.install(first, key, wishes.get(first) as KernelObject);
   }
 
@@ -109,4 +117,12 @@ export class DesiredState {
     this.winners.set(key, part);
     if (before === undefined || JSON.stringify(before) !== JSON.stringify(object)) this.dirty.add(key);
   }
+}
+
+function isRanked(object: KernelObject): boolean {
+  return object.kind === 'wireguard-peer';
+}
+
+function rankOf(object: KernelObject): number {
+  return object.kind === 'wireguard-peer' ? (object.rank ?? 0) : 0;
 }

@@ -35,5 +35,10 @@ export type {
   Rule,
   Sysctl,
   TrafficFilter,
+  TunnelEncap,
   VethPeer,
+  WireguardAllowedIp,
+  WireguardDevice,
+  WireguardEndpoint,
+  WireguardPeer,
 } from './state.ts';

@@ -33,6 +33,12 @@ export function keyOf(object: KernelObject): string {
       return `qdisc dev ${object.link} ${object.parent}`;
     case 'filter':
       return `filter dev ${object.link} ${object.parent} pref ${object.preference}`;
+    case 'wireguard-device':
+      return `wireguard dev ${object.link}`;
+    case 'wireguard-peer':
+      return flat('wireguard peer ', object.publicKey, ' dev ', object.link);
+    case 'wireguard-allowed-ip':
+      return flat('wireguard allowed-ip ', object.prefix, ' dev ', object.link);
     case 'sysctl':
       return `sysctl ${object.path}`;
     case 'nft-table':

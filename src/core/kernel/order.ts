@@ -7,6 +7,9 @@ const RANK: Readonly<Record<KernelObjectKind, number>> = {
   // sysctls below conf/LINK and conf/all rank after links, see rankOf
   qdisc: 2.6,
   filter: 2.7,
+  'wireguard-device': 2.8,
+  'wireguard-peer': 2.85,
+  'wireguard-allowed-ip': 2.9,
   address: 3,
   neighbour: 4,
   fdb: 5,
@@ -45,6 +48,9 @@ export function linksOf(object: KernelObject): readonly string[] {
     case 'neighbour':
     case 'fdb':
     case 'qdisc':
+    case 'wireguard-device':
+    case 'wireguard-peer':
+    case 'wireguard-allowed-ip':
       return [object.link];
     case 'filter':
       return object.redirect ? [object.link, object.redirect] : [object.link];

@@ -1,7 +1,7 @@
 /**
  * Who owns what: every part of Poplin marks what it makes, and touches nothing that does not carry its mark.
  * Links carry an alias, routes, rules and neighbours a protocol number, nf_tables objects live in a table of the owner's name.
- * What lies on an owned link (addresses, forwarding entries) belongs to the link's owner. Qdiscs and filters do not: other programs put
+ * What lies on an owned link (addresses, forwarding entries, what WireGuard knows) belongs to the link's owner. Qdiscs and filters do not: other programs put
  * theirs on every link, and ours are put on pods that a foreign plugin attached. A root qdisc is marked by its handle, a filter by its
  * preference. An ingress qdisc can carry no mark (its handle is always ffff:): it is ours while all filters on it are, and nobody's
  * while it is empty.
@@ -29,7 +29,7 @@ export const OVERLAY: Owner = {
   qdiscHandle: 0x112,
   filterPreference: 112,
   alias: 'poplin:overlay',
-  tables: ['poplin-overlay'],
+  tables: ['poplin-overlay', 'poplin-network'],
 };
 export const CNI: Owner = {
   name: 'cni',
@@ -58,6 +58,9 @@ export function ownerOf(object: KernelObject, state: KernelState): Owner | undef
       // The kernel makes link-local addresses by itself: they are nobody's.
       return object.address.startsWith('fe80:') ? undefined : ownerOfLink(object.link, state);
     case 'fdb':
+    case 'wireguard-device':
+    case 'wireguard-peer':
+    case 'wireguard-allowed-ip':
       return ownerOfLink(object.link, state);
     case 'route':
     case 'rule':

@@ -27,7 +27,7 @@ export interface KernelListener {
 export interface Kernel extends Disposable {
   /**
    * What is there now: all links, their addresses, qdiscs and filters; of the rest, what carries an owner's mark (owners.ts), and the
-   * sysctls asked for by `trackSysctls`. The map is live: read it at once, do not keep it across an await.
+   * sysctls asked for by `trackSysctls`. Of WireGuard's objects: as they were after the last apply() or refresh(). The map is live: read it at once, do not keep it across an await.
    */
   state(): KernelState;
   /**
@@ -40,6 +40,8 @@ export interface Kernel extends Disposable {
    * with what it refused. Links that are not there any more count as removed.
    */
   removeAside(links: readonly Link[]): Promise<readonly OpFailure[]>;
+  /** Reads anew what the kernel changes without a word: what WireGuard knows. To be called now and then, before state(). */
+  refresh(): void;
   /** Adds paths below /proc/sys whose values state() is to show. */
   trackSysctls(paths: Iterable<string>): void;
   watch(listener: KernelListener): Disposable;

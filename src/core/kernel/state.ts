@@ -44,6 +44,22 @@ export type LinkDetail =
   /** Routes of the links under it are looked up in `table`. */
   | { readonly type: 'vrf'; readonly table: number }
   | { readonly type: 'dummy' }
+  /** IPv4 in IPv4 (RFC 2003). The first one in the kernel brings a `tunl0`, down, into every namespace. */
+  | {
+      readonly type: 'ipip';
+      /** Outer source address; packets to it come in by this link. */
+      readonly local?: IpAddress;
+      /** TTL of outer packets; 0 takes the inner one's. */
+      readonly ttl?: number;
+    }
+  /** IPv6 in IPv6 (RFC 2473). The first one in the kernel brings an `ip6tnl0`, down, into every namespace. */
+  | {
+      readonly type: 'ip6tnl';
+      /** Outer addresses are those of a route's `encap`, and packets come in from anywhere; one such link in a namespace. */
+      readonly external?: boolean;
+    }
+  /** What it is beyond a link are objects of their own: WireguardDevice, WireguardPeer and WireguardAllowedIp. */
+  | { readonly type: 'wireguard' }
   /** Takes packets that a filter redirects to it through its own root qdisc, and gives them back where they were. */
   | { readonly type: 'ifb' }
   /** Its packets (tun) or frames (tap) go to and come from a program; once made, it lasts without one. */
@@ -127,6 +143,17 @@ export interface NextHop {
   readonly onlink?: boolean;
   /** 1 to 256; absent is 1. */
   readonly weight?: number;
+  /** For a link that is `external`. */
+  readonly encap?: TunnelEncap;
+}
+
+/** What a route tells a tunnel of its outer packets (LWTUNNEL_ENCAP_IP, LWTUNNEL_ENCAP_IP6). */
+export interface TunnelEncap {
+  readonly dst: IpAddress;
+  /** Of the family of `dst`; absent: the kernel chooses for each packet. */
+  readonly src?: IpAddress;
+  /** TTL or hop limit; absent is the inner packet's. */
+  readonly hopLimit?: number;
 }
 
 export interface Route {
@@ -219,6 +246,49 @@ export interface TrafficFilter {
   readonly redirect?: string;
 }
 
+/** The settings of a WireGuard link; there is none while it has no private key. Keys are 32 bytes in base64. */
+export interface WireguardDevice {
+  readonly kind: 'wireguard-device';
+  readonly link: string;
+  /** A secret, never printed; clamped (RFC 7748 section 5), as the kernel keeps it. */
+  readonly privateKey: string;
+  /** UDP. */
+  readonly listenPort?: number;
+  /** Firewall mark of outer packets; 0 for none. */
+  readonly fwmark?: number;
+}
+
+/** A peer of a WireGuard link. */
+export interface WireguardPeer {
+  readonly kind: 'wireguard-peer';
+  readonly link: string;
+  readonly publicKey: string;
+  /**
+   * Where packets go until the peer is heard from elsewhere. In actual state: as last set, or as found at first; that the peer has
+   * roamed since is its own doing and no difference.
+   */
+  readonly endpoint?: WireguardEndpoint;
+  /** A secret, never printed; '' for none. */
+  readonly presharedKey?: string;
+  /** 0 for none. */
+  readonly keepaliveSec?: number;
+  /** Of several parts' wishes for one peer the one with the lowest rank counts; absent is 0. No kernel state. */
+  readonly rank?: number;
+}
+
+export interface WireguardEndpoint {
+  readonly address: IpAddress;
+  readonly port: number;
+}
+
+/** Packets to a prefix go to a peer of the link, and only from it come packets from there. A prefix has one peer. */
+export interface WireguardAllowedIp {
+  readonly kind: 'wireguard-allowed-ip';
+  readonly link: string;
+  readonly prefix: IpPrefix;
+  readonly publicKey: string;
+}
+
 /** A file below /proc/sys: `net/ipv4/ip_forward`. Set, never removed. */
 export interface Sysctl {
   readonly kind: 'sysctl';
@@ -235,6 +305,9 @@ export type KernelObject =
   | Rule
   | Qdisc
   | TrafficFilter
+  | WireguardDevice
+  | WireguardPeer
+  | WireguardAllowedIp
   | Sysctl
   | NftTable
   | NftChain

@@ -62,6 +62,7 @@ export {
   type LeaseFamily,
   type LeaseRecord,
   leaseOf,
+  poolOf,
   RENEW_MARGIN_SEC,
   type SubnetLease,
   vtepOf,

@@ -4,6 +4,7 @@ import { conntrackMessage } from './conntrack/index.ts';
 import { cappedErrorMessage, extendedAck } from './errors.ts';
 import { controlMessage } from './generic/control.ts';
 import { ethtoolFeatures } from './generic/ethtool.ts';
+import { wireguardMessage } from './generic/wireguard.ts';
 import { messageHeader } from './message.ts';
 import { addressMessage } from './route/address.ts';
 import { bridgeMessage } from './route/bridge-message.ts';
@@ -12,6 +13,8 @@ import { bridgeDetail } from './route/link-kinds/bridge.ts';
 import { bridgePort } from './route/link-kinds/bridge-port.ts';
 import { dummyDetail } from './route/link-kinds/dummy.ts';
 import { ifbDetail } from './route/link-kinds/ifb.ts';
+import { ip6tnlDetail } from './route/link-kinds/ip6tnl.ts';
+import { ipipDetail } from './route/link-kinds/ipip.ts';
 import { ipvlanDetail } from './route/link-kinds/ipvlan.ts';
 import { macvlanDetail } from './route/link-kinds/macvlan.ts';
 import { tunDetail } from './route/link-kinds/tun.ts';
@@ -19,9 +22,11 @@ import { vethDetail } from './route/link-kinds/veth.ts';
 import { vlanDetail } from './route/link-kinds/vlan.ts';
 import { vrfDetail } from './route/link-kinds/vrf.ts';
 import { vxlanDetail } from './route/link-kinds/vxlan.ts';
+import { wireguardDetail } from './route/link-kinds/wireguard.ts';
 import { neighbourMessage } from './route/neighbour.ts';
 import { routeMessage } from './route/route.ts';
 import { ruleMessage } from './route/rule.ts';
+import { ip6Encap, ipEncap } from './route/tunnel-encap.ts';
 import { filterMessage } from './traffic/filter.ts';
 import { qdiscMessage } from './traffic/qdisc.ts';
 
@@ -48,6 +53,8 @@ export {
   featuresRequest,
   setFeaturesRequest,
 } from './generic/ethtool.ts';
+export { type SetEndpoints, WireguardMirror } from './generic/wireguard-mirror.ts';
+export { deviceRequest, encodeWireguardOp, WIREGUARD_FAMILY } from './generic/wireguard-op.ts';
 export {
   decodeMessage,
   encodeMessage,
@@ -96,9 +103,13 @@ export const NETLINK_CODECS: readonly RegisteredCodec[] = [
     dummy: dummyDetail,
     ifb: ifbDetail,
     tun: tunDetail,
+    ipip: ipipDetail,
+    ip6tnl: ip6tnlDetail,
+    wireguard: wireguardDetail,
     bridgePort,
   }),
   ...registry('traffic', { qdisc: qdiscMessage, filter: filterMessage }),
   ...registry('conntrack', { entry: conntrackMessage }),
-  ...registry('generic', { control: controlMessage, ethtoolFeatures }),
+  ...registry('tunnel encapsulation', { ip: ipEncap, ip6: ip6Encap }),
+  ...registry('generic', { control: controlMessage, ethtoolFeatures, wireguard: wireguardMessage }),
 ];

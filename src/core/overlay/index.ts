@@ -1,9 +1,12 @@
 export type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts';
 export type { Carrier } from './carrier.ts';
 export { hostGwBackend } from './host-gw.ts';
+export { ipipBackend } from './ipip.ts';
 export { leasesOnly } from './leases-only.ts';
+export { NODE_TABLE } from './node-table.ts';
+export type { OwnAddresses } from './tunnel-end.ts';
+export { tunnelLinkName, udpBackend } from './udp.ts';
 export {
-  NODE_TABLE,
   type OverlaySubnet,
   planLocal,
   planRemote,
@@ -13,3 +16,4 @@ export {
   vxlanLinkName,
 } from './vxlan.ts';
 export { vxlanBackend } from './vxlan-backend.ts';
+export { type WireguardKeys, type WireguardNode, wireguardBackend } from './wireguard.ts';

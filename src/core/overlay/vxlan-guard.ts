@@ -1,17 +1,17 @@
 /**
  * The overlay's nf_tables table. Encapsulated packets are taken from known nodes only: a pod, or anybody in the underlay, who sends
- * to the VXLAN port could otherwise speak as any pod. And they bypass connection tracking: it costs, and a NAT rule that meets an
+ * to the overlay's port could otherwise speak as any pod. And they bypass connection tracking: it costs, and a NAT rule that meets an
  * outer packet breaks its checksum.
  */
 import type { IpAddress, IpFamily } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 import { act, element, field, match, type NftChain, type NftSet, rule } from '#core/nft/index.ts';
 
-const FAMILY = 'inet';
-const TABLE = 'poplin-overlay';
+export const FAMILY = 'inet';
+export const TABLE = 'poplin-overlay';
 /** As nft's `raw`: before connection tracking. */
-const RAW_PRIORITY = -300;
-const FILTER_PRIORITY = 0;
+export const RAW_PRIORITY = -300;
+export const FILTER_PRIORITY = 0;
 
 /** The table, its sets of peers and its chains, for the given outer families. */
 export function overlayTable(families: readonly IpFamily[], port: number): KernelObject[] {
@@ -40,7 +40,8 @@ export function peerElement(family: IpFamily, publicIp: IpAddress): KernelObject
   return element(peers(family), [publicIp]);
 }
 
-function peers(family: IpFamily): NftSet {
+/** The set of outer addresses of known nodes. */
+export function peers(family: IpFamily): NftSet {
   return {
     kind: 'nft-set',
     family: FAMILY,
@@ -50,9 +51,10 @@ function peers(family: IpFamily): NftSet {
   };
 }
 
-function chain(
+/** A chain of the overlay's table. */
+export function chain(
   name: string,
-  hook: 'prerouting' | 'output' | 'input',
+  hook: 'prerouting' | 'output' | 'input' | 'forward',
   priority: number,
   rules: NftChain['rules'],
 ): NftChain {

@@ -1,8 +1,6 @@
 /**
  * The VXLAN overlay as desired kernel state (RFC 7348, flannel's layout): one device per family, and for each remote subnet one
- * route, one neighbour and one forwarding entry; no flooding, no learning. Pods reach other nodes' own addresses through the
- * overlay too (a rule sends what comes from the local subnet to a table of node addresses), so that nothing on the way needs
- * NAT or sees a pod's address, and reverse path filters stay content.
+ * route, one neighbour and one forwarding entry; no flooding, no learning.
  */
 import { localMac } from '#base/hash.ts';
 import {
@@ -17,6 +15,7 @@ import {
 import { type KernelObject, OVERLAY, type Route } from '#core/kernel/index.ts';
 import type { LocalSubnet } from './backend.ts';
 import { forwarding, unusedSubnet } from './forwarding.ts';
+import { NODE_TABLE, nodeRule } from './node-table.ts';
 import { spreadScope } from './route-scope.ts';
 import { overlayTable, peerElement } from './vxlan-guard.ts';
 
@@ -37,10 +36,6 @@ export interface VxlanSettings {
 export interface OverlaySubnet extends LocalSubnet {
   readonly vtepMac: MacAddress;
 }
-
-/** The table of node addresses that pods reach through the overlay, and its rule's place. */
-export const NODE_TABLE = 112;
-const NODE_RULE_PRIORITY = 10_112;
 
 /** IFNAMSIZ is 16 with the terminating zero. */
 const LINK_NAME_BYTES = 15;
@@ -108,7 +103,6 @@ function remoteRoute(route: Route): Route {
 function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject[] {
   const { family } = local;
   const name = vxlanLinkName(family, settings.vni);
-  const { protocol } = OVERLAY;
   return [
     {
       kind: 'link',
@@ -138,7 +132,7 @@ function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject
       noDad: true,
     },
     unusedSubnet(local.subnet),
-    { kind: 'rule', family, priority: NODE_RULE_PRIORITY, from: local.subnet, table: NODE_TABLE, protocol },
+    nodeRule(local),
     ...forwarding(family, settings.advertisedLinks),
   ];
 }

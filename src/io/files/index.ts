@@ -1,2 +1,9 @@
-export { atomicWrite, ensureDir, readRegularFile, readTextIfExists, removeIfExists } from './files.ts';
+export {
+  atomicWrite,
+  ensureDir,
+  hasCode,
+  readRegularFile,
+  readTextIfExists,
+  removeIfExists,
+} from './files.ts';
 export { SocketFile } from './socket-file.ts';

@@ -23,6 +23,8 @@ import {
   ROUTE_GROUPS,
   RouteMirror,
   routeLookup,
+  type SetEndpoints,
+  WireguardMirror,
 } from '#core/netlink/index.ts';
 import { NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
@@ -33,10 +35,12 @@ import {
   NETLINK_ROUTE,
   NetlinkMonitor,
 } from '#io/netlink/index.ts';
+import { describeFailure } from './failure.ts';
+import { FollowedSysctls } from './followed-sysctls.ts';
 import { LinkRemover } from './link-remover.ts';
 import { Recovery } from './recovery.ts';
-import { describeFailure, KernelSession } from './session.ts';
-import { readFollowed } from './sysctl.ts';
+import { KernelSession } from './session.ts';
+import { changedEndpoints } from './wireguard.ts';
 
 export interface RealKernelOptions {
   /** Told of failures in the background, which are mended there: a dump that failed, a notification that could not be read. */
@@ -49,11 +53,12 @@ export class RealKernel implements Kernel {
   private readonly objects = new Map<string, KernelObject>();
   private readonly routes = new RouteMirror(this.objects);
   private readonly tables = new NftMirror(this.objects);
+  private readonly wireguard = new WireguardMirror(this.routes);
   private readonly session: KernelSession;
   private readonly routeMonitor: NetlinkMonitor;
   private readonly nftMonitor: NetlinkMonitor;
   private readonly listeners = new Set<KernelListener>();
-  private readonly sysctls = new Set<string>();
+  private readonly sysctls: FollowedSysctls;
   private remover: LinkRemover | undefined;
   private changed = new Set<string>();
   private readonly onError: (error: unknown) => void;
@@ -67,6 +72,7 @@ export class RealKernel implements Kernel {
 
   private constructor(namespace: Namespace, options: RealKernelOptions) {
     this.onError = options.onError ?? (() => {});
+    this.sysctls = new FollowedSysctls(namespace);
     this.session = new KernelSession(namespace, KernelSession.openRouteSocket(namespace), {
       indexOf: (name) => this.routes.indexOf(name),
       state: () => this.objects,
@@ -113,20 +119,15 @@ export class RealKernel implements Kernel {
 
   /** A path that cannot be read counts as absent. */
   trackSysctls(paths: Iterable<string>): void {
-    this.orLose(() => {
-      for (const path of paths) {
-        this.sysctls.add(path);
-        this.readSysctl(path);
-      }
-    });
+    this.orLose(() => this.noteSysctls(this.sysctls.read(paths)));
   }
 
   apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome> {
     const run = this.queue.then(async () => {
       const failures = await this.send(ops, signal);
-      for (const { object } of ops) {
-        if (object.kind === 'sysctl' || object.kind === 'link') this.readSysctls(object);
-      }
+      this.readChangedDevices(ops, failures);
+      const written = ops.flatMap(({ object }) => (object.kind === 'sysctl' ? [object.path] : []));
+      if (written.length > 0) this.trackSysctls(written);
       this.readNewAddresses(ops);
       this.drain();
       this.routes.expectNoMore();
@@ -134,6 +135,13 @@ export class RealKernel implements Kernel {
     });
     this.queue = run.catch(() => undefined);
     return run;
+  }
+
+  refresh(): void {
+    this.orLose(() => {
+      this.readDevices();
+      this.collect();
+    });
   }
 
   async removeAside(links: readonly Link[]): Promise<readonly OpFailure[]> {
@@ -188,7 +196,8 @@ export class RealKernel implements Kernel {
   private readAll(): void {
     this.resyncRoutes(DUMP_KINDS);
     this.resyncTables();
-    for (const path of this.sysctls) this.readSysctl(path);
+    this.readDevices();
+    this.noteSysctls(this.sysctls.readAll());
     this.collect();
     const wasLost = this.lost;
     this.lost = false;
@@ -236,6 +245,24 @@ export class RealKernel implements Kernel {
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  }
+
+  private readDevices(): void {
+    for (const link of this.wireguard.links()) this.readDevice(link);
+  }
+
+  /** What WireGuard knows of the links that operations were about. */
+  private readChangedDevices(ops: readonly KernelOp[], failures: readonly OpFailure[]): void {
+    const changed = changedEndpoints(ops, failures);
+    if (changed.size === 0) return;
+    this.drain();
+    const present = new Set(this.wireguard.links());
+    for (const [link, endpoints] of changed) if (present.has(link)) this.readDevice(link, endpoints);
+  }
+
+  private readDevice(link: string, set?: SetEndpoints): void {
+    const messages = this.session.readWireguard(link);
+    if (messages !== undefined) this.wireguard.take(link, messages, set);
   }
 
   /** The kernel announces an IPv6 address from a work queue, some time after it is there. */
@@ -324,30 +351,23 @@ export class RealKernel implements Kernel {
   private note(keys: Set<string>): void {
     if (this.changed.size === 0) this.changed = keys;
     else for (const key of keys) this.changed.add(key);
-    // A link that came brings its sysctls with it, at their defaults.
-    if (this.sysctls.size > 0)
-      for (const key of keys) if (key.startsWith('link ')) this.readSysctlsOf(key.slice(5));
+    for (const key of keys) {
+      if (!key.startsWith('link ')) continue;
+      const link = key.slice('link '.length);
+      this.noteSysctls(this.sysctls.readOfLink(link, this.routes.indexOf(link)));
+    }
   }
 
-  private readSysctls(object: KernelObject): void {
-    if (object.kind === 'sysctl') this.readSysctl(object.path);
-    if (object.kind === 'link') this.readSysctlsOf(object.name);
-  }
-
-  private readSysctlsOf(link: string): void {
-    const part = `/${link}/`;
-    for (const path of this.sysctls) if (path.includes(part)) this.readSysctl(path);
-  }
-
-  private readSysctl(path: string): void {
-    const key = `sysctl ${path}`;
-    const value = readFollowed(this.session.namespace, path);
-    const before = this.objects.get(key);
-    if (value === undefined) {
-      if (this.objects.delete(key)) this.changed.add(key);
-    } else if (before?.kind !== 'sysctl' || before.value !== value) {
-      this.objects.set(key, { kind: 'sysctl', path, value });
-      this.changed.add(key);
+  private noteSysctls(values: ReadonlyMap<string, string | undefined>): void {
+    for (const [path, value] of values) {
+      const key = `sysctl ${path}`;
+      const before = this.objects.get(key);
+      if (value === undefined) {
+        if (this.objects.delete(key)) this.changed.add(key);
+      } else if (before?.kind !== 'sysctl' || before.value !== value) {
+        this.objects.set(key, { kind: 'sysctl', path, value });
+        this.changed.add(key);
+      }
     }
   }
 }

@@ -12,7 +12,7 @@ import {
 } from '#core/kernel/index.ts';
 import { encodeOp, errnoText, type LinkIndex, linkSteps } from '#core/netlink/index.ts';
 import { encodeNftOps, type NftTransaction } from '#core/netlink/nftables/index.ts';
-import { type Namespace, openNamespace, writeSysctl } from '#io/namespace/index.ts';
+import { type Namespace, openNamespace, writeSysctls } from '#io/namespace/index.ts';
 import {
   type MessageFailure,
   NETLINK_NETFILTER,
@@ -22,7 +22,9 @@ import {
   nftBatchSync,
 } from '#io/netlink/index.ts';
 import { isNameTaken, makeDistantLink } from './distant-link.ts';
+import { describeFailure, encodeFailure } from './failure.ts';
 import { tunDeviceFor } from './tun-device.ts';
+import { WireguardSession } from './wireguard.ts';
 
 /** Above so many messages a transaction runs on the thread pool: about a millisecond of kernel work. */
 const SYNC_MESSAGES = 100;
@@ -40,18 +42,20 @@ export interface SessionContext {
   afterSend?(): void;
 }
 
-type Stage = 'link' | 'sysctl' | 'route' | 'nft';
+type Stage = 'link' | 'sysctl' | 'route' | 'wireguard' | 'nft';
 
 export class KernelSession implements Disposable {
   readonly namespace: Namespace;
   readonly route: NetlinkSocket;
   private readonly context: SessionContext;
   private netfilter: NetlinkSocket | undefined;
+  private readonly wireguard: WireguardSession;
 
   constructor(namespace: Namespace, route: NetlinkSocket, context: SessionContext) {
     this.namespace = namespace;
     this.route = route;
     this.context = context;
+    this.wireguard = new WireguardSession(namespace);
   }
 
   static openRouteSocket(namespace: Namespace): NetlinkSocket {
@@ -70,25 +74,32 @@ export class KernelSession implements Disposable {
     for (const run of stages(ops)) {
       signal?.throwIfAborted();
       if (run.stage === 'nft') for (const op of run.ops) nft.push(op);
-      else if (run.stage === 'sysctl') for (const op of run.ops) this.applySysctl(op, failures);
+      else if (run.stage === 'sysctl') this.applySysctls(run.ops, failures);
       else if (run.stage === 'link') await this.applyLinks(run.ops, failures);
+      else if (run.stage === 'wireguard') await this.wireguard.apply(run.ops, failures);
       else await this.applyRoute(run.ops, failures);
     }
     if (nft.length > 0) await this.applyNft(nft, failures);
     return failures;
   }
 
+  /** All that WireGuard knows of a link; undefined if there is no such link of that kind. */
+  readWireguard(link: string): Uint8Array[] | undefined {
+    return this.wireguard.read(link);
+  }
+
   [Symbol.dispose](): void {
     this.route.close();
     this.netfilter?.close();
+    this.wireguard[Symbol.dispose]();
   }
 
-  private applySysctl(op: KernelOp, failures: OpFailure[]): void {
-    if (op.verb === 'remove') return;
-    const { path, value } = op.object as Sysctl;
-    try {
-      writeSysctl(this.namespace, path, value);
-    } catch (error) {
+  private applySysctls(ops: readonly KernelOp[], failures: OpFailure[]): void {
+    const writes = ops.filter(({ verb }) => verb !== 'remove');
+    const entries = writes.map(({ object }) => [(object as Sysctl).path, (object as Sysctl).value] as const);
+    for (const [at, error] of writeSysctls(this.namespace, entries).entries()) {
+      const op = writes[at];
+      if (error === undefined || op === undefined) continue;
       const code = (error as NodeJS.ErrnoException).code ?? 'EIO';
       failures.push({ op, code, message: `${describeOp(op)}: ${errnoText(code)}` });
     }
@@ -252,20 +263,6 @@ function stages(ops: readonly KernelOp[]): { stage: Stage; ops: KernelOp[] }[] {
 function stageOf(op: KernelOp): Stage {
   const { kind } = op.object;
   if (kind === 'link' || kind === 'sysctl') return kind;
+  if (kind.startsWith('wireguard-')) return 'wireguard';
   return kind.startsWith('nft-') ? 'nft' : 'route';
-}
-
-/** A failure in the kernel's words. */
-export function describeFailure(op: KernelOp, failure: MessageFailure): OpFailure {
-  const text =
-    failure.message === undefined
-      ? errnoText(failure.code)
-      : `${failure.message}: ${errnoText(failure.code)}`;
-  return { op, code: failure.code, message: `${describeOp(op)}: ${text} (${failure.code})` };
-}
-
-function encodeFailure(op: KernelOp, error: unknown): OpFailure {
-  const code = (error as { code?: unknown }).code;
-  const message = error instanceof Error ? error.message : String(error);
-  return { op, code: typeof code === 'string' ? code : 'EINVAL', message: `${describeOp(op)}: ${message}` };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isAlreadyExists, isNotFound } from '#core/store/index.ts';
-import { describe as describeCause, isUnreachable, statusFailure, UnreachableError } from './errors.ts';
+import { describe as describeCause } from '#io/http/index.ts';
+import { isUnreachable, statusFailure, UnreachableError } from './errors.ts';
 
 describe('errors of the client', () => {
   it('carry code, reason and message of a Status body', () => {

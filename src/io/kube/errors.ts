@@ -3,6 +3,7 @@
  * that is no answer becomes UnreachableError.
  */
 import { StoreError } from '#core/store/index.ts';
+import { describe, excerpt } from '#io/http/index.ts';
 
 /** The API server could not be reached, did not answer in time, or went away in the middle of an answer. */
 export class UnreachableError extends Error {
@@ -75,22 +76,6 @@ export function statusError(status: StatusBody, code: number, what: string): Sto
   const message =
     typeof status.message === 'string' && status.message !== '' ? status.message : `${number} ${reason}`;
   return new StoreError(number, reason, `${what}: ${message}`);
-}
-
-/** The first characters of a text on one line. */
-export function excerpt(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length > 120 ? `${line.slice(0, 120)}…` : line;
-}
-
-/** An error's message with its code; the parts of an AggregateError, which has no message of its own. */
-export function describe(cause: unknown): string {
-  if (cause instanceof AggregateError && cause.errors.length > 0)
-    return [...new Set(cause.errors.map(describe))].join(', ');
-  if (!(cause instanceof Error)) return String(cause);
-  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-  if (code === '' || cause.message.includes(code)) return cause.message;
-  return `${cause.message} (${code})`;
 }
 
 function reasonOf(code: number): string {

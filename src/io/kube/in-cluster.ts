@@ -1,8 +1,9 @@
 /**
  * The connection of a pod to its own cluster: environment variables and the service account's mounted files.
  */
+
+import { describe } from '#io/http/index.ts';
 import { type KubeConfig, KubeconfigError, type ReadFile } from './config.ts';
-import { describe } from './errors.ts';
 
 export interface InClusterOptions {
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -5,8 +5,8 @@
 import { isAbsolute, join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { describe } from '#io/http/index.ts';
 import { type KubeConfig, KubeconfigError, type ReadFile } from './config.ts';
-import { describe } from './errors.ts';
 
 export interface KubeconfigOptions {
   readonly readFile: ReadFile;

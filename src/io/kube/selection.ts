@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { describe } from '#io/http/index.ts';
 import { type KubeConfig, KubeconfigError, type ReadFile } from './config.ts';
-import { describe } from './errors.ts';
 import { inClusterConfig, isInCluster } from './in-cluster.ts';
 import { mergeKubeconfigs, type ParsedKubeconfig, parseKubeconfig, resolveKubeconfig } from './kubeconfig.ts';
 

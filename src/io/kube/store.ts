@@ -15,12 +15,12 @@ import type {
   WatchEvent,
 } from '#core/store/index.ts';
 import { isGone } from '#core/store/index.ts';
+import { Limit, splitLines } from '#io/http/index.ts';
 import type { KubeConfig } from './config.ts';
 import { followStore, type WatchOpenOptions } from './follower.ts';
-import { Limit } from './limit.ts';
 import { collectionPath, needNamespace, objectPath, queryText, selectorQuery } from './paths.ts';
 import { Transport, type TransportOptions } from './transport.ts';
-import { parseWatchEvent, splitLines } from './watch-stream.ts';
+import { parseWatchEvent } from './watch-stream.ts';
 
 export type KubeStoreOptions = TransportOptions;
 

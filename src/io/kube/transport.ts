@@ -11,9 +11,9 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { type Clock, delay, type Random } from '#base/clock.ts';
 import { StoreError } from '#core/store/index.ts';
+import { excerpt, Limit } from '#io/http/index.ts';
 import type { KubeConfig } from './config.ts';
-import { excerpt, statusFailure, UnreachableError } from './errors.ts';
-import { Limit } from './limit.ts';
+import { statusFailure, UnreachableError } from './errors.ts';
 import { TokenCache } from './token-cache.ts';
 
 /** What the client logs through: pino's shape. Tokens and bodies are never logged. */

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isGone, StoreError } from '#core/store/index.ts';
+import { splitLines } from '#io/http/index.ts';
 import { thrownBy } from '#testing/thrown.ts';
-import { parseWatchEvent, splitLines } from './watch-stream.ts';
+import { parseWatchEvent } from './watch-stream.ts';
 
 async function linesOf(chunks: Uint8Array[], maxBytes?: number): Promise<string[]> {
   const stream = (async function* () {

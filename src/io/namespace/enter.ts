@@ -35,35 +35,77 @@ export function spawnIn(
 
 /** Writes a value below /proc/sys, e.g. `net/ipv4/ip_forward`; throws the fs error (ENOENT: no such key, EINVAL: refused). */
 export function writeSysctl(namespace: Namespace, key: string, value: string): void {
-  const path = sysctlPath(key);
-  runIn(namespace, () => {
-    // Neither O_CREAT nor O_TRUNC: a key that is absent is ENOENT, and one write is one value.
-    const fd = openSync(path, constants.O_WRONLY);
+  const [error] = writeSysctls(namespace, [[key, value]]);
+  if (error !== undefined) throw error;
+}
+
+/** Writes several, in order and whatever becomes of the others; for each what went wrong, or undefined. */
+export function writeSysctls(
+  namespace: Namespace,
+  entries: readonly (readonly [key: string, value: string])[],
+): (Error | undefined)[] {
+  return entries.map(([key, value]) => {
     try {
-      writeSync(fd, value);
-    } finally {
-      closeSync(fd);
+      at(namespace, key, (path) => {
+        // Neither O_CREAT nor O_TRUNC: a key that is absent is ENOENT, and one write is one value.
+        const fd = openSync(path, constants.O_WRONLY);
+        try {
+          writeSync(fd, value);
+        } finally {
+          closeSync(fd);
+        }
+      });
+      return undefined;
+    } catch (error) {
+      return error as Error;
     }
   });
 }
 
 /** Reads a value below /proc/sys without its line end; undefined if there is no such key. */
 export function readSysctl(namespace: Namespace, key: string): string | undefined {
-  const path = sysctlPath(key);
   try {
-    return runIn(namespace, () => readFileSync(path, 'utf8')).replace(/\n$/, '');
+    return at(namespace, key, readValue);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
 }
 
-/** An interface name may hold a dot, so the separator of a key is always the slash. */
-function sysctlPath(key: string): string {
-  if (!SYSCTL_KEY.test(key) || key.split('/').some((part) => part === '.' || part === '..')) {
-    throw new RangeError(`sysctl key ${JSON.stringify(key)} is malformed; write it like net/ipv4/ip_forward`);
+/** Reads several; undefined where there is nothing to read: no such key, a malformed one, a folder, one that is only written. */
+export function readSysctls(namespace: Namespace, keys: readonly string[]): Map<string, string | undefined> {
+  return new Map(keys.map((key) => [key, valueOrNone(namespace, key)]));
+}
+
+/** Errors of the moment, which say nothing about a key. */
+const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EINTR', 'EAGAIN']);
+
+function valueOrNone(namespace: Namespace, key: string): string | undefined {
+  try {
+    return at(namespace, key, readValue);
+  } catch (error) {
+    if (error instanceof RangeError || isOfPath(error)) return undefined;
+    throw error;
   }
-  return `/proc/sys/${key}`;
+}
+
+function isOfPath(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return false;
+  return (error.syscall === 'open' || error.syscall === 'read') && !PASSING.has(String(error.code));
+}
+
+function readValue(path: string): string {
+  return readFileSync(path, 'utf8').replace(/\n$/, '');
+}
+
+/** Does something with the file of a key. */
+function at<T>(namespace: Namespace, key: string, work: (path: string) => T): T {
+  // An interface name may hold a dot, so the separator of a key is always the slash.
+  if (!SYSCTL_KEY.test(key) || key.split('/').some((part) => part === '.' || part === '..'))
+    throw new RangeError(`sysctl key ${JSON.stringify(key)} is malformed; write it like net/ipv4/ip_forward`);
+  const [net, tree = '', ...rest] = key.split('/');
+  if (net !== 'net' || rest.length === 0) return runIn(namespace, () => work(`/proc/sys/${key}`));
+  return work(`${namespace.sysctlTree(tree)}/${rest.join('/')}`);
 }
 
 function isThenable(value: unknown): boolean {

@@ -1,4 +1,4 @@
-export { readSysctl, runIn, spawnIn, writeSysctl } from './enter.ts';
+export { readSysctl, readSysctls, runIn, spawnIn, writeSysctl, writeSysctls } from './enter.ts';
 export {
   createNamespace,
   currentNamespace,

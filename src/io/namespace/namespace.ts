@@ -25,6 +25,11 @@ export interface Namespace extends Disposable {
   /** The path it was opened by. */
   readonly path: string;
   readonly id: NamespaceId;
+  /**
+   * A path that leads to `/proc/sys/net/TREE` of this namespace, from whatever namespace it is used, until the handle is closed. The
+   * kernel finds the trees of all namespaces under one name, one after another; this way it looks once. Throws ENOENT if there is none.
+   */
+  sysctlTree(tree: string): string;
   /** Closes the descriptor; harmless if repeated. */
   close(): void;
 }
@@ -39,10 +44,14 @@ export interface NamespaceEntry {
 /** The folder that `ip netns` and most runtimes use. */
 const SHARED_FOLDER = '/run/netns';
 
+/** open(2): a place in the file system, and nothing to be read. */
+const O_PATH = 0o10000000;
+
 class NamespaceHandle implements Namespace {
   readonly path: string;
   readonly id: NamespaceId;
   #fd: number;
+  readonly #trees = new Map<string, number>();
 
   /** Takes over the descriptor. */
   constructor(fd: number, path: string) {
@@ -57,8 +66,21 @@ class NamespaceHandle implements Namespace {
     return this.#fd;
   }
 
+  sysctlTree(tree: string): string {
+    let fd = this.#trees.get(tree);
+    if (fd === undefined) {
+      const { fd: namespace } = this;
+      const open = () => openSync(`/proc/sys/net/${tree}`, O_PATH | constants.O_DIRECTORY);
+      fd = nativeAddon().runInNamespace(namespace, open);
+      this.#trees.set(tree, fd);
+    }
+    return `/proc/self/fd/${fd}`;
+  }
+
   close(): void {
     if (this.#fd < 0) return;
+    for (const fd of this.#trees.values()) closeSync(fd);
+    this.#trees.clear();
     const fd = this.#fd;
     this.#fd = -1;
     closeSync(fd);

@@ -13,6 +13,7 @@ export type FakeErrnoCode =
   | 'ENETUNREACH'
   | 'EHOSTUNREACH'
   | 'EBUSY'
+  | 'EOPNOTSUPP'
   | 'EINVAL';
 
 /** A refusal, as the kernel would word it. */

@@ -17,6 +17,7 @@ import {
 } from '#core/kernel/index.ts';
 import { FakeErrno, type FakeState } from './errno.ts';
 import { addObject, removeObject, replaceObject, requireUnused } from './rules.ts';
+import { isOfWireguard, isOwned, readDevices } from './wireguard.ts';
 
 const ALWAYS_VISIBLE: ReadonlySet<string> = new Set(['link', 'address', 'qdisc', 'filter']);
 
@@ -25,6 +26,8 @@ export class FakeKernel implements Kernel {
   private visible = new Map<string, KernelObject>();
   private readonly listeners = new Set<KernelListener>();
   private readonly tracked = new Set<string>();
+  /** What WireGuard knew when it was last read: nothing announces a change of that. */
+  private devices: FakeState = new Map();
   /** Every operation carried out, as text, in order. */
   readonly journal: string[] = [];
 
@@ -35,7 +38,7 @@ export class FakeKernel implements Kernel {
       detail: { type: 'other', linkKind: 'physical' },
       up: true,
     });
-    this.refresh();
+    this.show();
   }
 
   state(): KernelState {
@@ -44,7 +47,12 @@ export class FakeKernel implements Kernel {
 
   trackSysctls(paths: Iterable<string>): void {
     for (const path of paths) this.tracked.add(path);
-    this.refresh();
+    this.show();
+  }
+
+  refresh(): void {
+    this.devices = readDevices(this.all, this.devices);
+    this.show();
   }
 
   apply(ops: readonly KernelOp[]): Promise<ApplyOutcome> {
@@ -54,7 +62,8 @@ export class FakeKernel implements Kernel {
       if (!op.object.kind.startsWith('nft-')) this.attempt(op, () => this.carryOut(op), failures);
     this.commit(transaction, failures);
     for (const op of ops) this.journal.push(describeOp(op));
-    this.refresh();
+    this.devices = readDevices(this.all, this.devices, ops);
+    this.show();
     return Promise.resolve({ applied: ops.length - failures.length, failures });
   }
 
@@ -71,7 +80,7 @@ export class FakeKernel implements Kernel {
   /** Carries out operations as another program would; throws what the kernel refuses. */
   foreign(...ops: readonly KernelOp[]): void {
     for (const op of ops) this.carryOut(op);
-    this.refresh();
+    this.show();
   }
 
   /** Tells listeners that notifications were lost. */
@@ -118,10 +127,11 @@ export class FakeKernel implements Kernel {
     else removeObject(this.all, op.object);
   }
 
-  private refresh(): void {
+  private show(): void {
     const changed = new Set<string>();
     const next = new Map<string, KernelObject>();
     for (const [key, object] of this.all) if (this.isVisible(object)) next.set(key, object);
+    for (const [key, object] of this.devices) if (isOwned(object, this.all)) next.set(key, object);
     for (const [key, object] of next) if (this.visible.get(key) !== object) changed.add(key);
     for (const key of this.visible.keys()) if (!next.has(key)) changed.add(key);
     this.visible = next;
@@ -130,6 +140,7 @@ export class FakeKernel implements Kernel {
 
   private isVisible(object: KernelObject): boolean {
     if (ALWAYS_VISIBLE.has(object.kind)) return true;
+    if (isOfWireguard(object)) return false;
     if (object.kind === 'sysctl') return this.tracked.has(object.path);
     return ownerOf(object, this.all) !== undefined;
   }

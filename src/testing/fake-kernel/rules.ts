@@ -3,10 +3,12 @@ import { familyOf, prefixContains } from '#base/ip/index.ts';
 import { type KernelObject, keyOf, type Link, linksOf, lowerLink, type Route } from '#core/kernel/index.ts';
 import { FakeErrno, type FakeErrnoCode, type FakeState } from './errno.ts';
 import { changeDefaultPvid, withVlans } from './vlans.ts';
+import { isOfWireguard, removeWireguard, setWireguard } from './wireguard.ts';
 
 /** Throws a FakeErrno if it is there already or lacks what it needs. */
 export function addObject(state: FakeState, object: KernelObject): void {
   const key = keyOf(object);
+  if (isOfWireguard(object)) return setWireguard(state, object);
   const isElsewhere = object.kind === 'link' && object.netns !== undefined;
   if (state.has(key) && object.kind !== 'sysctl' && !isElsewhere) throw new FakeErrno('EEXIST');
   requireDependencies(state, object);
@@ -18,6 +20,7 @@ export function addObject(state: FakeState, object: KernelObject): void {
 /** Throws a FakeErrno if it is not there or lacks what it needs. */
 export function replaceObject(state: FakeState, object: KernelObject, previous: KernelObject): void {
   if (object.kind === 'link') return replaceLink(state, object, previous);
+  if (isOfWireguard(object)) return setWireguard(state, object);
   const key = keyOf(object);
   if (!state.has(key)) throw new FakeErrno(missingCode(object));
   requireDependencies(state, object);
@@ -43,6 +46,7 @@ function replaceLink(state: FakeState, link: Link, previous: KernelObject): void
 export function removeObject(state: FakeState, object: KernelObject): void {
   const key = keyOf(object);
   const found = state.get(key);
+  if (isOfWireguard(object)) return removeWireguard(state, object);
   if (found === undefined) throw new FakeErrno(missingCode(object));
   state.delete(key);
   if (found.kind === 'link') dropLink(state, found);

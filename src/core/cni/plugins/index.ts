@@ -42,7 +42,12 @@ export {
 export {
   checkReferenceRules,
   collectReferenceRules,
+  type IptablesListing,
+  type IptablesRule,
+  optionOf,
+  parseListing,
   type ReferenceRules,
   removeReferenceRules,
+  targetOf,
 } from './reference-rules/index.ts';
 export { aboutPlugin, INTERFACE_PLUGINS, PLUGIN_TYPES } from './registry.ts';

@@ -20,6 +20,8 @@ import { type AddressMessage, IFA_F } from './address.ts';
 import { type LinkMessage, linkMessage } from './link.ts';
 import { IFF } from './link-header.ts';
 import type { bridgeDetail } from './link-kinds/bridge.ts';
+import { INNER_IPV6, type ip6tnlDetail } from './link-kinds/ip6tnl.ts';
+import type { ipipDetail } from './link-kinds/ipip.ts';
 import type { ipvlanDetail } from './link-kinds/ipvlan.ts';
 import type { macvlanDetail } from './link-kinds/macvlan.ts';
 import type { tunDetail } from './link-kinds/tun.ts';
@@ -31,6 +33,7 @@ import { type NextHopRecord, RTNH_F } from './next-hop.ts';
 import type { RouteMessage } from './route.ts';
 import type { RuleMessage } from './rule.ts';
 import { AF } from './scope.ts';
+import { encapField } from './tunnel-encap.ts';
 
 /** Name by ifindex. */
 export type NameOf = (index: number) => string | undefined;
@@ -120,6 +123,8 @@ interface DataByKind {
   readonly vlan: ValueOf<typeof vlanDetail>;
   readonly vrf: ValueOf<typeof vrfDetail>;
   readonly tun: ValueOf<typeof tunDetail>;
+  readonly ipip: ValueOf<typeof ipipDetail>;
+  readonly ip6tnl: ValueOf<typeof ip6tnlDetail>;
 }
 
 /** The codec chose the shape by the kind; the type system cannot follow it there. */
@@ -133,6 +138,7 @@ function slaveDataOf(data: SlaveData | undefined): { hairpin?: number; isolated?
 
 const VETH: LinkDetail = { type: 'veth' };
 const DUMMY: LinkDetail = { type: 'dummy' };
+const WIREGUARD: LinkDetail = { type: 'wireguard' };
 const IFB: LinkDetail = { type: 'ifb' };
 
 /** A link that stands on another; undefined for settings this vocabulary has no words for. */
@@ -213,6 +219,21 @@ function detailOf(attributes: LinkAttributes, lower: string | undefined): LinkDe
         ...(group === undefined ? {} : { group }),
       };
     }
+    case 'ipip': {
+      const { local, ttl } = dataOf(attributes, kind);
+      return {
+        type: 'ipip',
+        ...(local === undefined ? {} : { local }),
+        ...(ttl === undefined ? {} : { ttl }),
+      };
+    }
+    case 'ip6tnl': {
+      const { innerProtocol, collectMetadata } = dataOf(attributes, kind);
+      if (innerProtocol !== INNER_IPV6) break;
+      return { type: 'ip6tnl', external: collectMetadata === true };
+    }
+    case 'wireguard':
+      return WIREGUARD;
     case undefined:
       break;
   }
@@ -297,7 +318,7 @@ function hopsOf(
   const via = attributes.gateway ?? attributes.via;
   if (via === undefined && attributes.outputLink === undefined) return NO_HOPS;
   const link = attributes.outputLink === undefined ? undefined : names(attributes.outputLink);
-  return [plainHop(via, link, flags, 0)];
+  return [{ ...plainHop(via, link, flags, 0), ...encapField(attributes) }];
 }
 
 function compareHops(a: NextHop, b: NextHop): number {
@@ -307,7 +328,8 @@ function compareHops(a: NextHop, b: NextHop): number {
 
 function hopOf(hop: NextHopRecord, names: (index: number) => string): NextHop {
   const via = hop.attributes.gateway ?? hop.attributes.via;
-  return plainHop(via, hop.index === 0 ? undefined : names(hop.index), hop.flags, hop.hops);
+  const link = hop.index === 0 ? undefined : names(hop.index);
+  return { ...plainHop(via, link, hop.flags, hop.hops), ...encapField(hop.attributes) };
 }
 
 /** RTNH_F_DEAD and LINKDOWN are left out: the route is as it was wished, and lives again when its link does. */

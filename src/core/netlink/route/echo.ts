@@ -40,9 +40,18 @@ const ROUTE_TABLE = 15;
 const OUTPUT_LINK = 4;
 /** What the mirror reads of a message, as bits: destination, link-layer address and protocol of neighbours. */
 const NEIGHBOUR_ATTRIBUTES = (1 << 1) | (1 << 2) | (1 << 12);
-/** Of routes: destination, link, gateway, metric, source, metrics, next hops and gateway of another family; the table apart. */
+/** Of routes: destination, link, gateway, metric, source, metrics, next hops, gateway of another family and tunnel; the table apart. */
 const ROUTE_ATTRIBUTES =
-  (1 << 1) | (1 << OUTPUT_LINK) | (1 << 5) | (1 << 6) | (1 << 7) | (1 << 8) | (1 << 9) | (1 << 18);
+  (1 << 1) |
+  (1 << OUTPUT_LINK) |
+  (1 << 5) |
+  (1 << 6) |
+  (1 << 7) |
+  (1 << 8) |
+  (1 << 9) |
+  (1 << 18) |
+  (1 << 21) |
+  (1 << 22);
 
 /** Requests under way, in their order. */
 export class EchoQueue {

@@ -9,6 +9,7 @@ import { encodeVlans } from './bridge-vlans.ts';
 import { type LinkMessage, linkMessage, RTM_LINK } from './link.ts';
 import { IFF } from './link-header.ts';
 import { type LinkIndex, requireIndex } from './link-index.ts';
+import { INNER_IPV6 } from './link-kinds/ip6tnl.ts';
 import { AF } from './scope.ts';
 
 type LinkAttributes = LinkMessage['attributes'];
@@ -238,6 +239,20 @@ function creationOf(link: Link, links: LinkIndex): { kind: LinkKind; lower?: num
       return { kind: { kind: 'vrf', data: { table: detail.table } } };
     case 'dummy':
       return { kind: { kind: 'dummy' } };
+    case 'ipip':
+      return { kind: { kind: 'ipip', data: ipipOptions(detail) } };
+    case 'ip6tnl':
+      return {
+        kind: {
+          kind: 'ip6tnl',
+          data: {
+            innerProtocol: INNER_IPV6,
+            ...(detail.external === true ? { collectMetadata: true as const } : {}),
+          },
+        },
+      };
+    case 'wireguard':
+      return { kind: { kind: 'wireguard' } };
     case 'ifb':
       return { kind: { kind: 'ifb' } };
     case 'tun':
@@ -245,6 +260,10 @@ function creationOf(link: Link, links: LinkIndex): { kind: LinkKind; lower?: num
     case 'other':
       throw new RangeError(`link ${link.name}: links of kind ${detail.linkKind} are seen, never made`);
   }
+}
+
+function ipipOptions({ local, ttl }: LinkDetail & { type: 'ipip' }) {
+  return { ...(local === undefined ? {} : { local }), ...(ttl === undefined ? {} : { ttl }) };
 }
 
 function macvlanOptions({ mode, broadcastQueueLength }: LinkDetail & { type: 'macvlan' }) {

@@ -6,6 +6,7 @@ import { type LinkIndex, requireIndex } from './link-index.ts';
 import { type NextHopRecord, RTNH_F } from './next-hop.ts';
 import { type RouteMessage, RTM_ROUTE, routeMessage } from './route.ts';
 import { AF } from './scope.ts';
+import { encapOf } from './tunnel-encap.ts';
 
 const FLAGS = { add: NLM_F.CREATE | NLM_F.EXCL, replace: NLM_F.CREATE | NLM_F.REPLACE, remove: 0 } as const;
 /** What the eight bits of rtm_table say when the number needs RTA_TABLE. */
@@ -39,6 +40,7 @@ export function encodeRoute(verb: KernelOp['verb'], route: Route, links: LinkInd
       setGateway(attributes, first, family);
       if (first.link !== undefined) attributes.outputLink = requireIndex(links, first.link);
       if (first.onlink === true) flags = RTNH_F.ONLINK;
+      if (first.encap !== undefined) Object.assign(attributes, encapOf(first.encap));
     }
   }
   return encodeMessage(routeMessage, {
@@ -84,6 +86,6 @@ function nextHopRecord(hop: NextHop, family: 4 | 6, links: LinkIndex): NextHopRe
     flags: hop.onlink === true ? RTNH_F.ONLINK : 0,
     hops: (hop.weight ?? 1) - 1,
     index: hop.link === undefined ? 0 : requireIndex(links, hop.link),
-    attributes,
+    attributes: { ...attributes, ...(hop.encap === undefined ? {} : encapOf(hop.encap)) },
   };
 }

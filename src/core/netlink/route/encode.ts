@@ -51,6 +51,9 @@ export function encodeOp(op: KernelOp, links: LinkIndex): Uint8Array[] {
       return [encodeQdisc(op.verb, object, links)];
     case 'filter':
       return encodeFilter(op.verb, object, links);
+    case 'wireguard-device':
+    case 'wireguard-peer':
+    case 'wireguard-allowed-ip':
     case 'sysctl':
     case 'nft-table':
     case 'nft-chain':

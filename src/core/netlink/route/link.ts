@@ -10,6 +10,8 @@ import { bridgeDetail } from './link-kinds/bridge.ts';
 import { bridgePort } from './link-kinds/bridge-port.ts';
 import { dummyDetail } from './link-kinds/dummy.ts';
 import { ifbDetail } from './link-kinds/ifb.ts';
+import { ip6tnlDetail } from './link-kinds/ip6tnl.ts';
+import { ipipDetail } from './link-kinds/ipip.ts';
 import { ipvlanDetail } from './link-kinds/ipvlan.ts';
 import { macvlanDetail } from './link-kinds/macvlan.ts';
 import { tunDetail } from './link-kinds/tun.ts';
@@ -17,6 +19,7 @@ import { vethDetail } from './link-kinds/veth.ts';
 import { vlanDetail } from './link-kinds/vlan.ts';
 import { vrfDetail } from './link-kinds/vrf.ts';
 import { vxlanDetail } from './link-kinds/vxlan.ts';
+import { wireguardDetail } from './link-kinds/wireguard.ts';
 import { linkLayerAddress } from './link-layer-address.ts';
 
 export const RTM_LINK = { NEW: 16, DEL: 17, GET: 18, SET: 19 } as const;
@@ -35,6 +38,9 @@ const linkDetails = {
   dummy: dummyDetail,
   ifb: ifbDetail,
   tun: tunDetail,
+  ipip: ipipDetail,
+  ip6tnl: ip6tnlDetail,
+  wireguard: wireguardDetail,
 } as const;
 
 const linkKind = attributes({

@@ -35,6 +35,9 @@ export function withLink(object: KernelObject, from: string, to: string): Kernel
     case 'neighbour':
     case 'fdb':
     case 'qdisc':
+    case 'wireguard-device':
+    case 'wireguard-peer':
+    case 'wireguard-allowed-ip':
       return { ...object, link: to };
     default:
       return object;

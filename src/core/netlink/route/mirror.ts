@@ -68,8 +68,8 @@ export class RouteMirror {
   readonly state: KernelState;
   private readonly links = new LinkTable();
   private readonly store: MirrorStore;
-  /** What the mirror of traffic control works on. */
-  private readonly parts: Parameters<typeof filterRequests>[0];
+  /** What the mirrors of traffic control and WireGuard work on. */
+  readonly parts: Parameters<typeof filterRequests>[0];
   /** Messages about links not yet heard of, by ifindex: a dump of links is older than the dumps after it. */
   private readonly waiting = new Map<number, Uint8Array[]>();
   private readonly echoes = new EchoQueue();

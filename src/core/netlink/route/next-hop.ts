@@ -9,15 +9,14 @@ import {
   i32,
   ip,
   isDecodeError,
-  rest,
   struct,
   u8,
-  u16,
   u32,
   type ValueOf,
 } from '#core/codec/index.ts';
 import { attribute, attributes } from '../attribute.ts';
 import { AF } from './scope.ts';
+import { encapAttributes } from './tunnel-encap.ts';
 
 /** rtnh_flags. Of these only ONLINK is a wish; the others tell the kernel's view. */
 export const RTNH_F = { DEAD: 1, ONLINK: 4, LINKDOWN: 16 } as const;
@@ -50,8 +49,7 @@ const nextHop = struct({
     gateway: attribute(5, ip),
     flow: attribute(11, u32),
     via: attribute(18, via),
-    encapsulationType: attribute(21, u16),
-    encapsulation: attribute(22, rest),
+    ...encapAttributes,
   }),
 });
 export type NextHopRecord = ValueOf<typeof nextHop>;

@@ -10,6 +10,7 @@ export function isPlainRoute(route: Route): boolean {
     hop.link !== undefined &&
     route.nextHops.length === 1 &&
     (hop.weight ?? 1) === 1 &&
+    hop.encap === undefined &&
     familyOf(hop.via) === familyOf(route.dst) &&
     (route.type ?? 'unicast') === 'unicast' &&
     route.preferredSource === undefined &&

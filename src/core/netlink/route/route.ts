@@ -1,8 +1,9 @@
 /** Route messages, RTM_NEWROUTE and its kin (linux/rtnetlink.h), for IPv4 and IPv6. */
-import { ip, named, rest, struct, text, u8, u16, u32, type ValueOf } from '#core/codec/index.ts';
+import { ip, named, rest, struct, text, u8, u32, type ValueOf } from '#core/codec/index.ts';
 import { attribute, attributes, nest } from '../attribute.ts';
 import { nextHopList, via } from './next-hop.ts';
 import { SCOPES } from './scope.ts';
+import { encapAttributes } from './tunnel-encap.ts';
 
 export const RTM_ROUTE = { NEW: 24, DEL: 25, GET: 26 } as const;
 /** rtm_flags: the route is a cached copy, not an entry of a table. */
@@ -69,8 +70,7 @@ export const routeMessage = struct({
     mark: attribute(16, u32),
     via: attribute(18, via),
     preference: attribute(20, u8),
-    encapsulationType: attribute(21, u16),
-    encapsulation: attribute(22, rest),
+    ...encapAttributes,
     expires: attribute(23, u32),
     nextHopId: attribute(30, u32),
   }),

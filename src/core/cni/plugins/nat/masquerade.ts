@@ -37,7 +37,7 @@ export function masquerade(ips: readonly Pick<CniIp, 'address'>[]): NatObjects {
     shared: [
       cniTable,
       ...FAMILIES.map(pods),
-      baseChain('masquerade', 'postrouting', 'nat', PRIORITY.srcnat, rules),
+      baseChain('source-nat', 'postrouting', 'nat', PRIORITY.srcnat, rules),
       ...Array.from(networks, ([network, family]) => networkChain(network, family)),
     ],
     own: ips.map(({ address }) =>

@@ -1,0 +1,131 @@
+/**
+ * Takes off a host what Poplin made there, or what flannel left; each step may be repeated, and what breaks off is gone on with by the next
+ * call. While it works it holds the place of the agent, so that none begins.
+ */
+import { existsSync } from 'node:fs';
+import { agentPaths, fetchStatus, lockNode } from '#app/agent/index.ts';
+import { AttachmentFiles, rootedAddresses, type StoredPart } from '#app/cni/index.ts';
+import type { KernelState } from '#core/kernel/index.ts';
+import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
+import { RealKernel } from '#io/kernel/index.ts';
+import { currentNamespace } from '#io/namespace/index.ts';
+import { createRuleTool } from '#io/rule-tool/index.ts';
+import { endTunnel } from '#io/tunnel/index.ts';
+import { removeFiles, removeFlannelEnv, removePath } from './files.ts';
+import { flannelProcesses } from './flannel-process.ts';
+import { removeFlannelRules } from './flannel-rules.ts';
+import { removeForwardRules } from './forward-rules.ts';
+import { attachedLinks, planFlannelLinks, planOwn, removeObjects } from './kernel.ts';
+import { CleanupRefused, messageOf, type Row } from './report.ts';
+
+export interface CleanupOptions {
+  /** Prefix of all files; `/` on a host. */
+  readonly root: string;
+  /** Where subnet.env is, if not at flannel's place. */
+  readonly subnetFile?: string;
+  /** Only says what would be done. */
+  readonly isDry: boolean;
+  /** Also while pods are attached, or flanneld runs. */
+  readonly isForced: boolean;
+  /** `too`: also what flannel left; `only`: that alone, beside an agent that may run. */
+  readonly flannel?: 'too' | 'only';
+}
+
+/** What was done. Throws CleanupRefused before anything is touched. */
+export async function cleanUp(options: CleanupOptions): Promise<Row[]> {
+  if (process.geteuid?.() !== 0) throw new CleanupRefused('only root may: try sudo');
+  const isOwn = options.flannel !== 'only';
+  await using _place = isOwn && !options.isDry ? await agentsPlace(options.root) : undefined;
+  refuseBesideFlannel(options);
+  using namespace = currentNamespace();
+  using kernel = RealKernel.open(namespace);
+  const rows: Row[] = [];
+  if (isOwn) rows.push(...(await removeOwn(kernel, options)));
+  if (options.flannel !== undefined) {
+    rows.push(...(await removeObjects(kernel, planFlannelLinks(kernel.state()), options.isDry)));
+    rows.push(...(await removeFlannelRules(createRuleTool(), options.isDry)));
+    // Beside an agent the file is the agent's.
+    if (isOwn) rows.push(...removeFlannelEnv(agentPaths(options.root, options.subnetFile), options.isDry));
+  }
+  return rows;
+}
+
+async function removeOwn(kernel: RealKernel, options: CleanupOptions): Promise<Row[]> {
+  const { root, isDry, isForced } = options;
+  const parts = new AttachmentFiles(agentPaths(root).attachments).load().parts;
+  const attached = attachedNames(parts, kernel.state());
+  if (attached.length > 0 && !isForced && !isDry) {
+    throw new CleanupRefused(
+      `${attached.length} interfaces of pods are attached (${attached.slice(0, 3).join(', ')}${attached.length > 3 ? ', …' : ''}): ` +
+        'remove the pods first, or cut them off with --force',
+    );
+  }
+  const rows = await removeTunnel(agentPaths(root).tunnelSocket, isDry);
+  rows.push(...(await removeObjects(kernel, planOwn(kernel.state()), isDry)));
+  rows.push(...(await removeForwardRules(createRuleTool(), isDry)));
+  for (const part of parts) rows.push(...(await releaseOf(part, root, isDry)));
+  return [...rows, ...removeFiles(root, isDry, options.subnetFile)];
+}
+
+/** The process that carries the packets of the backend `udp`, which no agent ends. */
+async function removeTunnel(socket: string, isDry: boolean): Promise<Row[]> {
+  if (!existsSync(socket)) return [];
+  const what = `poplin-tunnel at ${socket}`;
+  if (isDry) return [{ what, done: 'would be removed' }];
+  try {
+    return (await endTunnel(socket)) ? [{ what, done: 'removed' }] : [];
+  } catch (error) {
+    return [{ what, done: 'failed', reason: messageOf(error) }];
+  }
+}
+
+/** The addresses of a pod that is cut off, and the files its ADD wrote: nobody else would give them back. */
+async function releaseOf(
+  { attachment, dataDir, files = [] }: StoredPart,
+  root: string,
+  isDry: boolean,
+): Promise<Row[]> {
+  const rows = files.map((path) => removePath(path, isDry));
+  if (dataDir === undefined) return rows;
+  const store = rootedAddresses(new DiskAddressStore(), agentPaths(root).hostLocal);
+  const what = (addresses: readonly string[]) => `addresses ${addresses.join(', ')} of ${attachment.network}`;
+  try {
+    const released = await store.withNetwork({ name: attachment.network, dataDir }, (addresses) =>
+      isDry ? addresses.addressesOf(attachment) : addresses.release(attachment),
+    );
+    if (released.length > 0)
+      rows.push({ what: what(released), done: isDry ? 'would be removed' : 'removed' });
+  } catch (error) {
+    rows.push({ what: what([]), done: 'failed', reason: messageOf(error) });
+  }
+  return rows;
+}
+
+/** Attachments by their links on the host, and those that have none by their records. */
+function attachedNames(parts: readonly StoredPart[], state: KernelState): string[] {
+  const recorded = parts
+    .filter(({ part, leaving }) => leaving !== true && !part.includes('+'))
+    .map(({ part }) => part);
+  return [...new Set([...attachedLinks(state), ...recorded])];
+}
+
+/** Nobody else can be this host's agent while it is held. */
+async function agentsPlace(root: string): Promise<AsyncDisposable> {
+  const { statusSocket } = agentPaths(root);
+  const status = await fetchStatus(statusSocket).catch(() => undefined);
+  if (status !== undefined) {
+    throw new CleanupRefused(`an agent runs (pid ${status.pid}, ${statusSocket}): stop it first`);
+  }
+  try {
+    return await lockNode();
+  } catch (error) {
+    throw new CleanupRefused(messageOf(error), { cause: error });
+  }
+}
+
+function refuseBesideFlannel({ flannel, isForced, isDry }: CleanupOptions): void {
+  if (flannel === undefined || isForced || isDry) return;
+  const [pid] = flannelProcesses();
+  if (pid !== undefined)
+    throw new CleanupRefused(`flanneld runs (pid ${pid}): stop it first, or it puts everything back`);
+}

@@ -1,0 +1,1 @@
+export { cleanupCommand } from './command.ts';

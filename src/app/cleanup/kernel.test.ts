@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import { describeOp, type KernelObject, type Link, stateOf } from '#core/kernel/index.ts';
+import { attachedLinks, planFlannelLinks, planOwn } from './kernel.ts';
+
+const link = (name: string, more: Partial<Link> = {}): Link => ({
+  kind: 'link',
+  name,
+  detail: { type: 'dummy' },
+  ...more,
+});
+const bridge = (name: string, more: Partial<Link> = {}) =>
+  link(name, { detail: { type: 'bridge' }, ...more });
+const route = (dst: string, protocol: number): KernelObject => ({
+  kind: 'route',
+  dst,
+  nextHops: [{ link: 'eth0' }],
+  protocol,
+});
+const words = ({ ops, kept }: ReturnType<typeof planOwn>) => [
+  ops.map(describeOp),
+  kept.map(({ what }) => what),
+];
+
+describe('what goes of Poplin’s', () => {
+  test('is all that bears its marks, dependants first, and nothing of others, labs among them', () => {
+    const state = stateOf([
+      link('eth0'),
+      link('flannel.1', { alias: 'poplin:overlay' }),
+      { kind: 'address', link: 'flannel.1', address: '10.244.1.0/32' },
+      link('veth1', { alias: 'poplin:cni:pods/c1/eth0' }),
+      link('lab0', { alias: 'poplin:lab' }),
+      route('10.9.0.0/24', 112),
+      route('10.8.0.0/24', 113),
+      route('10.7.0.0/24', 114),
+      route('10.6.0.0/24', 4),
+      { kind: 'nft-table', family: 'inet', name: 'poplin-network' },
+      { kind: 'nft-table', family: 'inet', name: 'poplin-lab' },
+    ]);
+    expect(words(planOwn(state))).toEqual([
+      [
+        'remove nft table inet poplin-network',
+        'remove route 10.9.0.0/24 dev eth0',
+        'remove route 10.8.0.0/24 dev eth0',
+        'remove link flannel.1 type dummy',
+        'remove link veth1 type dummy',
+      ],
+      [],
+    ]);
+    expect(attachedLinks(state)).toEqual(['poplin:cni:pods/c1/eth0']);
+  });
+
+  test('is not a bridge that somebody else has a port on, nor what lies on it', () => {
+    const state = stateOf([
+      bridge('cni0', { alias: 'poplin:cni' }),
+      { kind: 'address', link: 'cni0', address: '10.244.1.1/24' },
+      link('veth1', { alias: 'poplin:cni:pods/c1/eth0', master: 'cni0' }),
+      link('tap9', { master: 'cni0' }),
+    ]);
+    expect(words(planOwn(state))).toEqual([['remove link veth1 type dummy master cni0'], ['link cni0']]);
+  });
+});
+
+describe('what goes of flannel’s', () => {
+  const devices = ['flannel.1', 'flannel-v6.1', 'flannel0', 'flannel.ipip', 'flannel-wg', 'flannel-wg-v6'];
+
+  test('is its devices by their names, and its bridge if it is empty', () => {
+    const state = stateOf([
+      ...devices.map((name) => link(name)),
+      ...['flannel', 'flannel.1x', 'flannel-x', 'eth0', 'flannel.2'].map((name) =>
+        link(name, name === 'flannel.2' ? { alias: 'poplin:overlay' } : {}),
+      ),
+      bridge('cni0'),
+    ]);
+    expect(planFlannelLinks(state).ops.map(({ object }) => object.kind === 'link' && object.name)).toEqual([
+      ...devices,
+      'cni0',
+    ]);
+  });
+
+  test('is not a bridge with ports, one that is ours, or none at all', () => {
+    const used = stateOf([bridge('cni0'), link('veth9', { master: 'cni0' })]);
+    expect(words(planFlannelLinks(used))).toEqual([[], ['link cni0']]);
+    expect(words(planFlannelLinks(stateOf([bridge('cni0', { alias: 'poplin:cni' })])))).toEqual([[], []]);
+    expect(words(planFlannelLinks(stateOf([link('cni0')])))).toEqual([[], []]);
+  });
+});

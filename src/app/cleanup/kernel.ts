@@ -1,0 +1,99 @@
+/** What of Poplin's, or of flannel's, is in the kernel, and taking it away: a plan against an empty wish. */
+import {
+  CNI,
+  describeObject,
+  isAttachmentLink,
+  type Kernel,
+  type KernelOp,
+  type KernelState,
+  type Link,
+  linksOf,
+  OVERLAY,
+  ownerOf,
+  plan,
+} from '#core/kernel/index.ts';
+import type { Row } from './report.ts';
+
+/** Labs look after their own. */
+const OWNERS = [OVERLAY, CNI];
+const EMPTY: KernelState = new Map();
+const FLANNEL_LINK = /^(?:flannel(?:-v6)?\.\d+|flannel\d+|flannel\.ipip|flannel-wg(?:-v6)?)$/;
+const FLANNEL_BRIDGE = 'cni0';
+const SHARED = 'others have ports on it: take them off first';
+
+/** What is to go, dependants first, and what stays with a reason. */
+export interface KernelRemovals {
+  readonly ops: readonly KernelOp[];
+  readonly kept: readonly Row[];
+}
+
+/** All that carries the marks of Poplin; a bridge that somebody else uses too stays, with what lies on it. */
+export function planOwn(state: KernelState): KernelRemovals {
+  const shared = new Set(
+    linksIn(state)
+      .filter((link) => ownerOf(link, state) !== undefined && foreignPorts(state, link).length > 0)
+      .map(({ name }) => name),
+  );
+  const { ops } = plan(EMPTY, state, {
+    owners: OWNERS,
+    keep: (object) =>
+      object.kind === 'link' ? shared.has(object.name) : linksOf(object).some((name) => shared.has(name)),
+  });
+  return {
+    ops,
+    kept: [...shared].map((name) => ({ what: `link ${name}`, done: 'kept', reason: SHARED })),
+  };
+}
+
+/** Devices that flannel makes; its bridge only if nothing is a port of it. */
+export function planFlannelLinks(state: KernelState): KernelRemovals {
+  const foreign = linksIn(state).filter((link) => ownerOf(link, state) === undefined);
+  const devices = foreign.filter(({ name }) => FLANNEL_LINK.test(name));
+  const bridge = foreign.find(({ name, detail }) => name === FLANNEL_BRIDGE && detail.type === 'bridge');
+  const isFree = bridge !== undefined && portsOf(state, bridge).length === 0;
+  return {
+    ops: [...devices, ...(isFree ? [bridge] : [])].map((object) => ({ verb: 'remove', object })),
+    kept:
+      bridge === undefined || isFree
+        ? []
+        : [{ what: `link ${bridge.name}`, done: 'kept', reason: 'pods or others have ports on it' }],
+  };
+}
+
+/** Interfaces of pods that are attached, by the alias of their links on the host. */
+export function attachedLinks(state: KernelState): string[] {
+  return linksIn(state)
+    .filter(isAttachmentLink)
+    .map(({ alias = '' }) => alias);
+}
+
+/** Carries removals out, or tells of them only. */
+export async function removeObjects(
+  kernel: Kernel,
+  { ops, kept }: KernelRemovals,
+  isDry: boolean,
+): Promise<Row[]> {
+  const failures = isDry || ops.length === 0 ? [] : (await kernel.apply(ops)).failures;
+  const told = new Map(failures.map(({ op, message }) => [op, message]));
+  const rows = ops.map((op): Row => {
+    const what = describeObject(op.object);
+    const reason = told.get(op);
+    if (reason !== undefined) return { what, done: 'failed', reason };
+    return { what, done: isDry ? 'would be removed' : 'removed' };
+  });
+  return [...rows, ...kept];
+}
+
+function linksIn(state: KernelState): Link[] {
+  const links: Link[] = [];
+  for (const object of state.values()) if (object.kind === 'link') links.push(object);
+  return links;
+}
+
+function portsOf(state: KernelState, bridge: Link): Link[] {
+  return linksIn(state).filter(({ master }) => master === bridge.name);
+}
+
+function foreignPorts(state: KernelState, bridge: Link): Link[] {
+  return portsOf(state, bridge).filter((port) => ownerOf(port, state) === undefined);
+}

@@ -1,0 +1,7 @@
+export {
+  type MasqueradeSettings,
+  type PodNetwork,
+  planBlackhole,
+  planForward,
+  planMasquerade,
+} from './masquerade.ts';

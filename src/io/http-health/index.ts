@@ -1,0 +1,1 @@
+export { type HealthPages, HealthServer } from './http-health.ts';

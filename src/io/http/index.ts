@@ -1,0 +1,3 @@
+export { Limit } from './limit.ts';
+export { splitLines } from './lines.ts';
+export { describe, excerpt } from './text.ts';

@@ -1,0 +1,1 @@
+export { runShell, ShellError, type ShellInput } from './shell.ts';

@@ -1,0 +1,1 @@
+export { notifySystemd } from './notify.ts';

@@ -1,0 +1,7 @@
+export {
+  type CountersByFamily,
+  endTunnel,
+  TunnelConnection,
+  type TunnelCounters,
+} from './connection.ts';
+export { configurationOf, isOfThisRelease, startTunnel, type TunnelEnd, tunnelProgram } from './program.ts';

@@ -1,0 +1,1 @@
+export { loadWireguardKeys, WIREGUARD_KEY_FILE, type WireguardKeyFile } from './wireguard-key.ts';

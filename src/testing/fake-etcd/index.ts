@@ -1,0 +1,1 @@
+export { FakeEtcd } from './fake-etcd.ts';

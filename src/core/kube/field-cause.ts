@@ -30,6 +30,12 @@ export const notSupported = (field: string, value: unknown, supported: readonly 
   field,
 });
 
+export const notFound = (field: string, value: unknown): StatusCause => ({
+  reason: 'FieldValueNotFound',
+  message: `Not found: ${shown(value)}`,
+  field,
+});
+
 export const duplicate = (field: string, value: unknown): StatusCause => ({
   reason: 'FieldValueDuplicate',
   message: `Duplicate value: ${shown(value)}`,

@@ -1,7 +1,10 @@
 /** The built-in resources, one row each. */
 import { BUILT_IN_TYPES } from '../schema/library.ts';
 import {
+  BINDING_COLUMNS,
   CONFIG_MAP_COLUMNS,
+  CREATED_COLUMNS,
+  DAEMON_SET_COLUMNS,
   DEFINITION_COLUMNS,
   ENDPOINT_SLICE_COLUMNS,
   EVENT_COLUMNS,
@@ -9,6 +12,7 @@ import {
   NAMESPACE_COLUMNS,
   NETWORK_POLICY_COLUMNS,
   NODE_COLUMNS,
+  PRIORITY_CLASS_COLUMNS,
   SECRET_COLUMNS,
   SERVICE_ACCOUNT_COLUMNS,
   SERVICE_COLUMNS,
@@ -18,7 +22,9 @@ import { CONFIG_MAP_RULES, LEASE_RULES, NAMESPACE_RULES, NODE_RULES, SECRET_RULE
 import { DEFINITION_RULES } from './definition-rules.ts';
 import { ENDPOINT_SLICE_RULES, NETWORK_POLICY_RULES, SERVICE_RULES } from './network-rules.ts';
 import { POD_RULES } from './pod-rules.ts';
+import { BINDING_RULES, ROLE_RULES } from './rbac-rules.ts';
 import { type ServedResource, storageKeyOf } from './served-resource.ts';
+import { DAEMON_SET_RULES, PRIORITY_CLASS_RULES } from './workload-rules.ts';
 
 type Row = Pick<ServedResource, 'plural' | 'kind' | 'columns'> &
   Partial<Omit<ServedResource, 'builtIn' | 'schema' | 'schemas'>>;
@@ -181,6 +187,57 @@ export const BUILT_IN_RESOURCES: readonly ServedResource[] = [
     columns: NETWORK_POLICY_COLUMNS,
     hasGeneration: true,
     rules: NETWORK_POLICY_RULES,
+  }),
+  builtIn({
+    group: 'apps',
+    plural: 'daemonsets',
+    kind: 'DaemonSet',
+    shortNames: ['ds'],
+    categories: ['all'],
+    columns: DAEMON_SET_COLUMNS,
+    hasStatus: true,
+    hasGeneration: true,
+    rules: DAEMON_SET_RULES,
+  }),
+  builtIn({
+    group: 'rbac.authorization.k8s.io',
+    plural: 'roles',
+    kind: 'Role',
+    columns: CREATED_COLUMNS,
+    rules: ROLE_RULES,
+  }),
+  builtIn({
+    group: 'rbac.authorization.k8s.io',
+    plural: 'rolebindings',
+    kind: 'RoleBinding',
+    columns: BINDING_COLUMNS,
+    rules: BINDING_RULES,
+  }),
+  builtIn({
+    group: 'rbac.authorization.k8s.io',
+    plural: 'clusterroles',
+    kind: 'ClusterRole',
+    namespaced: false,
+    columns: CREATED_COLUMNS,
+    rules: ROLE_RULES,
+  }),
+  builtIn({
+    group: 'rbac.authorization.k8s.io',
+    plural: 'clusterrolebindings',
+    kind: 'ClusterRoleBinding',
+    namespaced: false,
+    columns: BINDING_COLUMNS,
+    rules: BINDING_RULES,
+  }),
+  builtIn({
+    group: 'scheduling.k8s.io',
+    plural: 'priorityclasses',
+    kind: 'PriorityClass',
+    namespaced: false,
+    shortNames: ['pc'],
+    columns: PRIORITY_CLASS_COLUMNS,
+    hasGeneration: true,
+    rules: PRIORITY_CLASS_RULES,
   }),
   DEFINITIONS,
 ];

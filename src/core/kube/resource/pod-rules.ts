@@ -1,7 +1,7 @@
 /** Rules of pods: defaults people rely on, and checks a schema cannot say. */
 import { parseIp } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
-import { duplicate, forbiddenField, invalidValue, notSupported, required } from '../field-cause.ts';
+import { duplicate, forbiddenField, invalidValue, notFound, notSupported, required } from '../field-cause.ts';
 import { arrayOr, equalJson, isObject, type JsonObject, objectOr } from '../json.ts';
 import { labelNameProblem } from '../names.ts';
 import type { StatusCause } from '../status.ts';
@@ -20,9 +20,8 @@ function fillContainer(container: JsonObject): void {
   for (const port of containersOf(container, 'ports')) port['protocol'] ??= 'TCP';
 }
 
-function fillIn(pod: KubeObject): void {
-  if (!isObject(pod['spec'])) return;
-  const spec = pod['spec'];
+/** The defaults of a pod's spec, also of one in a template. */
+export function fillPodSpec(spec: JsonObject): void {
   spec['restartPolicy'] ??= 'Always';
   spec['dnsPolicy'] ??= 'ClusterFirst';
   spec['terminationGracePeriodSeconds'] ??= 30;
@@ -32,14 +31,20 @@ function fillIn(pod: KubeObject): void {
   for (const field of ['containers', 'initContainers']) {
     for (const container of containersOf(spec, field)) fillContainer(container);
   }
+}
+
+function fillIn(pod: KubeObject): void {
+  if (!isObject(pod['spec'])) return;
+  fillPodSpec(pod['spec']);
   if (!isObject(pod['status'])) pod['status'] = {};
   const status = objectOr(pod['status']);
   status['phase'] ??= 'Pending';
 }
 
-function containerCauses(spec: JsonObject, field: string, seen: Set<unknown>): StatusCause[] {
+function containerCauses(spec: JsonObject, at: string, field: string, seen: Set<unknown>): StatusCause[] {
+  const volumes = new Set(containersOf(spec, 'volumes').map((volume) => volume['name']));
   return containersOf(spec, field).flatMap((container, index) => {
-    const path = `spec.${field}[${index}]`;
+    const path = `${at}.${field}[${index}]`;
     const name = container['name'];
     const causes: StatusCause[] = [];
     if (typeof name === 'string') {
@@ -50,38 +55,58 @@ function containerCauses(spec: JsonObject, field: string, seen: Set<unknown>): S
       seen.add(name);
     }
     if ((container['image'] ?? '') === '') causes.push(required(`${path}.image`));
-    for (const [at, port] of containersOf(container, 'ports').entries()) {
-      for (const key of ['containerPort', 'hostPort']) {
-        const value = port[key];
-        if (
-          typeof value === 'number' &&
-          (value < 1 || value > 65_535) &&
-          !(key === 'hostPort' && value === 0)
-        ) {
-          causes.push(
-            invalidValue(`${path}.ports[${at}].${key}`, value, 'must be between 1 and 65535, inclusive'),
-          );
-        }
-      }
+    return [...causes, ...portCauses(container, path), ...mountCauses(container, path, volumes)];
+  });
+}
+
+function portCauses(container: JsonObject, path: string): StatusCause[] {
+  return containersOf(container, 'ports').flatMap((port, at) =>
+    ['containerPort', 'hostPort'].flatMap((key) => {
+      const value = port[key];
+      const isRight =
+        typeof value !== 'number' || (value >= 1 && value <= 65_535) || (key === 'hostPort' && value === 0);
+      return isRight
+        ? []
+        : [invalidValue(`${path}.ports[${at}].${key}`, value, 'must be between 1 and 65535, inclusive')];
+    }),
+  );
+}
+
+function mountCauses(container: JsonObject, path: string, volumes: ReadonlySet<unknown>): StatusCause[] {
+  const seen = new Set<unknown>();
+  return containersOf(container, 'volumeMounts').flatMap((mount, at) => {
+    const field = `${path}.volumeMounts[${at}]`;
+    const causes = volumes.has(mount['name']) ? [] : [notFound(`${field}.name`, mount['name'])];
+    if (seen.has(mount['mountPath'])) {
+      causes.push(invalidValue(`${field}.mountPath`, mount['mountPath'], 'must be unique'));
     }
+    seen.add(mount['mountPath']);
     return causes;
   });
 }
 
-function check(pod: KubeObject): StatusCause[] {
-  if (!isObject(pod['spec'])) return [required('spec')];
-  const spec = specOf(pod);
+/** What is wrong with a pod's spec; `at` is where it lies: `spec`, `spec.template.spec`. */
+export function podSpecCauses(spec: JsonObject, at: string): StatusCause[] {
   const causes: StatusCause[] = [];
   const seen = new Set<unknown>();
   if (Array.isArray(spec['containers']) && spec['containers'].length === 0) {
-    causes.push(required('spec.containers'));
+    causes.push(required(`${at}.containers`));
   }
-  causes.push(...containerCauses(spec, 'containers', seen), ...containerCauses(spec, 'initContainers', seen));
+  causes.push(
+    ...containerCauses(spec, at, 'containers', seen),
+    ...containerCauses(spec, at, 'initContainers', seen),
+  );
   const volumes = new Set<unknown>();
   for (const [index, volume] of containersOf(spec, 'volumes').entries()) {
-    if (volumes.has(volume['name'])) causes.push(duplicate(`spec.volumes[${index}].name`, volume['name']));
+    if (volumes.has(volume['name'])) causes.push(duplicate(`${at}.volumes[${index}].name`, volume['name']));
     volumes.add(volume['name']);
   }
+  return causes;
+}
+
+function check(pod: KubeObject): StatusCause[] {
+  if (!isObject(pod['spec'])) return [required('spec')];
+  const causes = podSpecCauses(specOf(pod), 'spec');
   for (const [index, entry] of containersOf(objectOr(pod['status']), 'podIPs').entries()) {
     const ip = entry['ip'];
     if (typeof ip === 'string' && parseIp(ip) === undefined) {

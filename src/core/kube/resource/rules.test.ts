@@ -29,6 +29,100 @@ function create(kind: string, body: object, name = 'x'): KubeObject {
 
 const container = { name: 'c', image: 'web:1' };
 
+const template = { metadata: { labels: { app: 'x' } }, spec: { containers: [container] } };
+const selector = { matchLabels: { app: 'x' } };
+const account = { kind: 'ServiceAccount', name: 'a', namespace: 'b' };
+const rule = { apiGroups: [''], resources: ['nodes'], verbs: ['get'] };
+
+const REFUSED_WORKLOADS: [string, object, string][] = [
+  ['DaemonSet', {}, 'spec: Required value'],
+  ['DaemonSet', { spec: { template } }, 'spec.selector: Required value'],
+  ['DaemonSet', { spec: { template, selector: {} } }, 'spec.selector: Invalid value: {}'],
+  [
+    'DaemonSet',
+    { spec: { template, selector: { matchLabels: { app: 'y' } } } },
+    'spec.template.metadata.labels: Invalid value: {"app":"x"}: `selector` does not match',
+  ],
+  [
+    'DaemonSet',
+    { spec: { template, selector: { matchExpressions: [{ key: 'app', operator: 'DoesNotExist' }] } } },
+    '`selector` does not match',
+  ],
+  [
+    'DaemonSet',
+    { spec: { selector, template: { ...template, spec: { containers: [{ name: 'c' }] } } } },
+    'spec.template.spec.containers[0].image: Required value',
+  ],
+  [
+    'DaemonSet',
+    {
+      spec: {
+        selector,
+        template: { ...template, spec: { containers: [container], restartPolicy: 'Never' } },
+      },
+    },
+    'spec.template.spec.restartPolicy: Unsupported value: "Never"',
+  ],
+  [
+    'DaemonSet',
+    { spec: { selector, template, updateStrategy: { rollingUpdate: { maxUnavailable: 0 } } } },
+    'spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0',
+  ],
+  [
+    'DaemonSet',
+    { spec: { selector, template, updateStrategy: { rollingUpdate: { maxSurge: 1 } } } },
+    'spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set',
+  ],
+  [
+    'DaemonSet',
+    { spec: { selector, template, updateStrategy: { rollingUpdate: { maxUnavailable: 'half' } } } },
+    'maxUnavailable: Invalid value: "half"',
+  ],
+  [
+    'Pod',
+    { spec: { containers: [{ ...container, volumeMounts: [{ name: 'v', mountPath: '/v' }] }] } },
+    'spec.containers[0].volumeMounts[0].name: Not found: "v"',
+  ],
+  [
+    'Pod',
+    {
+      spec: {
+        volumes: [{ name: 'v', emptyDir: {} }],
+        containers: [{ ...container, volumeMounts: [1, 2].map(() => ({ name: 'v', mountPath: '/v' })) }],
+      },
+    },
+    'spec.containers[0].volumeMounts[1].mountPath: Invalid value: "/v": must be unique',
+  ],
+  ['ClusterRole', { metadata: { name: 'a/b' }, rules: [] }, 'metadata.name: Invalid value: "a/b"'],
+  ['ClusterRole', { rules: [{ ...rule, verbs: [] }] }, 'rules[0].verbs: Required value'],
+  ['ClusterRole', { rules: [{ ...rule, apiGroups: [] }] }, 'rules[0].apiGroups: Required value'],
+  ['ClusterRole', { rules: [{ ...rule, resources: [] }] }, 'rules[0].resources: Required value'],
+  ['ClusterRole', { rules: [{ ...rule, nonResourceURLs: ['/healthz'] }] }, 'both regular resources and'],
+  ['Role', { rules: [{ verbs: ['get'], nonResourceURLs: ['/healthz'] }] }, 'namespaced rules cannot apply'],
+  ['RoleBinding', {}, 'roleRef: Required value'],
+  ['RoleBinding', { roleRef: { kind: 'Pod', name: 'x' } }, 'roleRef.kind: Unsupported value: "Pod"'],
+  ['ClusterRoleBinding', { roleRef: { kind: 'Role', name: 'x' } }, 'roleRef.kind: Unsupported value: "Role"'],
+  ['RoleBinding', { roleRef: { kind: 'Role', name: '' } }, 'roleRef.name: Required value'],
+  [
+    'RoleBinding',
+    { roleRef: { kind: 'Role', name: 'x', apiGroup: 'apps' } },
+    'roleRef.apiGroup: Unsupported value: "apps"',
+  ],
+  [
+    'RoleBinding',
+    { roleRef: { kind: 'Role', name: 'x' }, subjects: [{ kind: 'ServiceAccount', name: 'a' }] },
+    'subjects[0].namespace: Required value',
+  ],
+  [
+    'RoleBinding',
+    { roleRef: { kind: 'Role', name: 'x' }, subjects: [{ ...account, apiGroup: 'apps' }] },
+    'subjects[0].apiGroup: Unsupported value: "apps"',
+  ],
+  ['PriorityClass', {}, 'value: Required value'],
+  ['PriorityClass', { value: 2_000_000_000 }, 'value: Forbidden: maximum allowed value'],
+  ['PriorityClass', { metadata: { name: 'system-x' }, value: 1 }, 'metadata.name: Invalid value: "system-x"'],
+];
+
 describe('an object of a built-in kind', () => {
   it.each<[string, object, string]>([
     ['Pod', {}, 'spec: Required value'],
@@ -134,6 +228,7 @@ describe('an object of a built-in kind', () => {
       { metadata: { name: 'x', annotations: { a: 'x'.repeat(300_000) } } },
       'may not be more than 262144 bytes',
     ],
+    ...REFUSED_WORKLOADS,
   ])('%s %j is refused: %s', (kind, body, message) => {
     expect(complaints(() => create(kind, body))).toContain(message);
   });
@@ -185,6 +280,39 @@ describe('an object of a built-in kind', () => {
       { addressType: 'IPv6', endpoints: [{ addresses: ['fd00::1'] }], ports: [{ port: 80 }] },
       { ports: [{ name: '', protocol: 'TCP' }] },
     ],
+    [
+      'DaemonSet',
+      {
+        spec: {
+          selector,
+          template: {
+            ...template,
+            spec: { hostNetwork: true, containers: [{ ...container, ports: [{ containerPort: 80 }] }] },
+          },
+        },
+      },
+      {
+        spec: {
+          revisionHistoryLimit: 10,
+          updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+          template: { spec: { restartPolicy: 'Always', containers: [{ ports: [{ hostPort: 80 }] }] } },
+        },
+      },
+    ],
+    [
+      'RoleBinding',
+      { roleRef: { kind: 'Role', name: 'x' }, subjects: [account, { kind: 'User', name: 'u' }] },
+      {
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io' },
+        subjects: [{ apiGroup: '' }, { apiGroup: 'rbac.authorization.k8s.io' }],
+      },
+    ],
+    [
+      'ClusterRole',
+      { metadata: { name: 'system:node' }, rules: [rule] },
+      { metadata: { name: 'system:node' } },
+    ],
+    ['PriorityClass', { value: 1 }, { preemptionPolicy: 'PreemptLowerPriority' }],
   ])('%s %j is filled in', (kind, body, expected) => {
     expect(create(kind, body)).toMatchObject(expected);
   });
@@ -229,6 +357,20 @@ describe('an object of a built-in kind', () => {
       { addressType: 'FQDN', endpoints: [] },
       'addressType: Invalid value',
     ],
+    [
+      'DaemonSet',
+      { spec: { selector, template } },
+      { spec: { selector: { matchExpressions: [{ key: 'app', operator: 'Exists' }] }, template } },
+      'spec.selector: Invalid value',
+    ],
+    ['DaemonSet', { spec: { selector, template } }, { spec: { selector, template, minReadySeconds: 5 } }, ''],
+    [
+      'ClusterRoleBinding',
+      { roleRef: { kind: 'ClusterRole', name: 'x' } },
+      { roleRef: { kind: 'ClusterRole', name: 'y' } },
+      'roleRef: Forbidden: cannot change roleRef',
+    ],
+    ['PriorityClass', { value: 1 }, { value: 2 }, 'value: Forbidden'],
   ])('%s %j updated to %j: %j', (kind, before, after, message) => {
     const current = create(kind, before);
     const update = () =>

@@ -7,6 +7,7 @@ import { ENDPOINT_SLICE_TYPES, NETWORK_POLICY_TYPES, SERVICE_TYPES } from './typ
 import { NODE_TYPES } from './types/node.ts';
 import { POD_TYPES } from './types/pod.ts';
 import { VOLUME_TYPES } from './types/volume.ts';
+import { DAEMON_SET_TYPES, POD_TEMPLATE_TYPES, PRIORITY_CLASS_TYPES, RBAC_TYPES } from './types/workload.ts';
 
 export const BUILT_IN_TYPES = new TypeLibrary([
   META_TYPES,
@@ -19,4 +20,8 @@ export const BUILT_IN_TYPES = new TypeLibrary([
   ENDPOINT_SLICE_TYPES,
   NETWORK_POLICY_TYPES,
   DEFINITION_TYPES,
+  POD_TEMPLATE_TYPES,
+  DAEMON_SET_TYPES,
+  RBAC_TYPES,
+  PRIORITY_CLASS_TYPES,
 ]);

@@ -169,6 +169,65 @@ export const NETWORK_POLICY_COLUMNS: readonly Column[] = [
   AGE,
 ];
 
+/** Roles and cluster roles: what kubectl shows of them is no more than when they came to be. */
+export const CREATED_COLUMNS: readonly Column[] = [
+  NAME,
+  column('Created At', (object) => object.metadata.creationTimestamp ?? '', { type: 'date' }),
+];
+
+const subjectNames = (kind: string, separator: string) => (binding: KubeObject) =>
+  itemsAt(binding, 'subjects')
+    .filter((subject) => subject['kind'] === kind)
+    .map((subject) =>
+      kind === 'ServiceAccount'
+        ? `${stringOr(subject['namespace'])}${separator}${stringOr(subject['name'])}`
+        : stringOr(subject['name']),
+    )
+    .join(', ');
+
+export const BINDING_COLUMNS: readonly Column[] = [
+  NAME,
+  column(
+    'Role',
+    (binding) =>
+      `${stringOr(valueAt(binding, ['roleRef', 'kind']))}/${stringOr(valueAt(binding, ['roleRef', 'name']))}`,
+  ),
+  AGE,
+  wide('Users', subjectNames('User', '')),
+  wide('Groups', subjectNames('Group', '')),
+  wide('ServiceAccounts', subjectNames('ServiceAccount', '/')),
+];
+
+const statusCount = (title: string, field: string): Column =>
+  column(title, (object) => Number(valueAt(object, ['status', field]) ?? 0), { type: 'integer' });
+
+export const DAEMON_SET_COLUMNS: readonly Column[] = [
+  NAME,
+  statusCount('Desired', 'desiredNumberScheduled'),
+  statusCount('Current', 'currentNumberScheduled'),
+  statusCount('Ready', 'numberReady'),
+  statusCount('Up-to-date', 'updatedNumberScheduled'),
+  statusCount('Available', 'numberAvailable'),
+  column('Node Selector', (set) => selectorText(valueAt(set, ['spec', 'template', 'spec', 'nodeSelector']))),
+  AGE,
+  wide('Containers', (set) => templateContainers(set, 'name')),
+  wide('Images', (set) => templateContainers(set, 'image')),
+  wide('Selector', (set) => labelSelectorText(valueAt(set, ['spec', 'selector']))),
+];
+
+const templateContainers = (set: KubeObject, field: string): string =>
+  itemsAt(set, 'spec', 'template', 'spec', 'containers')
+    .map((container) => stringOr(container[field]))
+    .join(',');
+
+export const PRIORITY_CLASS_COLUMNS: readonly Column[] = [
+  NAME,
+  column('Value', (object) => Number(object['value'] ?? 0), { type: 'integer' }),
+  column('Global-Default', (object) => String(object['globalDefault'] === true)),
+  AGE,
+  column('PreemptionPolicy', (object) => stringOr(object['preemptionPolicy'])),
+];
+
 function eventSeen(event: KubeObject, nowMs: number): string {
   const series = objectOr(event['series']);
   return ageOf(

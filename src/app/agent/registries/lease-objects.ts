@@ -12,6 +12,7 @@ import {
 import {
   type Follower,
   isAlreadyExists,
+  isNotFound,
   type KubeObject,
   type ObjectStore,
   RESOURCES,
@@ -148,7 +149,14 @@ export class LeaseObjects implements LeaseRegistry, Follower {
   }
 }
 
+/** Makes the namespace only where there is none: an installation has made it, and grants no agent to make one. */
 async function ensureNamespace(store: ObjectStore, signal: AbortSignal): Promise<void> {
+  try {
+    await store.get(RESOURCES.namespaces, LEASE_NAMESPACE, { signal });
+    return;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
   const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: LEASE_NAMESPACE } };
   try {
     await store.create(RESOURCES.namespaces, object, { signal });

@@ -1,0 +1,156 @@
+/** The manifest and the chart of deploy/: helm renders them, kubectl applies them with the server checking every field. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { kubeconfigText } from '#app/apiserver/kubeconfig.ts';
+import { validateNetwork } from '#core/cni/index.ts';
+import { parseNetConf } from '#core/lease/index.ts';
+import { MANIFEST, manifestText, renderChart } from '../../tools/manifest.ts';
+import { ApiWorld } from './apiserver-world.ts';
+import { Kubectl } from './kubectl.ts';
+
+let world: ApiWorld;
+let kubectl: Kubectl;
+let manifest: string;
+
+beforeAll(async () => {
+  world = await ApiWorld.open();
+  const kubeconfig = join(world.folder, 'kubeconfig');
+  await writeFile(kubeconfig, kubeconfigText({ url: world.url }));
+  await mkdir(join(world.folder, 'home'));
+  kubectl = new Kubectl(kubeconfig, join(world.folder, 'home'));
+  manifest = await readFile(MANIFEST, 'utf8');
+}, 60_000);
+
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+const apply = (text: string) => kubectl.ok(['apply', '--validate=strict', '-f', '-'], text);
+
+const OBJECTS = [
+  'namespace/poplin-system',
+  'serviceaccount/poplin',
+  'configmap/poplin-config',
+  'clusterrole.rbac.authorization.k8s.io/poplin',
+  'clusterrolebinding.rbac.authorization.k8s.io/poplin',
+  'role.rbac.authorization.k8s.io/poplin',
+  'rolebinding.rbac.authorization.k8s.io/poplin',
+  'daemonset.apps/poplin',
+];
+
+describe('the manifest', () => {
+  it('is what the chart gives by default', () => {
+    expect(manifest).toBe(manifestText());
+  });
+
+  it('is taken by the API server, and a second time without a change', async () => {
+    const created = (await apply(manifest)).trim().split('\n');
+    expect(created).toEqual(OBJECTS.map((name) => `${name} created`));
+    expect((await apply(manifest)).trim().split('\n')).toEqual(OBJECTS.map((name) => `${name} unchanged`));
+    expect(await kubectl.ok(['-n', 'poplin-system', 'get', 'daemonset'])).toMatch(/^NAME +DESIRED +CURRENT/);
+    expect(await kubectl.ok(['explain', 'daemonset.spec.updateStrategy'])).toContain('rollingUpdate');
+  });
+
+  it('outlives the server', async () => {
+    await world.stop();
+    await world.start();
+    const kubeconfig = join(world.folder, 'kubeconfig');
+    await writeFile(kubeconfig, kubeconfigText({ url: world.url }));
+    expect((await apply(manifest)).trim().split('\n')).toEqual(OBJECTS.map((name) => `${name} unchanged`));
+  });
+
+  it('carries configurations that Poplin itself finds right', async () => {
+    const { stdout } = await kubectl.run(['-n', 'poplin-system', 'get', 'cm', 'poplin-config', '-o', 'json']);
+    const { data } = JSON.parse(stdout) as { data: Record<string, string> };
+    expect(parseNetConf(data['net-conf.json'] ?? '', 'net-conf.json')).toMatchObject({
+      ok: true,
+      warnings: [],
+    });
+    expect(validateNetwork(data['cni-conf.json'] ?? '', 'cni-conf.json').problems).toEqual([]);
+  });
+
+  it.each<[string, string, string, string]>([
+    [
+      'a misspelt field of the DaemonSet',
+      'hostNetwork: true',
+      'hostNetwrok: true',
+      'spec.template.spec.hostNetwrok',
+    ],
+    ['a misspelt probe', 'livenessProbe:', 'livenesProbe:', 'spec.template.spec.containers[0].livenesProbe'],
+    ['a port that is a word', '    failureThreshold: 6', '    failureThreshold: six', 'failureThreshold'],
+    ['a strategy that nobody knows', 'type: RollingUpdate', 'type: Rolling', 'spec.updateStrategy.type'],
+    [
+      'labels that do not match',
+      'matchLabels:\n      app.kubernetes.io/name: poplin',
+      'matchLabels:\n      app.kubernetes.io/name: other',
+      'spec.template.metadata.labels',
+    ],
+    [
+      'a mount without a volume',
+      '- name: netns\n          hostPath',
+      '- name: nets\n          hostPath',
+      'spec.template.spec.containers[0].volumeMounts[2].name',
+    ],
+    [
+      'a misspelt field of a role',
+      'resourceNames: [poplin-config]',
+      'resourceName: [poplin-config]',
+      'rules[1].resourceName',
+    ],
+    ['verbs that are a word', 'verbs: [get]', 'verbs: get', 'rules[2].verbs'],
+    [
+      'a subject of another kind',
+      'kind: ServiceAccount\n    name',
+      'kind: Robot\n    name',
+      'subjects[0].kind',
+    ],
+  ])('is refused with the field named: %s', async (_, right, wrong, field) => {
+    expect(manifest).toContain(right);
+    expect(
+      await kubectl.refused(['apply', '--validate=strict', '-f', '-'], manifest.replace(right, wrong)),
+    ).toContain(field);
+  });
+});
+
+describe('the chart', () => {
+  it('is applied with other values, which reach their places', async () => {
+    const text = renderChart(
+      ...['--set', 'createNamespace=false', '--set', 'image.repository=registry.example/poplin'],
+      ...['--set', 'image.tag=9', '--set', 'network.Backend.Type=udp', '--set', 'tunDevice=true'],
+      ...['--set', 'network.EnableIPv6=true', '--set', 'network.IPv6Network=fd00:10::/48'],
+      ...['--set', 'apiServer.host=192.0.2.1', '--set', 'apiServer.port=6443', '--set', 'ipMasq=false'],
+      ...['--set', 'extraArgs[0]=--iface=eth1', '--set', 'imagePullSecrets[0].name=pull'],
+    );
+    await apply(text);
+    const objects = parseAllDocuments(text).map(
+      (document) => document.toJS() as { kind: string; data?: Record<string, string> },
+    );
+    expect(objects.map(({ kind }) => kind)).not.toContain('Namespace');
+    for (const part of [
+      'registry.example/poplin:9',
+      '/dev/net/tun',
+      '"192.0.2.1"',
+      '- --iface=eth1',
+      '- name: pull',
+    ]) {
+      expect(text).toContain(part);
+    }
+    expect(text).not.toContain('--ip-masq');
+    const netConf = objects.find(({ kind }) => kind === 'ConfigMap')?.data?.['net-conf.json'] ?? '';
+    expect(parseNetConf(netConf, 'net-conf.json')).toMatchObject({
+      ok: true,
+      value: { backend: { type: 'udp' } },
+    });
+  });
+
+  it.each<[string[], string]>([
+    [['--set', 'imgae.tag=1'], 'imgae'],
+    [['--set', 'health.port=0'], 'port'],
+    [['--set', 'cni.binDir=opt'], 'binDir'],
+    [['--set', 'apiServer.host=192.0.2.1'], 'apiServer.host and apiServer.port go together'],
+  ])('refuses the values %j: %s', (options, message) => {
+    expect(() => renderChart(...options)).toThrow(message);
+  });
+});

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { MatrixReport, StatusReport } from '#app/lab/index.ts';
-import { kubectlPath } from '../interop/kubectl.ts';
+import { toolPath } from '../interop/kubectl.ts';
 import { inTree, type Outcome, POPLIN, PrivateHost, TOPOLOGIES } from './lab-host.ts';
 
 const LAB = [...POPLIN, 'lab'];
@@ -93,7 +93,7 @@ describe('a lab that is up', () => {
   });
 
   test('serves kubectl, in the fabric and in nodes', async () => {
-    const kubectl = inTree(kubectlPath());
+    const kubectl = inTree(toolPath('kubectl'));
     const nodes = await exec('fabric', kubectl, 'get', 'nodes', '-o', 'name');
     expect(nodes).toMatchObject({ code: 0, stdout: 'node/node1\nnode/node2\nnode/node3\n' });
     const { kubeconfig } = statusIn(await host.poplin('lab', 'status', '--json'));
@@ -318,7 +318,7 @@ describe('coming and going', () => {
     expect((await run('exec', 'bridged1', '--', 'ip', '-br', 'link')).stdout).toContain('eth0');
     expect((await run('exec', 'node2', '--', 'ip', '-br', 'link')).stdout).toContain('cni0');
     expect(
-      (await run('exec', 'fabric', '--', inTree(kubectlPath()), 'get', 'nodes', '-o', 'name')).stdout,
+      (await run('exec', 'fabric', '--', inTree(toolPath('kubectl')), 'get', 'nodes', '-o', 'name')).stdout,
     ).toContain('node/node3');
     expect(await run('exec', 'nobody', '--', 'true')).toMatchObject({ code: 1 });
     // To root it is another user's.

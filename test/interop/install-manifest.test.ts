@@ -118,7 +118,7 @@ describe('the chart', () => {
   it('is applied with other values, which reach their places', async () => {
     const text = renderChart(
       ...['--set', 'createNamespace=false', '--set', 'image.repository=registry.example/poplin'],
-      ...['--set', 'image.tag=9', '--set', 'network.Backend.Type=udp', '--set', 'tunDevice=true'],
+      ...['--set-string', 'image.tag=9', '--set', 'network.Backend.Type=udp', '--set', 'tunDevice=true'],
       ...['--set', 'network.EnableIPv6=true', '--set', 'network.IPv6Network=fd00:10::/48'],
       ...['--set', 'apiServer.host=192.0.2.1', '--set', 'apiServer.port=6443', '--set', 'ipMasq=false'],
       ...['--set', 'extraArgs[0]=--iface=eth1', '--set', 'imagePullSecrets[0].name=pull'],

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from 'vitest';
 import { notifySystemd } from '#io/systemd/index.ts';
 
@@ -24,10 +25,10 @@ test.each([join(folder, 'notify'), `@poplin-notify-${process.pid}`])(
     const listener = spawn('python3', ['-c', LISTENER, name], { stdio: ['ignore', 'pipe', 'inherit'] });
     const gone = once(listener, 'exit');
     try {
-      await once(listener.stdout, 'data');
-      const heard = once(listener.stdout, 'data');
+      const lines = createInterface({ input: listener.stdout })[Symbol.asyncIterator]();
+      expect((await lines.next()).value).toBe('ready');
       expect(notifySystemd('READY=1', { NOTIFY_SOCKET: name })).toBe(true);
-      expect(String((await heard)[0])).toBe('READY=1\n');
+      expect((await lines.next()).value).toBe('READY=1');
     } finally {
       listener.kill();
       await gone;

@@ -62,7 +62,7 @@ function subjectCauses(subject: JsonObject, path: string): StatusCause[] {
   return [
     ...((subject['name'] ?? '') === '' ? [required(`${path}.name`)] : []),
     ...(isAccount && (subject['namespace'] ?? '') === '' ? [required(`${path}.namespace`)] : []),
-    ...(subject['apiGroup'] === group
+    ...((subject['apiGroup'] ?? '') === group
       ? []
       : [notSupported(`${path}.apiGroup`, subject['apiGroup'], [group])]),
   ];
@@ -93,7 +93,9 @@ export const BINDING_RULES: ResourceRules = {
     const reference = objectOr(binding['roleRef']);
     if (isObject(binding['roleRef']) && (reference['apiGroup'] ?? '') === '') reference['apiGroup'] = GROUP;
     for (const subject of arrayOr(binding['subjects']).filter(isObject)) {
-      subject['apiGroup'] ??= subject['kind'] === 'ServiceAccount' ? '' : GROUP;
+      // A service account is of the core group, which an API server leaves out.
+      if (subject['kind'] !== 'ServiceAccount') subject['apiGroup'] ??= GROUP;
+      else if (subject['apiGroup'] === '') delete subject['apiGroup'];
     }
   },
   check: checkBinding,

@@ -304,7 +304,10 @@ describe('an object of a built-in kind', () => {
       { roleRef: { kind: 'Role', name: 'x' }, subjects: [account, { kind: 'User', name: 'u' }] },
       {
         roleRef: { apiGroup: 'rbac.authorization.k8s.io' },
-        subjects: [{ apiGroup: '' }, { apiGroup: 'rbac.authorization.k8s.io' }],
+        subjects: [
+          { kind: 'ServiceAccount', name: 'a', namespace: 'b' },
+          { apiGroup: 'rbac.authorization.k8s.io' },
+        ],
       },
     ],
     [

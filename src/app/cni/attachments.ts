@@ -48,7 +48,7 @@ export class AttachmentFiles {
       if (!name.endsWith(SUFFIX)) continue;
       const text = readText(path, problems);
       if (text === undefined) continue;
-      const found = parseStoredPart(lastLine(text));
+      const found = parseStoredPart(text);
       if (typeof found !== 'string') parts.push(found);
       else setAside(path, found, problems);
     }
@@ -121,12 +121,6 @@ function append(path: string, line: string): boolean {
 function writeAll(fd: number, line: string): void {
   const bytes = Buffer.from(line);
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-}
-
-/** The last whole line; of a file of an earlier release, which has none, all of it. */
-function lastLine(text: string): string {
-  const end = text.lastIndexOf('\n');
-  return end < 0 ? text : text.slice(text.lastIndexOf('\n', end - 1) + 1, end);
 }
 
 /** A record's text; undefined, and a problem, if there is none. */

@@ -128,9 +128,10 @@ const record = z.object({
 
 /** The part that a record holds, or what is wrong with it. */
 export function parseStoredPart(text: string): StoredPart | string {
+  const line = lastLine(text);
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(line);
   } catch {
     return 'not JSON';
   }
@@ -139,4 +140,10 @@ export function parseStoredPart(text: string): StoredPart | string {
     return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
   // Checked above in all that planning and sending look at; JSON has no undefined.
   return data as unknown as StoredPart;
+}
+
+/** The last whole line; of a file of an earlier release, which has none, all of it. */
+function lastLine(text: string): string {
+  const end = text.lastIndexOf('\n');
+  return end < 0 ? text : text.slice(text.lastIndexOf('\n', end - 1) + 1, end);
 }

@@ -282,7 +282,12 @@ export function networkText(netns: string): string {
   return inNetns(netns, 'sh', '-c', script)
     .split(/^(?=## )/m)
     .map((section) => {
-      if (section.startsWith('## nft')) return section;
+      // Tables stand in the order they were made in.
+      if (section.startsWith('## nft'))
+        return section
+          .split(/^(?=table )/m)
+          .toSorted()
+          .join('');
       return section
         .replaceAll(/^\d+: /gm, '')
         .replaceAll(/@if\d+/g, '')

@@ -104,7 +104,7 @@ export class ContainerHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.box[Symbol.asyncDispose]();
-    for (const hierarchy of readdirSync(CGROUPS)) removeCgroups(join(CGROUPS, hierarchy, this.cgroup));
+    removeCgroup(this.cgroup);
     rmSync(this.folder, { recursive: true });
   }
 
@@ -208,6 +208,11 @@ export function podNetns(name: string): string {
 }
 
 /** Control groups without processes, the inner ones first. */
+/** Takes a control group out of all hierarchies; nothing may run in it. */
+export function removeCgroup(name: string): void {
+  for (const hierarchy of readdirSync(CGROUPS)) removeCgroups(join(CGROUPS, hierarchy, name));
+}
+
 function removeCgroups(path: string): void {
   if (!existsSync(path)) return;
   for (const entry of readdirSync(path, { withFileTypes: true }))

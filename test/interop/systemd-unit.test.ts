@@ -1,22 +1,26 @@
-/** The unit of docs/examples/, read by systemd. */
+/** The units of deploy/systemd and docs/examples, read by systemd. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-const UNIT = join(import.meta.dirname, '../../docs/examples/poplin.service');
+const ROOT = join(import.meta.dirname, '../..');
 const PROGRAM = '/usr/local/bin/poplin';
 
-test('systemd takes the unit of the documentation, and would refuse a misspelt one', ({ skip }) => {
-  const text = readFileSync(UNIT, 'utf8');
-  expect(text).toContain(`ExecStart=${PROGRAM} agent --cni-only\n`);
+test.for([
+  ['docs/examples/poplin.service', `ExecStart=${PROGRAM} agent --cni-only\n`, 'KillMode'],
+  ['deploy/systemd/poplin-agent.service', `ExecStart=${PROGRAM} agent $POPLIN_AGENT_FLAGS\n`, 'KillMode'],
+  ['deploy/systemd/poplin-apiserver.service', `ExecStart=${PROGRAM} apiserver `, 'StateDirectoryMode'],
+] as const)('systemd takes %s, and would refuse a misspelt one', ([file, line, key], { skip }) => {
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  expect(text).toContain(line);
   const folder = mkdtempSync(join(tmpdir(), 'poplin-unit-'));
   try {
     // The program need not be installed here.
     const unit = text.replace(PROGRAM, process.execPath);
     expect(said(folder, unit, skip)).toBe('');
-    expect(said(folder, unit.replace('KillMode', 'KilMode'), skip)).toMatch(/KilMode/);
+    expect(said(folder, unit.replace(`${key}=`, `${key}x=`), skip)).toContain(`${key}x`);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -29,12 +29,20 @@ const NATIVE = ['poplin.node', 'poplin-cni', 'poplin-cni.sha256', 'poplin-tunnel
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 const ENTRYPOINT = ['/usr/local/bin/node', '/opt/poplin/dist/poplin.mjs'];
 
-/** Where podman keeps what it needs while it builds. */
-const CONTAINERS_CONF = `[engine]
+/** podman takes nothing from the machine's configuration, and leaves nothing in its folders. */
+export function containersConf(folder: string): string {
+  return `[containers]
+default_sysctls = []
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
 cgroup_manager = "cgroupfs"
 events_logger = "none"
 runtime = "runc"
+[network]
+network_backend = "cni"
+network_config_dir = "${folder}/net.d"
 `;
+}
 
 /** Builds the archive; its size in bytes. Throws with what a tool said. */
 export function buildImage(): number {
@@ -105,7 +113,7 @@ function commitTime(): number {
 /** podman with a store of its own, so that the machine's is left as it is. */
 function podmanIn(folder: string): (...args: readonly string[]) => string {
   const config = join(folder, 'containers.conf');
-  writeFileSync(config, CONTAINERS_CONF);
+  writeFileSync(config, containersConf(folder));
   const env = { ...process.env, CONTAINERS_CONF: config, TMPDIR: folder };
   const own = ['--root', join(folder, 'store'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
   return (...args) =>

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { buildImage, IMAGE_FILE, IMAGE_NAME } from '../../tools/image.ts';
+import { buildImage, containersConf, IMAGE_FILE, IMAGE_NAME } from '../../tools/image.ts';
 import { Station } from '../e2e/agent-station.ts';
 import { inNetns, until } from '../e2e/agent-world.ts';
 import { removeCgroup } from './container-host.ts';
@@ -15,17 +15,6 @@ const NET_CONF = JSON.stringify({
   IPv6Network: 'fd42::/48',
   Backend: { Type: 'vxlan' },
 });
-/** Hard limits cannot be raised everywhere, so they are named. */
-const CONTAINERS_CONF = `
-[containers]
-default_sysctls = []
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "none"
-runtime = "runc"
-`;
-
 const CGROUP = `/poplin-image-${process.pid}`;
 
 let station: Station;
@@ -47,7 +36,7 @@ afterAll(async () => {
 
 function podman(...args: readonly string[]): string {
   const config = join(store, 'containers.conf');
-  writeFileSync(config, CONTAINERS_CONF);
+  writeFileSync(config, containersConf(store));
   const own = ['--root', join(store, 'root'), '--runroot', join(store, 'run'), '--storage-driver', 'vfs'];
   return execFileSync('podman', [...own, ...args], {
     encoding: 'utf8',

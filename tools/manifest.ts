@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { toolPath } from '../test/interop/kubectl.ts';
+import { toolPath } from './kube-tools.ts';
 
 const root = join(import.meta.dirname, '..');
 export const CHART = join(root, 'deploy/helm/poplin');

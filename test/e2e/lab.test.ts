@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { MatrixReport, StatusReport } from '#app/lab/index.ts';
-import { toolPath } from '../interop/kubectl.ts';
+import { toolPath } from '../../tools/kube-tools.ts';
 import { inTree, type Outcome, POPLIN, PrivateHost, TOPOLOGIES } from './lab-host.ts';
 
 const LAB = [...POPLIN, 'lab'];

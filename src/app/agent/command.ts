@@ -49,7 +49,7 @@ interface AgentFlags {
 }
 
 export function agentCommand(): Command {
-  return withHealth(withEtcd(new Command('agent')))
+  return withHealth(withRegistries(new Command('agent')))
     .description('Run the agent of this node: lease, overlay, CNI.')
     .option(
       '--node-name <name>',
@@ -61,14 +61,6 @@ export function agentCommand(): Command {
     .option('--iface <name|address>', 'link of the underlay; else that of the default route')
     .option('--public-ip <address>', 'IPv4 address other nodes reach this one by', address(4))
     .option('--public-ipv6 <address>', 'IPv6 address other nodes reach this one by', address(6))
-    .addOption(
-      new Option(
-        '--node-pod-cidrs',
-        "subnets are the Node objects' podCIDRs, as with flannel's -kube-subnet-mgr",
-      )
-        .conflicts('registerNode')
-        .default(false),
-    )
     .option('--register-node', 'make and update the Node object, where no kubelet does', false)
     .option('--ip-masq', 'masquerade what pods send out of the network', false)
     .option('--no-forward-rules', 'leave it to others to accept forwarded packets of the network')
@@ -119,8 +111,16 @@ function withHealth(command: Command): Command {
     .option('--healthz-port <port>', 'port of /healthz, /readyz and /metrics; 0: none', port, 0);
 }
 
-function withEtcd(command: Command): Command {
+function withRegistries(command: Command): Command {
   return command
+    .addOption(
+      new Option(
+        '--node-pod-cidrs',
+        "subnets are the Node objects' podCIDRs, as with flannel's -kube-subnet-mgr",
+      )
+        .conflicts('registerNode')
+        .default(false),
+    )
     .addOption(
       new Option('--etcd-endpoints <urls>', 'leases in etcd, as flannel keeps them, instead of an API server')
         .argParser((text: string) => text.split(','))

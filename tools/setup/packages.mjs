@@ -59,6 +59,11 @@ export const PACKAGES = [
   rootTest('runc', 'runc', 'starts the containers of containerd and podman'),
   rootTest('etcd-server', 'etcd', 'the store that flannel keeps its leases in'),
   rootTest('etcd-client', 'etcdctl', 'writes keys as an operator does, and turns authentication on'),
+  rootTest(
+    'ca-certificates',
+    '/etc/ssl/certs/ca-certificates.crt',
+    'the authorities that the container image trusts',
+  ),
   rootTest('podman', 'podman', 'another runtime that calls our plugins'),
 ];
 

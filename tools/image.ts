@@ -15,6 +15,7 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -84,6 +85,8 @@ function stageRoot(root: string): void {
   for (const name of ['tmp', 'run', 'var/lib', 'proc', 'sys'])
     mkdirSync(join(root, name), { recursive: true });
   chmodSync(join(root, 'tmp'), 0o1777);
+  // Runtimes name the namespaces of pods by either path; what is mounted is /run/netns.
+  symlinkSync('/run', join(root, 'var/run'));
 }
 
 /** The shared libraries of a program and its loader, as ldd finds them. */

@@ -71,6 +71,8 @@ test('the agent of the image joins a cluster, and its pods reach those of others
       .catch((error: unknown) => {
         throw new Error(`${String(error)}: ${podman('logs', 'agent')}`);
       });
+  const varRun = podman('exec', 'agent', '/usr/local/bin/node', '-p', 'fs.realpathSync("/var/run")');
+  expect(varRun.trim()).toBe('/run');
   const addresses: string[][] = [];
   for (const node of ['n1', 'n2'] as const) {
     const { json } = await station.plugin(node, {

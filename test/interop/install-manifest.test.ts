@@ -131,6 +131,7 @@ describe('the chart', () => {
     for (const part of [
       'registry.example/poplin:9',
       '/dev/net/tun',
+      'SETPCAP',
       '"192.0.2.1"',
       '- --iface=eth1',
       '- name: pull',

@@ -12,6 +12,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   rmSync,
   statSync,
@@ -77,8 +78,7 @@ function stageRoot(root: string): void {
   put(CERTIFICATES, CERTIFICATES);
   const dist = join(root, 'opt/poplin/dist');
   mkdirSync(dist, { recursive: true });
-  for (const name of readdirSync(join(ROOT, 'dist')))
-    if (name.endsWith('.mjs') || NATIVE.includes(name)) cpSync(join(ROOT, 'dist', name), join(dist, name));
+  for (const name of [...bundleFiles(), ...NATIVE]) cpSync(join(ROOT, 'dist', name), join(dist, name));
   mkdirSync(join(root, 'etc'), { recursive: true });
   writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0::/root:/none\nnobody:x:65534:65534::/:/none\n');
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n');
@@ -87,6 +87,16 @@ function stageRoot(root: string): void {
   chmodSync(join(root, 'tmp'), 0o1777);
   // Runtimes name the namespaces of pods by either path; what is mounted is /run/netns.
   symlinkSync('/run', join(root, 'var/run'));
+}
+
+/** The program and the chunks it comes to: the folder keeps those of earlier builds for a while. */
+function bundleFiles(): readonly string[] {
+  const found = new Set(['poplin.mjs']);
+  for (const name of found) {
+    const text = readFileSync(join(ROOT, 'dist', name), 'utf8');
+    for (const [chunk] of text.matchAll(/poplin-chunk-\w+\.mjs/g)) found.add(chunk);
+  }
+  return [...found].sort();
 }
 
 /** The shared libraries of a program and its loader, as ldd finds them. */

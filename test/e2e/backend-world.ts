@@ -20,6 +20,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { generate } from 'selfsigned';
 import { type AgentStatus, agentPaths, fetchStatus } from '#app/agent/index.ts';
+import { LEASE_ANNOTATIONS } from '#core/lease/index.ts';
 import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
 import { endTunnel } from '#io/tunnel/index.ts';
 import { inNetns, PROGRAM, until } from './agent-world.ts';
@@ -44,6 +45,14 @@ export type Host = (typeof HOSTS)[number];
 const ETCD_PORT = 2379;
 const API_PORT = 6443;
 const STORE = '192.168.60.1';
+const LEASES = '/apis/coordination.k8s.io/v1/namespaces/poplin-system/leases';
+/** The addresses of nobody. */
+const STRANGER = { 4: '192.168.60.99', 6: 'fd60::99' } as const;
+
+interface LeaseObject {
+  readonly metadata: { readonly name: string; readonly annotations: Record<string, string> };
+  readonly spec: { readonly holderIdentity: string };
+}
 
 export class BackendWorld implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'poplin-backend-'));
@@ -206,20 +215,47 @@ export class BackendWorld implements AsyncDisposable {
 
   /** Takes a host's leases away, as an administrator would. */
   removeLeases(host: Host): void {
-    if (this.options.registry === 'etcd') {
-      const address = addressesOf(host, this.options.third)[0];
-      for (const key of this.etcd('get', '--prefix', '--keys-only', '/coreos.com/network/subnets/').split(
-        '\n',
-      ))
-        if (key !== '' && this.etcd('get', key).includes(`"${address}"`)) this.etcd('del', key);
-    } else {
-      const leases = '/apis/coordination.k8s.io/v1/namespaces/poplin-system/leases';
-      const { items } = JSON.parse(this.api('GET', leases)) as {
-        items: { metadata: { name: string }; spec: { holderIdentity: string } }[];
+    for (const key of this.etcdKeysOf(host)) this.etcd('del', key);
+    for (const { metadata } of this.leaseObjectsOf(host)) this.api('DELETE', `${LEASES}/${metadata.name}`);
+  }
+
+  /** From now on a host's subnets are those of a node that is not there. */
+  giveLeasesAway(host: Host): void {
+    for (const key of this.etcdKeysOf(host)) {
+      const { PoplinOwner: _, ...value } = JSON.parse(this.etcd('get', '--print-value-only', key)) as Record<
+        string,
+        unknown
+      >;
+      const addresses = {
+        ...('PublicIP' in value && { PublicIP: STRANGER[4] }),
+        ...('PublicIPv6' in value && { PublicIPv6: STRANGER[6] }),
       };
-      for (const { metadata, spec } of items)
-        if (spec.holderIdentity === host) this.api('DELETE', `${leases}/${metadata.name}`);
+      this.etcd('put', key, JSON.stringify({ ...value, ...addresses }));
     }
+    for (const lease of this.leaseObjectsOf(host)) {
+      const { annotations } = lease.metadata;
+      const isIpv6 = annotations[LEASE_ANNOTATIONS.subnet]?.includes(':') === true;
+      annotations[LEASE_ANNOTATIONS.ownerUid] = 'stranger-uid';
+      annotations[LEASE_ANNOTATIONS.publicIp] = STRANGER[isIpv6 ? 6 : 4];
+      const taken = { ...lease, spec: { ...lease.spec, holderIdentity: 'stranger' } };
+      this.api('PUT', `${LEASES}/${lease.metadata.name}`, taken);
+    }
+  }
+
+  private etcdKeysOf(host: Host): string[] {
+    if (this.options.registry !== 'etcd') return [];
+    const addresses = addressesOf(host, this.options.third);
+    const keys = this.etcd('get', '--prefix', '--keys-only', '/coreos.com/network/subnets/').split('\n');
+    return keys.filter((key) => {
+      const value = key === '' ? '' : this.etcd('get', '--print-value-only', key);
+      return addresses.some((address) => value.includes(`"${address}"`));
+    });
+  }
+
+  private leaseObjectsOf(host: Host): LeaseObject[] {
+    if (this.options.registry === 'etcd') return [];
+    const { items } = JSON.parse(this.api('GET', LEASES)) as { items: LeaseObject[] };
+    return items.filter(({ spec }) => spec.holderIdentity === host);
   }
 
   private async build(): Promise<void> {
@@ -320,11 +356,12 @@ export class BackendWorld implements AsyncDisposable {
     }
   }
 
-  private api(method: string, path: string): string {
+  private api(method: string, path: string, body?: object): string {
     return inNetns(
       this.file('router'),
       ...['env', `NODE_EXTRA_CA_CERTS=${this.file('cert.pem')}`, process.execPath, '--input-type=module'],
       ...['-e', HTTP, method, `https://${STORE}:${API_PORT}${path}`, this.token],
+      ...(body === undefined ? [] : [JSON.stringify(body)]),
     );
   }
 
@@ -338,8 +375,9 @@ export class BackendWorld implements AsyncDisposable {
 }
 
 const HTTP = `
-const [method, url, token] = process.argv.slice(1);
-const response = await fetch(url, { method, headers: { authorization: 'Bearer ' + token } });
+const [method, url, token, body] = process.argv.slice(1);
+const headers = { authorization: 'Bearer ' + token, 'content-type': 'application/json' };
+const response = await fetch(url, { method, headers, ...(body && { body }) });
 process.stdout.write(await response.text());
 process.exitCode = response.ok ? 0 : 1;`;
 

@@ -18,7 +18,7 @@ import {
 } from '#core/lease/index.ts';
 import type { LocalSubnet } from '#core/overlay/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
-import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
+import { atomicWrite } from '#io/files/index.ts';
 import type { RealKernel } from '#io/kernel/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import type { OffloadKeeper } from '#io/offload/index.ts';
@@ -36,6 +36,7 @@ import {
 } from './node-addresses.ts';
 import { OverlayMember } from './overlay-member.ts';
 import type { AgentPaths } from './paths.ts';
+import { readPreviousSubnets } from './previous-subnets.ts';
 import type { RegistrySource } from './registries/source.ts';
 import { untilReachable } from './retry.ts';
 import type { UnderlayStatus } from './status.ts';
@@ -163,7 +164,7 @@ export class Membership implements AsyncDisposable {
       'underlay',
     );
     const carrying = await this.openBackend(netConf, addresses);
-    const previous = await readPrevious(paths.lease);
+    const previous = await readPreviousSubnets(paths);
     const request = {
       node,
       netConf,
@@ -299,13 +300,4 @@ function offerOf(
 
 function familyOfKey(key: FamilyKey): IpFamily {
   return key === 'ipv4' ? 4 : 6;
-}
-
-async function readPrevious(path: string): Promise<{ ipv4?: string; ipv6?: string } | undefined> {
-  const text = await readTextIfExists(path);
-  try {
-    return text === undefined ? undefined : (JSON.parse(text) as { ipv4?: string; ipv6?: string });
-  } catch {
-    return undefined; // a wish only: the registry says what this node holds
-  }
 }

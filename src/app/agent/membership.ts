@@ -11,6 +11,7 @@ import {
   expiresAtMs,
   FAMILY_KEYS,
   type FamilyKey,
+  familyOfKey,
   type LeaseOffer,
   type LeaseRegistry,
   type NetConf,
@@ -296,8 +297,4 @@ function offerOf(
     };
   };
   return { backendType: netConf.backend.type, ipv4: offer('ipv4'), ipv6: offer('ipv6') };
-}
-
-function familyOfKey(key: FamilyKey): IpFamily {
-  return key === 'ipv4' ? 4 : 6;
 }

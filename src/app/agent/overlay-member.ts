@@ -3,11 +3,12 @@
  * once this node's lease and all others' are known: until then, what an earlier run left goes on carrying packets.
  */
 import type { Logger } from 'pino';
-import type { IpAddress, IpFamily } from '#base/ip/index.ts';
+import type { IpAddress } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 import {
   enabledFamilies,
   type FamilyKey,
+  familyOfKey,
   type LeaseRegistry,
   type NetConf,
   type RegistrySink,
@@ -182,8 +183,4 @@ export class OverlayMember implements AsyncDisposable {
       if (!this.ended.signal.aborted) logger.error({ err: error }, 'lease not made known');
     }
   }
-}
-
-function familyOfKey(key: FamilyKey): IpFamily {
-  return key === 'ipv4' ? 4 : 6;
 }

@@ -4,7 +4,7 @@
  */
 import { familyOf, type IpFamily, prefixSize } from '#base/ip/index.ts';
 import { checkDocument, type ParseResult, type Problem, problemAt, readYaml } from '#core/config/index.ts';
-import { enabledFamilies, type NetConf, parseNetConf } from '#core/lease/index.ts';
+import { enabledFamilies, familyOfKey, type NetConf, parseNetConf } from '#core/lease/index.ts';
 import {
   addressesOf,
   hostsOf,
@@ -74,7 +74,7 @@ export function netConfOf(topology: Topology): NetConf {
 
 /** The families of the pods' network. */
 export function networkFamilies(topology: Topology): IpFamily[] {
-  return enabledFamilies(netConfOf(topology)).map((key) => (key === 'ipv4' ? 4 : 6));
+  return enabledFamilies(netConfOf(topology)).map(familyOfKey);
 }
 
 function expand(document: TopologyDocument, tell: TellProblem): Topology {

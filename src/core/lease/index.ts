@@ -58,6 +58,7 @@ export {
   FAMILY_KEYS,
   type FamilyKey,
   familyKeyOf,
+  familyOfKey,
   isExpired,
   LEASE_DURATION_SEC,
   type LeaseFamily,

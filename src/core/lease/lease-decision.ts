@@ -5,7 +5,7 @@
 import { type IpPrefix, prefixesOverlap } from '#base/ip/index.ts';
 import type { LeaseState, StoredLease } from './acquirer-types.ts';
 import { chooseSubnet, isOutOfSubnets, type OutOfSubnetsError, validateSubnet } from './allocator.ts';
-import { type FamilyKey, isExpired, type LeaseRecord, poolOf } from './model.ts';
+import { type FamilyKey, familyOfKey, isExpired, type LeaseRecord, poolOf } from './model.ts';
 import type { NetConfFamily } from './net-conf.ts';
 
 type Config = LeaseState['config'];
@@ -175,7 +175,7 @@ function lostText(view: FamilyView, unfit: ReadonlyMap<StoredLease, string>): st
 function newRecord(subnet: IpPrefix, view: FamilyView): LeaseRecord {
   const { config, key, nowMs } = view;
   return {
-    family: key === 'ipv4' ? 4 : 6,
+    family: familyOfKey(key),
     subnet,
     node: config.node,
     ownerUid: config.ownerUid,

@@ -79,6 +79,11 @@ export function familyKeyOf(family: IpFamily): FamilyKey {
   return family === 4 ? 'ipv4' : 'ipv6';
 }
 
+/** 4 for `ipv4`, 6 for `ipv6`. */
+export function familyOfKey(key: FamilyKey): IpFamily {
+  return key === 'ipv4' ? 4 : 6;
+}
+
 /** The families a configuration gives out, IPv4 first. */
 export function enabledFamilies(netConf: NetConf): readonly FamilyKey[] {
   return FAMILY_KEYS.filter((key) => netConf[key] !== undefined);

@@ -1,6 +1,6 @@
 /** Subnet keys with what they say, whose they are, and how they look as leases of this program. */
 import type { LeaseOffer } from '../acquirer-types.ts';
-import { FAMILY_KEYS, type FamilyKey, LEASE_DURATION_SEC, type LeaseRecord } from '../model.ts';
+import { FAMILY_KEYS, type FamilyKey, familyOfKey, LEASE_DURATION_SEC, type LeaseRecord } from '../model.ts';
 import type { NetConf } from '../net-conf.ts';
 import type { RegistryEntry } from '../registry.ts';
 import { type EtcdLayout, readSubnetKey, type SubnetPair } from './layout.ts';
@@ -93,7 +93,7 @@ export function recordOf(
   const [publicIp, backendData] =
     key === 'ipv4' ? [value.publicIp, value.backendData] : [value.publicIpv6, value.backendV6Data];
   return {
-    family: key === 'ipv4' ? 4 : 6,
+    family: familyOfKey(key),
     subnet,
     node: holderOf(stored),
     ownerUid: value.owner?.uid ?? '',

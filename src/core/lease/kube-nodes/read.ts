@@ -14,6 +14,7 @@ import {
   type BackendData,
   enabledFamilies,
   type FamilyKey,
+  familyOfKey,
   LEASE_DURATION_SEC,
   type LeaseRecord,
   poolOf,
@@ -33,7 +34,7 @@ export function podSubnet({ name, podCidrs }: NodeFacts, netConf: NetConf, key: 
   if (podCidrs.length === 0) return refuse(`node "${name}" pod cidr not assigned`);
   if (podCidrs.length > 2)
     return refuse(`node "${name}" has ${podCidrs.length} pod cidrs: one per family is wanted`);
-  const family = key === 'ipv4' ? 4 : 6;
+  const family = familyOfKey(key);
   const bad = podCidrs.find((cidr) => parsePrefix(cidr) === undefined);
   if (bad !== undefined) return refuse(`node "${name}" pod cidr "${excerpt(bad)}" is no prefix`);
   const cidr = podCidrs.find((text) => parsePrefix(text)?.family === family);
@@ -116,7 +117,7 @@ function readFamily(
 export function readPublicIp(text: string, key: FamilyKey): IpAddress | undefined {
   const address = canonicalIp(text);
   if (address === undefined || address === '0.0.0.0' || address === '::') return undefined;
-  return familyOf(address) === (key === 'ipv4' ? 4 : 6) ? address : undefined;
+  return familyOf(address) === familyOfKey(key) ? address : undefined;
 }
 
 type DataReading =

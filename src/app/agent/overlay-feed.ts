@@ -130,7 +130,9 @@ export class OverlayFeed {
     if (publicIps.includes(publicIp))
       return `its public address ${publicIp} is this node's own: node "${node}" had it before`;
     if (backend === undefined) return undefined;
-    if (backendType !== backend.type) return `backend "${backendType}": this node speaks ${backend.type}`;
+    // flannel's udp backend writes no type, and asks for none.
+    const isSpoken = backendType === backend.type || (backendType === '' && backend.type === 'udp');
+    if (!isSpoken) return `backend "${backendType}": this node speaks ${backend.type}`;
     const remote = { node, family, subnet, publicIp, ...(backendData !== undefined && { backendData }) };
     const objects = backend.planRemote(remote);
     return typeof objects === 'string' ? objects : { remote, objects };

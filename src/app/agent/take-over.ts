@@ -51,10 +51,15 @@ export function takeOverFromFlannel(
   };
 }
 
-/** Where a device of ours is wanted, flannel's is the sign of flannel; without devices only all routes can tell. */
+/**
+ * Where a device of ours is wanted, flannel's is the sign of flannel, or a route that is missing on a device that stayed ours while
+ * flannel ran again (`state` shows no unmarked routes); without devices only all routes can tell.
+ */
 function mayBeFlannels(state: KernelState, wanted: readonly KernelObject[]): boolean {
   const links = wanted.filter((object) => object.kind === 'link' && ownerOf(object, state) === OVERLAY);
-  return links.length === 0 || links.some((link) => isForeign(state.get(keyOf(link)), state));
+  if (links.length === 0 || links.some((link) => isForeign(state.get(keyOf(link)), state))) return true;
+  const isStanding = links.some((link) => state.has(keyOf(link)));
+  return isStanding && wanted.some((object) => object.kind === 'route' && !state.has(keyOf(object)));
 }
 
 function isForeign(found: KernelObject | undefined, state: KernelState): boolean {

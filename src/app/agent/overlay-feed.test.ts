@@ -16,6 +16,7 @@ import type { KubeObject } from '#core/store/index.ts';
 import { FakeKernel } from '#testing/fake-kernel/index.ts';
 import { SimClock } from '#testing/sim-clock.ts';
 import { KernelLoop } from './kernel-loop.ts';
+import { loopOfNetwork } from './network-loop.ts';
 import { OverlayFeed } from './overlay-feed.ts';
 
 const VXLAN: VxlanConfig = {
@@ -71,7 +72,7 @@ function setUp(families: readonly (4 | 6)[] = [4, 6], backend: Backend = vxlanBa
     logger,
   });
   const overlay = new OverlayFeed({
-    loop,
+    loop: loopOfNetwork(loop, 0),
     backend,
     families,
     publicIps: ['192.0.2.1', '2001:db8::1'],

@@ -8,10 +8,10 @@ import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 import type { LeaseRecord, RegistryEntry } from '#core/lease/index.ts';
 import type { Backend, Carrier, RemoteSubnet } from '#core/overlay/index.ts';
-import type { KernelLoop } from './kernel-loop.ts';
+import type { NetworkLoop } from './network-loop.ts';
 
 export interface OverlayFeedOptions {
-  readonly loop: KernelLoop;
+  readonly loop: NetworkLoop;
   /** Absent where nothing is carried: then leases are read, and none is anything to the kernel. */
   readonly backend?: Backend;
   readonly carrier?: Carrier;

@@ -11,6 +11,7 @@ const TOLD_IN_ONE_LINE = new Set([
   'NodeAddressError',
   'ListeningError',
   'FlagError',
+  'HostNetworkError',
 ]);
 
 /** Only the code of the command that was asked for is loaded: an agent lives long, and must be small. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -54,6 +54,16 @@ describe('the backend of net-conf.json', () => {
 
   test('listing 1 is carried by a process', async () => {
     expect(await backendOf(LISTING_1)).toMatchObject({ backend: { type: 'udp' }, carrier: {} });
+  });
+
+  test('a WireGuard key that others may read is a problem until they may not', async () => {
+    const carrying = await backendOf('{"Network": "10.0.0.0/8", "Backend": {"Type": "wireguard"}}');
+    if (typeof carrying === 'string') throw new Error(carrying);
+    expect(carrying.problemTexts?.()).toEqual([]);
+    chmodSync(join(folder, 'wgkey'), 0o640);
+    expect(carrying.problemTexts?.()).toEqual([expect.stringContaining('(mode 0640)')]);
+    chmodSync(join(folder, 'wgkey'), 0o600);
+    expect(carrying.problemTexts?.()).toEqual([]);
   });
 
   test('ipsec is named, with what encrypts instead', async () => {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Clock, Random } from '#base/clock.ts';
 import { type IpFamily, type IpPrefix, type MacAddress, networkOf } from '#base/ip/index.ts';
 import { type KernelState, ownerOf } from '#core/kernel/index.ts';
-import { enabledFamilies, type NetConf, poolOf } from '#core/lease/index.ts';
+import { enabledFamilies, type NetConf, poolOf, type WireguardConfig } from '#core/lease/index.ts';
 import {
   type Backend,
   type Carrier,
@@ -18,7 +18,7 @@ import {
   wireguardBackend,
 } from '#core/overlay/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
-import { loadWireguardKeys } from '#io/wireguard-key/index.ts';
+import { loadWireguardKeys, wireguardKeyProblem } from '#io/wireguard-key/index.ts';
 import { ExtensionCarrier, prepareExtension } from './extension-carrier.ts';
 import type { NodeAddresses } from './node-addresses.ts';
 import { TunnelCarrier } from './tunnel-carrier.ts';
@@ -26,6 +26,8 @@ import { TunnelCarrier } from './tunnel-carrier.ts';
 export interface Carrying {
   readonly backend: Backend;
   readonly carrier?: Carrier;
+  /** What an operator should know of what the backend takes from the host, one sentence each, as it is now. */
+  readonly problemTexts?: () => readonly string[];
 }
 
 /** What backends need of their node. */
@@ -66,13 +68,8 @@ export async function openBackend(netConf: NetConf, node: BackendSurroundings): 
       };
     case 'ipip':
       return { backend: ipipBackend(config, underlay, own) };
-    case 'wireguard': {
-      const keys = await loadWireguardKeys(node.wireguardKeyFile);
-      if (keys.made) logger.info({ file: node.wireguardKeyFile }, 'WireGuard key made');
-      for (const problem of keys.problems) logger.warn({ reason: problem }, 'WireGuard key');
-      const networks = enabledFamilies(netConf).map((key) => poolOf(netConf, key).network);
-      return { backend: wireguardBackend(config, underlay, { keys, own, networks }) };
-    }
+    case 'wireguard':
+      return openWireguard(netConf, config, node);
     case 'alloc':
       return { backend: leasesOnly(config, underlay) };
     case 'extension': {
@@ -85,6 +82,23 @@ export async function openBackend(netConf: NetConf, node: BackendSurroundings): 
     case 'ipsec':
       return 'Backend.Type: "ipsec" is not carried: this node leases its subnet and keeps it, but attaches no pods and sends no packets; "wireguard" encrypts';
   }
+}
+
+async function openWireguard(
+  netConf: NetConf,
+  config: WireguardConfig,
+  { wireguardKeyFile, underlay, own, logger }: BackendSurroundings,
+): Promise<Carrying> {
+  const keys = await loadWireguardKeys(wireguardKeyFile);
+  if (keys.made) logger.info({ file: wireguardKeyFile }, 'WireGuard key made');
+  const problem = wireguardKeyProblem(wireguardKeyFile);
+  if (problem !== undefined) logger.warn({ reason: problem }, 'WireGuard key');
+  const networks = enabledFamilies(netConf).map((key) => poolOf(netConf, key).network);
+  return {
+    backend: wireguardBackend(config, underlay, { keys, own, networks }),
+    // Looked at whenever the status is asked for: what is mended is no problem any longer.
+    problemTexts: () => [wireguardKeyProblem(wireguardKeyFile)].filter((text) => text !== undefined),
+  };
 }
 
 /** As found now: a device that is made anew has the MAC that the node's lease tells. */

@@ -131,6 +131,7 @@ export class Membership implements AsyncDisposable {
     return [
       ...(this.reason === undefined ? [] : [this.reason]),
       ...(this.underlay === undefined ? [] : describeDrift(kernel.state(), this.underlay)),
+      ...(this.carrying?.problemTexts?.() ?? []),
       ...(this.member?.problemTexts() ?? []),
       ...(this.forward?.problemTexts() ?? []),
     ];

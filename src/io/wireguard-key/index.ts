@@ -1,1 +1,6 @@
-export { loadWireguardKeys, WIREGUARD_KEY_FILE, type WireguardKeyFile } from './wireguard-key.ts';
+export {
+  loadWireguardKeys,
+  WIREGUARD_KEY_FILE,
+  type WireguardKeyFile,
+  wireguardKeyProblem,
+} from './wireguard-key.ts';

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadWireguardKeys } from './index.ts';
+import { loadWireguardKeys, wireguardKeyProblem } from './index.ts';
 
 let folder: string;
 let path: string;
@@ -21,7 +21,8 @@ const put = (content: string, mode = 0o600) => {
 describe('loadWireguardKeys', () => {
   test('makes a key that only its owner reads, and finds the same again', async () => {
     const first = await loadWireguardKeys(path);
-    expect(first).toMatchObject({ made: true, problems: [] });
+    expect(first).toMatchObject({ made: true });
+    expect(wireguardKeyProblem(path)).toBeUndefined();
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readFileSync(path, 'utf8')).toBe(`${first.privateKey}\n`);
     expect(await loadWireguardKeys(path)).toEqual({ ...first, made: false });
@@ -54,10 +55,17 @@ describe('loadWireguardKeys', () => {
     );
   });
 
-  test('names a file that others may read', async () => {
-    put('oI2sodRtsp6TYy3nEXBBIDWQcxCVGwlC/W09cUs+RFY=\n', 0o644);
-    const { problems } = await loadWireguardKeys(path);
-    expect(problems).toEqual([expect.stringContaining('mode 0644')]);
+  test('uses a file that others may read or write, which is a problem until they may not', async () => {
+    for (const mode of [0o644, 0o640, 0o602]) {
+      put('oI2sodRtsp6TYy3nEXBBIDWQcxCVGwlC/W09cUs+RFY=\n', mode);
+      expect(await loadWireguardKeys(path)).toMatchObject({ made: false });
+      expect(wireguardKeyProblem(path)).toContain(`${path} is readable or writable for others`);
+      expect(wireguardKeyProblem(path)).toContain(`(mode 0${mode.toString(8)})`);
+    }
+    chmodSync(path, 0o600);
+    expect(wireguardKeyProblem(path)).toBeUndefined();
+    rmSync(path);
+    expect(wireguardKeyProblem(path)).toBeUndefined();
   });
 
   test.each([

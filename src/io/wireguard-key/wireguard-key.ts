@@ -17,8 +17,6 @@ export interface WireguardKeyFile {
   readonly publicKey: string;
   /** True if the file was not there before. */
   readonly made: boolean;
-  /** What is wrong with the file though it can be used, one sentence each. */
-  readonly problems: readonly string[];
 }
 
 const KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
@@ -33,12 +31,12 @@ const PKCS8_HEADER = Buffer.from('302e020100300506032b656e04220420', 'hex');
  */
 export async function loadWireguardKeys(path: string): Promise<WireguardKeyFile> {
   const found = readKey(path);
-  if (found !== undefined) return { ...keysOf(found), made: false, problems: problemsOf(path) };
+  if (found !== undefined) return { ...keysOf(found), made: false };
   await ensureDir(dirname(path));
   const made = await makeKey(path, clamped(randomBytes(KEY_BYTES)).toString('base64'));
   const raw = readKey(path);
   if (raw === undefined) throw new Error(`${path} was removed while it was read`);
-  return { ...keysOf(raw), made, problems: problemsOf(path) };
+  return { ...keysOf(raw), made };
 }
 
 /** False if another process was faster. */
@@ -94,10 +92,10 @@ function clamped(raw: Uint8Array): Buffer {
   return key;
 }
 
-function problemsOf(path: string): string[] {
-  const mode = statSync(path).mode & 0o777;
-  if ((mode & 0o077) === 0) return [];
-  return [
-    `${path} is readable or writable for others than its owner (mode ${mode.toString(8).padStart(4, '0')}): chmod 0600, and let a new key be made if it was read`,
-  ];
+/** What is wrong with the file as it is now, though it can be used; undefined if nothing is, or there is none. Throws nothing. */
+export function wireguardKeyProblem(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  const mode = (found?.mode ?? 0) & 0o777;
+  if ((mode & 0o077) === 0) return undefined;
+  return `${path} is readable or writable for others than its owner (mode ${mode.toString(8).padStart(4, '0')}): chmod 0600, and let a new key be made if it was read`;
 }

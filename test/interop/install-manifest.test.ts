@@ -27,6 +27,23 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
+const UDP_DOCUMENT = join(import.meta.dirname, '../../docs/udp.md');
+
+interface Container {
+  readonly securityContext: { readonly capabilities: { add: string[] } };
+  readonly volumeMounts: object[];
+}
+interface PodSpec {
+  readonly containers: readonly Container[];
+  readonly volumes: { readonly name: string }[];
+}
+const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
+
+function daemonSetOf(document: ReturnType<typeof parseAllDocuments>[number]): PodSpec | undefined {
+  const object = document.toJS() as { kind: string; spec: { template: { spec: PodSpec } } };
+  return object.kind === 'DaemonSet' ? object.spec.template.spec : undefined;
+}
+
 const apply = (text: string) => kubectl.ok(['apply', '--validate=strict', '-f', '-'], text);
 
 const OBJECTS = [
@@ -59,6 +76,21 @@ describe('the manifest', () => {
     const kubeconfig = join(world.folder, 'kubeconfig');
     await writeFile(kubeconfig, kubeconfigText({ url: world.url }));
     expect((await apply(manifest)).trim().split('\n')).toEqual(OBJECTS.map((name) => `${name} unchanged`));
+  });
+
+  it('becomes what the chart gives for udp by the edit that docs/udp.md tells', async () => {
+    const wanted = parseAllDocuments(renderChart('--set', 'tunDevice=true')).map(daemonSetOf).find(Boolean);
+    const given = parseAllDocuments(manifest).map(daemonSetOf).find(Boolean);
+    const [, told = ''] = /```yaml\n([^]*?)```/.exec(await readFile(UDP_DOCUMENT, 'utf8')) ?? [];
+    const [container = '', volumes = ''] = told.split(/^ {6}volumes:\n/m);
+    const edit = parseAllDocuments(container)[0]?.toJS() as Container;
+    const agent = given?.containers[0];
+    if (given === undefined || agent === undefined) throw new Error('no DaemonSet');
+    agent.securityContext.capabilities.add = edit.securityContext.capabilities.add;
+    agent.volumeMounts.push(...edit.volumeMounts);
+    given.volumes.push(...(parseAllDocuments(volumes)[0]?.toJS() as PodSpec['volumes']));
+    const sorted = (spec: PodSpec | undefined) => spec && { ...spec, volumes: spec.volumes.toSorted(byName) };
+    expect(sorted(given)).toEqual(sorted(wanted));
   });
 
   it('carries configurations that Poplin itself finds right', async () => {

@@ -20,6 +20,7 @@ const CORE_ARROWS = {
   lease: ['config', 'kube', 'store'],
   overlay: ['config', 'kernel', 'lease', 'nft'],
   offload: ['kernel', 'nft', 'overlay'],
+  policy: ['config', 'kernel', 'kube', 'nft', 'store'],
   masquerade: ['kernel', 'nft'],
   cni: ['config', 'dhcp', 'kernel', 'nft'],
   lab: ['cni', 'config', 'kernel', 'lease', 'overlay'],

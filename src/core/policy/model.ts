@@ -197,6 +197,10 @@ export type DefaultReason =
   | 'not-isolated'
   /** Traffic of a node to a pod on it: probes of the kubelet. */
   | 'own-node'
+  /** A pod cannot be kept from itself. */
+  | 'itself'
+  /** A port of a host endpoint that stays open whatever policies say, so that nobody locks himself out. */
+  | 'failsafe'
   | 'host-endpoint'
   | 'no-endpoint';
 
@@ -204,6 +208,8 @@ export interface Verdict {
   readonly action: 'allow' | 'deny';
   readonly egress: DirectionVerdict;
   readonly ingress: DirectionVerdict;
+  /** What host endpoints say of traffic that their node forwards, in the order of its way; absent where there is none. */
+  readonly forward?: readonly DirectionVerdict[];
 }
 
 /** `NetworkPolicy shop/web`, `GlobalNetworkPolicy deny-all`: unique, and the order of policies that have the same `order`. */

@@ -1,0 +1,305 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Member, Policy, Tier } from '../model.ts';
+import type { Selector } from '../selector.ts';
+import { PolicyGraph } from './graph.ts';
+import { Listener, networkPolicy, pod, policy, rule, select, TIERS } from './scene.fixture.ts';
+
+function graphOf(...members: readonly Member[]): PolicyGraph {
+  const graph = new PolicyGraph();
+  for (const tier of TIERS) graph.upsertTier(tier);
+  for (const member of members) graph.upsertMember(member);
+  return graph;
+}
+
+const WEB = networkPolicy('shop/web', ['app=web'], {
+  ingress: [rule({ selector: select('self:kind=pod', 'app=front') }, {}, { protocol: 6 })],
+});
+
+test('a local endpoint comes with its policies, and their sets with all their elements', () => {
+  const graph = graphOf(pod('shop/web', 1, { app: 'web' }), pod('shop/front', 2, { app: 'front' }));
+  graph.upsertPolicy(WEB);
+  expect(graph.takeDelta().endpoints.size).toBe(0);
+  graph.setLocal('pod shop/web');
+  const { endpoints, sets, dropped } = graph.takeDelta();
+  expect([...endpoints]).toEqual([
+    [
+      'pod shop/web',
+      {
+        endpoint: pod('shop/web', 1, { app: 'web' }),
+        ingress: [{ tier: TIERS[1], policies: [WEB] }],
+        egress: [],
+      },
+    ],
+  ]);
+  expect([...sets.values()].map(({ added, removed }) => ({ added, removed }))).toEqual([
+    { added: [{ net: '10.0.0.2/32' }, { net: 'fd00::2/128' }], removed: [] },
+  ]);
+  expect(dropped.size).toBe(0);
+});
+
+test('a change of labels moves the member alone, and the endpoints stay as they are', () => {
+  const graph = graphOf(pod('shop/web', 1, { app: 'web' }), pod('shop/front', 2, { app: 'front' }));
+  graph.upsertPolicy(WEB);
+  graph.setLocal('pod shop/web');
+  graph.takeDelta();
+  graph.upsertMember(pod('shop/front', 2, { app: 'front', color: 'red' }));
+  expect(graph.takeDelta()).toEqual({ endpoints: new Map(), sets: new Map(), dropped: new Set() });
+  graph.upsertMember(pod('shop/other', 3, { app: 'front' }));
+  graph.upsertMember(pod('shop/front', 2, { app: 'back' }));
+  const [change] = graph.takeDelta().sets.values();
+  expect(change).toMatchObject({
+    added: [{ net: '10.0.0.3/32' }, { net: 'fd00::3/128' }],
+    removed: [{ net: '10.0.0.2/32' }, { net: 'fd00::2/128' }],
+  });
+});
+
+test('a net that two members have is there until both are gone', () => {
+  const graph = graphOf(
+    pod('shop/web', 1, { app: 'web' }),
+    pod('shop/old', 2, { app: 'front' }),
+    pod('shop/new', 2, { app: 'front' }),
+  );
+  graph.upsertPolicy(WEB);
+  graph.setLocal('pod shop/web');
+  graph.takeDelta();
+  graph.removeMember('pod shop/old');
+  expect(graph.takeDelta().sets.size).toBe(0);
+  graph.removeMember('pod shop/new');
+  expect([...graph.takeDelta().sets.values()][0]?.removed).toHaveLength(2);
+});
+
+test('what comes and goes between two deltas is not told', () => {
+  const graph = graphOf(pod('shop/web', 1, { app: 'web' }));
+  graph.upsertPolicy(WEB);
+  graph.setLocal('pod shop/web');
+  graph.takeDelta();
+  graph.upsertMember(pod('shop/front', 2, { app: 'front' }));
+  graph.removeMember('pod shop/front');
+  graph.removePolicy(WEB.ref);
+  graph.upsertPolicy(WEB);
+  expect(graph.takeDelta()).toEqual({ endpoints: new Map(), sets: new Map(), dropped: new Set() });
+  graph.unsetLocal('pod shop/web');
+  const { endpoints, dropped } = graph.takeDelta();
+  expect([...endpoints]).toEqual([['pod shop/web', undefined]]);
+  expect(dropped.size).toBe(1);
+});
+
+test('the labels of a namespace and of a service account reach their pods, before the pods and after', () => {
+  const peers = select('self:kind=pod', 'ns:team=red', 'sa:role=reader');
+  const graph = graphOf(pod('shop/web', 1, { app: 'web' }));
+  graph.upsertPolicy(networkPolicy('shop/web', ['app=web'], { ingress: [rule({ selector: peers })] }));
+  graph.setLocal('pod shop/web');
+  graph.upsertNamespace('back', { team: 'red' });
+  graph.upsertMember(pod('back/one', 5, {}, { serviceAccount: 'robot' }));
+  expect([...graph.takeDelta().sets.values()][0]?.added).toEqual([]);
+  graph.upsertServiceAccount('back', 'robot', { role: 'reader' });
+  expect([...graph.takeDelta().sets.values()][0]?.added).toHaveLength(2);
+  graph.upsertNamespace('back', { team: 'blue' });
+  expect([...graph.takeDelta().sets.values()][0]?.removed).toHaveLength(2);
+});
+
+test('ports by name are addresses with the number each pod gives to the name', () => {
+  const ports = (port: number): Partial<Member> => ({ ports: [{ name: 'http', protocol: 6, port }] });
+  const graph = graphOf(
+    pod('shop/web', 1, { app: 'web' }, ports(80)),
+    pod('shop/web2', 2, { app: 'web' }, ports(8080)),
+    pod('shop/else', 3, { app: 'else' }, ports(9090)),
+  );
+  const to = { ports: [{ name: 'http' }] };
+  graph.upsertPolicy(networkPolicy('shop/web', ['app=web'], { ingress: [rule({}, to, { protocol: 6 })] }));
+  graph.setLocal('pod shop/web');
+  const [change] = graph.takeDelta().sets.values();
+  expect(change?.added).toContainEqual({ address: '10.0.0.1', protocol: 6, port: 80 });
+  expect(change?.added).toContainEqual({ address: 'fd00::2', protocol: 6, port: 8080 });
+  expect(change?.added).toHaveLength(4); // nobody but the policy's subjects can be at its own end
+});
+
+test('endpoints of services and addresses of names are elements, too', () => {
+  const graph = graphOf(pod('shop/web', 1, { app: 'web' }));
+  graph.upsertPolicy(
+    networkPolicy('shop/out', [], {
+      egress: [
+        rule({}, { service: { namespace: 'back', name: 'db' } }),
+        rule({}, { domains: ['*.example.com'] }),
+      ],
+    }),
+  );
+  graph.upsertService('back', 'db', [{ address: '10.0.0.9', protocol: 6, port: 5432 }]);
+  graph.setLocal('pod shop/web');
+  expect([...graph.takeDelta().sets.values()].map(({ added }) => added)).toEqual([
+    [{ address: '10.0.0.9', protocol: 6, port: 5432 }],
+    [],
+  ]);
+  graph.upsertDomain('www.example.com', ['192.0.2.1']);
+  graph.upsertDomain('example.com', ['192.0.2.2']);
+  graph.removeService('back', 'db');
+  const changes = [...graph.takeDelta().sets.values()];
+  expect(changes).toMatchObject([
+    { added: [{ net: '192.0.2.1/32' }], removed: [] },
+    { added: [], removed: [{ address: '10.0.0.9' }] },
+  ]);
+});
+
+test('staged policies are not told of', () => {
+  const graph = graphOf(pod('shop/web', 1, { app: 'web' }));
+  const ref = { kind: 'StagedGlobalNetworkPolicy', name: 'all' } as const;
+  graph.upsertPolicy(policy(ref, { op: 'all' }, { staged: 'set', ingress: [] }));
+  graph.setLocal('pod shop/web');
+  expect([...graph.takeDelta().endpoints.values()][0]).toMatchObject({ ingress: [], egress: [] });
+});
+
+// Whatever is done in whatever order, and whenever somebody asks: who heard all deltas knows what a new graph says of what is there.
+
+type Step = readonly [kind: string, key: string, value: unknown];
+
+const few = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
+const labels = fc.dictionary(few('app', 'tier'), few('x', 'y'), { maxKeys: 2 });
+const leaf: fc.Arbitrary<Selector> = fc.oneof(
+  fc.record({
+    op: few('in' as const),
+    of: few('member', 'namespace', 'service-account'),
+    key: few('app', 'tier'),
+    values: fc.subarray(['x', 'y']),
+  }),
+  fc.record({
+    op: few('in' as const),
+    of: few('self' as const),
+    key: few('namespace', 'name'),
+    values: fc.subarray(['a', 'b', 'p1']),
+  }),
+  fc.record({ op: few('has' as const), of: few('member', 'namespace'), key: few('app', 'tier') }),
+  fc.record({
+    op: few('starts' as const, 'contains' as const),
+    of: few('member' as const),
+    key: few('app'),
+    value: few('x', ''),
+  }),
+  fc.record({ op: few('all' as const, 'none' as const) }),
+);
+const selector: fc.Arbitrary<Selector> = fc.letrec<{ any: Selector }>((tie) => ({
+  any: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    leaf,
+    fc.record({ op: few('not' as const), part: tie('any') }),
+    fc.record({
+      op: few('and' as const, 'or' as const),
+      parts: fc.array(tie('any'), { minLength: 2, maxLength: 3 }),
+    }),
+  ),
+})).any;
+const end = fc.record(
+  {
+    selector,
+    notSelector: selector,
+    ports: fc.constant([{ name: 'http' }, { from: 1, to: 2 }]),
+    domains: fc.constant(['*.x']),
+    service: few({ namespace: 'a', name: 's' }),
+  },
+  { requiredKeys: [] },
+);
+const rules = fc.array(
+  fc.record({
+    origin: fc.constant({ index: 0, path: 'r' }),
+    action: few('allow', 'deny', 'pass'),
+    protocol: few(6, 17),
+    source: end,
+    destination: end,
+  }),
+  { maxLength: 2 },
+);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(few('member'), few('p1', 'p2', 'p3', 'p4'), fc.option(memberOf())) },
+  { weight: 4, arbitrary: fc.tuple(few('policy'), few('r1', 'r2', 'r3'), fc.option(policyOf())) },
+  fc.tuple(
+    few('tier'),
+    few('t1', 't2'),
+    fc.option(fc.record({ order: few(1, 2), defaultAction: few('deny', 'pass') })),
+  ),
+  fc.tuple(few('namespace'), few('a', 'b'), labels),
+  fc.tuple(few('account'), few('a', 'b'), labels),
+  fc.tuple(few('service'), few('s'), fc.subarray(['10.0.0.1', '10.0.0.2'])),
+  fc.tuple(few('domain'), few('w.x', 'v.x', 'x'), fc.subarray(['10.0.0.1', '10.0.0.2'])),
+  fc.tuple(few('local'), few('p1', 'p2', 'p3'), fc.boolean()),
+  { weight: 3, arbitrary: fc.constant(['take', '', undefined] as const) },
+);
+
+function memberOf(): fc.Arbitrary<unknown> {
+  return fc.record({
+    namespace: few('a', 'b'),
+    labels,
+    serviceAccount: few('robot'),
+    nets: fc.subarray(['10.0.0.1/32', '10.0.0.2/32', '10.1.0.0/16']),
+    ports: fc.subarray([
+      { name: 'http', protocol: 6, port: 80 },
+      { name: 'http', protocol: 6, port: 81 },
+    ]),
+  });
+}
+
+function policyOf(): fc.Arbitrary<unknown> {
+  return fc.record(
+    {
+      tier: few('t1', 't2'),
+      order: few(1, 2),
+      subject: selector,
+      ingress: rules,
+      egress: rules,
+      staged: few('set'),
+    },
+    { requiredKeys: ['tier', 'order', 'subject'] },
+  );
+}
+
+function apply(graph: PolicyGraph, [kind, key, value]: Step): void {
+  if (kind === 'member') {
+    if (value === null) graph.removeMember(key);
+    else graph.upsertMember({ ...(value as Member), key, name: key, kind: 'pod' });
+  } else if (kind === 'policy') {
+    const ref = { kind: 'GlobalNetworkPolicy', name: key } as const;
+    if (value === null) graph.removePolicy(ref);
+    else graph.upsertPolicy({ ...(value as Policy), ref });
+  } else if (kind === 'tier') {
+    if (value === null) graph.removeTier(key);
+    else graph.upsertTier({ ...(value as Tier), name: key });
+  } else if (kind === 'namespace') graph.upsertNamespace(key, value as Record<string, string>);
+  else if (kind === 'account') graph.upsertServiceAccount(key, 'robot', value as Record<string, string>);
+  else if (kind === 'service')
+    graph.upsertService(
+      'a',
+      key,
+      (value as string[]).map((address) => ({ address, protocol: 6, port: 1 })),
+    );
+  else if (kind === 'domain') graph.upsertDomain(key, value as string[]);
+  else if (value === true) graph.setLocal(key);
+  else graph.unsetLocal(key);
+}
+
+test('deltas add up to what a new graph says of the same content, whatever the way there', () => {
+  let told = 0;
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), fc.infiniteStream(fc.nat()), (steps, dice) => {
+      const graph = new PolicyGraph();
+      const listener = new Listener();
+      for (const each of steps) {
+        if (each[0] === 'take') listener.hear(graph.takeDelta());
+        else apply(graph, each);
+      }
+      listener.hear(graph.takeDelta());
+      expect(graph.takeDelta()).toEqual({ endpoints: new Map(), sets: new Map(), dropped: new Set() });
+
+      const last = new Map(steps.map((each) => [`${each[0]} ${each[1]}`, each]));
+      last.delete('take ');
+      const anyOrder = [...last.values()].map((each) => [dice.next().value ?? 0, each] as const);
+      anyOrder.sort(([a], [b]) => a - b);
+      const fresh = new PolicyGraph();
+      for (const [, each] of anyOrder) apply(fresh, each);
+      const wanted = new Listener();
+      wanted.hear(fresh.takeDelta());
+      expect(listener.state).toEqual(wanted.state);
+      told += wanted.sets.size;
+    }),
+    { numRuns: 300 },
+  );
+  expect(told).toBeGreaterThan(100); // or else nothing was compared
+});

@@ -13,6 +13,8 @@ import { TermIndex } from './term-index.ts';
 export type MemberListener = (entry: Entry, keys?: ReadonlySet<string>) => void;
 
 const NO_LABELS: LabelMap = {};
+/** Not a label of a member: the key under which host endpoints are found by their node. */
+const HOST_ENDPOINTS = 'host-endpoints-of';
 
 export class Members {
   readonly entries = new Map<string, Entry>();
@@ -72,6 +74,11 @@ export class Members {
   /** Members that have the address, or a net it lies in. */
   covering(address: IpAddress): readonly Entry[] {
     return this.#addresses.covering(address);
+  }
+
+  /** The host endpoints of a node. */
+  hostEndpointsOf(node: string): ReadonlySet<Entry> | undefined {
+    return this.#self.get(HOST_ENDPOINTS, node);
   }
 
   /** How many members have a label, or a little more. */
@@ -164,7 +171,9 @@ export class Members {
 
 function selfTerms(member: Member): [string, string][] {
   const { name: _, ...rest } = selfLabels(member);
-  return Object.entries(rest);
+  const terms = Object.entries(rest);
+  if (member.kind === 'host-endpoint' && member.node !== undefined) terms.push([HOST_ENDPOINTS, member.node]);
+  return terms;
 }
 
 function join(groups: Map<string, Group>, key: string, entry: Entry): Group {

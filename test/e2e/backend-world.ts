@@ -57,7 +57,7 @@ interface LeaseObject {
 export class BackendWorld implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'poplin-backend-'));
   readonly pods = new Map<string, PodAddresses>();
-  private readonly options: BackendWorldOptions;
+  readonly options: BackendWorldOptions;
   private readonly namespaces = new Set<string>();
   private readonly processes = new Map<string, ChildProcess>();
   private readonly token = randomBytes(16).toString('hex');
@@ -80,7 +80,10 @@ export class BackendWorld implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.processes.keys()].map((name) => this.stop(name, 'SIGKILL')));
-    for (const host of HOSTS) await this.endTunnel(host);
+    for (const host of HOSTS) {
+      await this.endTunnel(host);
+      await this.endTunnel(host, 'second');
+    }
     for (const path of this.namespaces) removeNamespace(path);
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -99,12 +102,8 @@ export class BackendWorld implements AsyncDisposable {
       const url = `http://${STORE}:${ETCD_PORT}`;
       this.spawn('store', 'router', 'etcd', [
         ...['--data-dir', this.file('etcd'), '--listen-client-urls', url, '--advertise-client-urls', url],
-        ...[
-          '--listen-peer-urls',
-          `http://${STORE}:2380`,
-          '--initial-cluster',
-          `default=http://${STORE}:2380`,
-        ],
+        ...['--listen-peer-urls', `http://${STORE}:2380`],
+        ...['--initial-cluster', `default=http://${STORE}:2380`],
         ...['--initial-advertise-peer-urls', `http://${STORE}:2380`],
         ...['--heartbeat-interval', '10', '--election-timeout', '100'],
       ]);
@@ -119,20 +118,22 @@ export class BackendWorld implements AsyncDisposable {
     }
   }
 
-  /** Starts the agent of a host. */
-  startAgent(host: Host): void {
+  /** Starts the agent of a host, or that of a second network on it. */
+  startAgent(host: Host, network?: string): void {
+    const suffix = network === undefined ? '' : `-${network}`;
     const where =
       this.options.registry === 'etcd'
-        ? ['--etcd-endpoints', `http://${STORE}:${ETCD_PORT}`]
+        ? [
+            ...['--etcd-endpoints', `http://${STORE}:${ETCD_PORT}`],
+            ...['--etcd-prefix', `/coreos.com/network${suffix}`],
+          ]
         : [
-            '--kubeconfig',
-            this.file('kubeconfig'),
-            '--net-conf',
-            this.file('net-conf.json'),
-            '--register-node',
+            ...['--kubeconfig', this.file('kubeconfig')],
+            ...['--net-conf', this.file(`net-conf${suffix}.json`), '--register-node'],
           ];
-    this.spawn(host, host, process.execPath, [
-      ...[PROGRAM, 'agent', '--node-name', host, '--root-dir', this.file(`root-${host}`), ...where],
+    const which = network === undefined ? [] : ['--network', network];
+    this.spawn(`${host}${suffix}`, host, process.execPath, [
+      ...[PROGRAM, 'agent', '--node-name', host, '--root-dir', this.file(`root-${host}`), ...where, ...which],
     ]);
   }
 
@@ -151,10 +152,17 @@ export class BackendWorld implements AsyncDisposable {
     return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
-  statusWhere(host: Host, what: string, holds: (status: AgentStatus) => boolean): Promise<AgentStatus> {
+  statusWhere(
+    host: Host,
+    what: string,
+    holds: (status: AgentStatus) => boolean,
+    network?: string,
+  ): Promise<AgentStatus> {
     let last: AgentStatus | undefined;
     return until(`${host}: ${what}`, async () => {
-      last = await fetchStatus(agentPaths(this.file(`root-${host}`)).statusSocket).catch(() => undefined);
+      last = await fetchStatus(agentPaths(this.file(`root-${host}`), undefined, network).statusSocket).catch(
+        () => undefined,
+      );
       return last !== undefined && holds(last) && last;
     }).catch((error: unknown) => {
       throw new Error(`${String(error)}; last ${JSON.stringify(last)}; log ${this.log(host).slice(-2000)}`);
@@ -317,12 +325,13 @@ export class BackendWorld implements AsyncDisposable {
     );
   }
 
-  private async endTunnel(host: Host): Promise<void> {
-    const { tunnelSocket } = agentPaths(this.file(`root-${host}`));
+  private async endTunnel(host: Host, network?: string): Promise<void> {
+    const { tunnelSocket } = agentPaths(this.file(`root-${host}`), undefined, network);
     if (existsSync(tunnelSocket)) await endTunnel(tunnelSocket);
   }
 
-  private addNamespace(name: string): string {
+  /** Gone with the world. */
+  addNamespace(name: string): string {
     const path = this.file(name);
     createNamespace(path).close();
     this.namespaces.add(path);
@@ -340,7 +349,8 @@ export class BackendWorld implements AsyncDisposable {
     this.processes.set(name, child);
   }
 
-  private etcd(...args: string[]): string {
+  /** What etcdctl prints. */
+  etcd(...args: string[]): string {
     return inNetns(
       this.file('router'),
       ...['env', 'ETCDCTL_API=3', 'etcdctl', '--endpoints', `http://${STORE}:${ETCD_PORT}`],

@@ -99,7 +99,7 @@ describe('the manifest', () => {
       'resourceName: [poplin-config]',
       'rules[1].resourceName',
     ],
-    ['verbs that are a word', 'verbs: [get]', 'verbs: get', 'rules[2].verbs'],
+    ['verbs that are a word', 'verbs: [get]', 'verbs: get', 'rules[0].verbs'],
     [
       'a subject of another kind',
       'kind: ServiceAccount\n    name',
@@ -115,6 +115,33 @@ describe('the manifest', () => {
 });
 
 describe('the chart', () => {
+  it('takes the subnets of Node objects and leaves the CNI configuration alone, as beside flannel', async () => {
+    const text = renderChart('--set', 'registry=nodes', '--set', 'cni.install=false');
+    await apply(text);
+    expect(text).toMatch(/- --node-pod-cidrs\n +- --net-conf=\/etc\/poplin\/net-conf.json/);
+    expect(text).not.toContain('initContainers');
+    expect(text).not.toContain('kind: Role\n');
+  });
+
+  it('takes leases from etcd with the certificate and the password of Secrets, and asks for nothing of the API server', async () => {
+    const text = renderChart(
+      ...['--set', 'registry=etcd', '--set', 'etcd.endpoints=https://192.0.2.1:2379'],
+      ...['--set', 'etcd.tlsSecret=etcd', '--set', 'etcd.clientCertificate=true'],
+      ...['--set', 'etcd.passwordSecret=etcd-user'],
+    );
+    await apply(text);
+    for (const part of [
+      '- --etcd-endpoints=https://192.0.2.1:2379',
+      '- --etcd-prefix=/coreos.com/network',
+      '- --etcd-certfile=/etc/poplin-etcd/tls.crt',
+      '- --etcd-username=$(ETCD_USERNAME)',
+      'secretName: etcd',
+      'automountServiceAccountToken: false',
+    ])
+      expect(text).toContain(part);
+    expect(text).not.toContain('rbac.authorization');
+  });
+
   it('is applied with other values, which reach their places', async () => {
     const text = renderChart(
       ...['--set', 'createNamespace=false', '--set', 'image.repository=registry.example/poplin'],
@@ -147,6 +174,9 @@ describe('the chart', () => {
   });
 
   it.each<[string[], string]>([
+    [['--set', 'registry=etcd'], 'registry: etcd and etcd.endpoints go together'],
+    [['--set', 'etcd.endpoints=https://192.0.2.1:2379'], 'registry: etcd and etcd.endpoints go together'],
+    [['--set', 'registry=consul'], 'registry'],
     [['--set', 'imgae.tag=1'], 'imgae'],
     [['--set', 'health.port=0'], 'port'],
     [['--set', 'cni.binDir=opt'], 'binDir'],

@@ -11,14 +11,19 @@ const PROGRAM = '/usr/local/bin/poplin';
 test.for([
   ['docs/examples/poplin.service', `ExecStart=${PROGRAM} agent --cni-only\n`, 'KillMode'],
   ['deploy/systemd/poplin-agent.service', `ExecStart=${PROGRAM} agent $POPLIN_AGENT_FLAGS\n`, 'KillMode'],
+  [
+    'deploy/systemd/docker.service.d/poplin.conf',
+    `ExecStartPre=${PROGRAM} docker-opts -c -k DOCKER_NETWORK_OPTIONS\n`,
+    'EnvironmentFile',
+  ],
   ['deploy/systemd/poplin-apiserver.service', `ExecStart=${PROGRAM} apiserver `, 'StateDirectoryMode'],
 ] as const)('systemd takes %s, and would refuse a misspelt one', ([file, line, key], { skip }) => {
   const text = readFileSync(join(ROOT, file), 'utf8');
   expect(text).toContain(line);
   const folder = mkdtempSync(join(tmpdir(), 'poplin-unit-'));
   try {
-    // The program need not be installed here.
-    const unit = text.replace(PROGRAM, process.execPath);
+    // Neither the program nor Docker need be installed here.
+    const unit = text.replace(PROGRAM, process.execPath).replace('/usr/sbin/dockerd', process.execPath);
     expect(said(folder, unit, skip)).toBe('');
     expect(said(folder, unit.replace(`${key}=`, `${key}x=`), skip)).toContain(`${key}x`);
   } finally {

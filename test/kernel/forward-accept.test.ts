@@ -55,7 +55,7 @@ test('pods are reached though the policy drops, and again when somebody flushes;
   policy('DROP');
   await expect.poll(rules, { timeout: 8000 }).toBe(made);
   await guard[Symbol.asyncDispose]();
-  const rows = await removeForwardRules(createRuleTool(world.node), false);
+  const rows = await removeForwardRules(createRuleTool(world.node), [0], false);
   expect(rows.filter(({ done }) => done !== 'removed')).toEqual([]);
   expect(rules()).toBe(before);
 });

@@ -82,6 +82,16 @@ beforeEach(() => {
       ip('address', 'add', `${podOf(family, node + 1)}/${family === 4 ? 24 : 64}`, 'dev', 'pods', ...nodad);
     }
   }
+  openKernel();
+});
+afterEach(async () => {
+  await loop[Symbol.asyncDispose]();
+  kernel[Symbol.dispose]();
+  folder[Symbol.dispose]();
+});
+
+/** As an agent does that starts. */
+function openKernel(): void {
   kernel = RealKernel.open(near);
   loop = new KernelLoop({
     kernel,
@@ -90,12 +100,7 @@ beforeEach(() => {
     random: Math.random,
     logger: pino({ level: 'silent' }),
   });
-});
-afterEach(async () => {
-  await loop[Symbol.asyncDispose]();
-  kernel[Symbol.dispose]();
-  folder[Symbol.dispose]();
-});
+}
 
 /** What flanneld's vxlan backend makes on a node, and for the others. */
 function leaveVxlan(netns: string, node: number, others: readonly number[]): void {
@@ -272,6 +277,30 @@ describe('VXLAN', () => {
       expect(entries).toContain(macOf(family, 2));
       expect(entries).not.toContain(macOf(family, 9));
     }
+  });
+
+  test('is taken over again when flannel ran in between, on devices that stayed ours', async () => {
+    await takeOver()(want(vxlan()));
+    await settle();
+    await loop[Symbol.asyncDispose]();
+    for (const family of FAMILIES) {
+      const way = ['via', vtepOf(family, 2), 'dev', deviceOf(family), 'onlink'];
+      inNamespace(near.path, 'ip', `-${family}`, 'route', 'replace', subnetOf(family, 2), ...way);
+    }
+    kernel[Symbol.dispose]();
+    openKernel();
+    const wanted = want(vxlan());
+    const lost = await lostDuring(async () => {
+      await takeOver()(wanted);
+      await settle();
+    });
+    expect(lost).toBeLessThanOrEqual(3);
+    expect(loop.status()).toMatchObject({ conflicts: [], failures: [] });
+    for (const family of FAMILIES)
+      expect(routes(family).map(({ dst, protocol }) => [dst, protocol])).toContainEqual([
+        subnetOf(family, 2),
+        '112',
+      ]);
   });
 
   test('without the take-over the devices are in the way, which is told, and flannel’s go on carrying', async () => {

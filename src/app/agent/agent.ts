@@ -17,7 +17,7 @@ import {
 import { type AgentFigures, type AgentMetrics, serveHealth } from '#app/health/index.ts';
 import { delay } from '#base/clock.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
-import { CNI, OVERLAY } from '#core/kernel/index.ts';
+import { CNI, LAB, overlayOwner } from '#core/kernel/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
@@ -29,6 +29,7 @@ import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { Membership } from './membership.ts';
 import type { NetworkRules } from './network-rules.ts';
@@ -41,6 +42,8 @@ import { type AgentStatus, StatusServer } from './status.ts';
 
 export interface AgentOptions extends NodeAddressWishes {
   readonly node: string;
+  /** The name of the network, where the host is a node of several; absent: the one it has. */
+  readonly network?: string;
   /** Where leases are; without it the agent serves CNI alone: no lease, no overlay, no Node object. */
   readonly registry?: RegistrySource;
   readonly rules: NetworkRules;
@@ -62,8 +65,12 @@ export interface AgentOptions extends NodeAddressWishes {
 
 /** Runs until the signal aborts. Rejects on configuration that cannot work. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
-  await using _lock = await lockNode();
-  await using agent = new Agent(options, signal);
+  const { network = FIRST_NETWORK, root, registry } = options;
+  // An agent that serves CNI alone has no network, and shares the place of the first one.
+  const networks = new HostNetworks(agentPaths(root).networks);
+  const number = registry === undefined ? 0 : networks.claim(network);
+  await using _lock = await lockNode(number);
+  await using agent = new Agent(options, networks, number, signal);
   await agent.start();
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
@@ -76,6 +83,9 @@ const MAX_RESOLV_CONF_BYTES = 64 * 1024;
 
 class Agent implements AsyncDisposable {
   private readonly options: AgentOptions;
+  private readonly networks: HostNetworks;
+  /** The host's number of the network. The first one's agent serves CNI. */
+  private readonly number: number;
   private readonly signal: AbortSignal;
   private readonly paths: AgentPaths;
   private readonly resources = new AsyncDisposableStack();
@@ -89,22 +99,27 @@ class Agent implements AsyncDisposable {
   private service: CniService | undefined;
   private ready = false;
 
-  constructor(options: AgentOptions, signal: AbortSignal) {
+  constructor(options: AgentOptions, networks: HostNetworks, number: number, signal: AbortSignal) {
     this.options = options;
+    this.networks = networks;
+    this.number = number;
     this.signal = signal;
-    this.paths = agentPaths(options.root, options.subnetFile);
-    for (const path of [this.paths.attachments, this.paths.cniPending, dirname(this.paths.lease)]) {
+    this.paths = agentPaths(options.root, options.subnetFile, number === 0 ? undefined : options.network);
+    const { attachments, cniPending, lease, statusSocket } = this.paths;
+    for (const path of [attachments, cniPending, dirname(lease), dirname(statusSocket)]) {
       mkdirSync(path, { recursive: true, mode: 0o700 });
     }
     mkdirSync(dirname(this.paths.subnetEnv), { recursive: true });
     this.namespace = this.resources.use(currentNamespace());
     this.kernel = this.resources.use(
       RealKernel.open(this.namespace, {
+        owners: [overlayOwner(number), CNI, LAB],
         onError: (error) => options.logger.warn({ err: error }, 'kernel state read again'),
       }),
     );
     // An agent that serves CNI alone knows nothing of an overlay, and so leaves one that is there as it is.
-    const owners = options.registry === undefined ? [CNI] : [OVERLAY, CNI];
+    const overlays = options.registry === undefined ? [] : [overlayOwner(number)];
+    const owners = number === 0 ? [...overlays, CNI] : overlays;
     this.loop = this.resources.use(
       new KernelLoop({ ...CLOCK, kernel: this.kernel, owners, logger: options.logger }),
     );
@@ -123,7 +138,7 @@ class Agent implements AsyncDisposable {
     const { registry } = this.options;
     this.resources.use(await StatusServer.listen(this.paths.statusSocket, () => this.status()));
     await this.serveHealth();
-    await this.serveCni();
+    if (this.number === 0) await this.serveCni();
     if (registry === undefined) this.beAlone();
     else await this.join(registry);
   }
@@ -144,6 +159,11 @@ class Agent implements AsyncDisposable {
         ...this.options,
         node,
         source,
+        network: {
+          networks: this.networks,
+          number: this.number,
+          name: this.options.network ?? FIRST_NETWORK,
+        },
         wishes: this.options,
         paths: this.paths,
         kernel: this.kernel,

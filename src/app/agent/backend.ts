@@ -57,7 +57,12 @@ export async function openBackend(netConf: NetConf, node: BackendSurroundings): 
     case 'udp':
       return {
         backend: udpBackend(config, underlay),
-        carrier: new TunnelCarrier({ ...node, socketPath: node.tunnelSocket, port: config.port }),
+        carrier: new TunnelCarrier({
+          ...node,
+          socketPath: node.tunnelSocket,
+          port: config.port,
+          network: underlay.network ?? 0,
+        }),
       };
     case 'ipip':
       return { backend: ipipBackend(config, underlay, own) };

@@ -7,12 +7,14 @@ import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, kubeConfigFor } from '#io/kube/index.ts';
 import { runAgent } from './agent.ts';
+import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
 import { defaultNodeName } from './node-object.ts';
-import { agentPaths, wireguardKeyFile } from './paths.ts';
+import { type AgentPaths, agentPaths, wireguardKeyFile } from './paths.ts';
 import { readyNotice } from './ready-notice.ts';
 import { etcdSource } from './registries/etcd-source.ts';
 import { kubeNodesRegistry } from './registries/kube-nodes.ts';
 import { leaseObjects } from './registries/lease-objects.ts';
+import { NetworkStore } from './registries/network-store.ts';
 import type { RegistrySource } from './registries/source.ts';
 import { type AgentStatus, fetchStatus } from './status.ts';
 
@@ -23,6 +25,7 @@ const FORWARD_RESYNC_SEC = 5;
 
 interface AgentFlags {
   readonly nodeName: string;
+  readonly network: string;
   readonly kubeconfig?: string;
   readonly netConf?: string;
   readonly iface?: string;
@@ -69,6 +72,7 @@ export function agentCommand(): Command {
     .addOption(
       new Option('--cni-only', 'serve CNI alone, on a plain container host: no store, no lease, no overlay')
         .conflicts([
+          'network',
           'kubeconfig',
           'netConf',
           'iface',
@@ -113,6 +117,11 @@ function withHealth(command: Command): Command {
 
 function withRegistries(command: Command): Command {
   return command
+    .option(
+      '--network <name>',
+      'of several networks of this host: which one; each has an agent',
+      FIRST_NETWORK,
+    )
     .addOption(
       new Option(
         '--node-pod-cidrs',
@@ -146,6 +155,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
     await runAgent(
       {
         node: nodeName,
+        network: flags.network,
         checksumOffload,
         root: rootDir,
         logger,
@@ -203,7 +213,7 @@ function openRegistry(flags: AgentFlags, logger: Logger, resources: DisposableSt
     return kubeNodesRegistry({ ...world, store, netConfFile: netConf ?? FLANNEL_NET_CONF });
   return leaseObjects({
     ...world,
-    store,
+    store: flags.network === FIRST_NETWORK ? store : new NetworkStore(store, flags.network),
     registerNode,
     ...(netConf !== undefined && { netConfFile: netConf }),
   });
@@ -213,10 +223,11 @@ export function statusCommand(): Command {
   return new Command('status')
     .description("Ask this node's agent how it is.")
     .option('--root-dir <dir>', "the agent's --root-dir", '/')
+    .option('--network <name>', 'of several networks of this host: which one', FIRST_NETWORK)
     .option('--json', 'one JSON object')
     .addHelpText('after', '\nExit status: 0 ready, 1 not ready, 2 no agent.')
-    .action(async (flags: { rootDir: string; json?: boolean }) => {
-      const { statusSocket } = agentPaths(flags.rootDir);
+    .action(async (flags: { rootDir: string; network: string; json?: boolean }) => {
+      const { statusSocket } = pathsOfNetwork(flags.rootDir, flags.network);
       let status: AgentStatus;
       try {
         status = await fetchStatus(statusSocket);
@@ -231,6 +242,15 @@ export function statusCommand(): Command {
       process.stdout.write(flags.json ? `${JSON.stringify(status)}\n` : describeStatus(status));
       process.exitCode = status.ready ? 0 : 1;
     });
+}
+
+/** The files of a network's agent: those of the first one, where the host has no other of this name. */
+export function pathsOfNetwork(root: string, network: string): AgentPaths {
+  const { networks } = agentPaths(root);
+  const claim = new HostNetworks(networks).list().find(({ name }) => name === network);
+  if (claim === undefined)
+    return agentPaths(root, undefined, network === FIRST_NETWORK ? undefined : network);
+  return agentPaths(root, claim.subnetFile, claim.number === 0 ? undefined : network);
 }
 
 /** The status as lines for people. */

@@ -16,6 +16,11 @@ import {
 } from '#core/cni/index.ts';
 
 export const FORWARD_CHAIN = 'POPLIN-FWD';
+
+/** The chain of one of the host's networks, by its number. */
+export function forwardChain(network: number): string {
+  return network === 0 ? FORWARD_CHAIN : `${FORWARD_CHAIN}-${network}`;
+}
 const COMMENT = 'poplin forward';
 /** iptables waits so long for whoever changes rules at the same time. */
 const WAIT = ['-w', '5'];
@@ -36,19 +41,20 @@ export function planForwardAccept(
   listing: string,
   networks: readonly IpPrefix[],
   isWanted: boolean,
+  chain = FORWARD_CHAIN,
 ): ForwardPlan {
   const { chains, rules } = parseListing(listing);
   const isDropping = /^-P FORWARD DROP$/m.test(listing);
-  const forward = rules.filter(({ chain }) => chain === 'FORWARD');
-  const jumps = forward.filter((rule) => targetOf(rule) === FORWARD_CHAIN);
+  const forward = rules.filter((rule) => rule.chain === 'FORWARD');
+  const jumps = forward.filter((rule) => targetOf(rule) === chain);
   const wanted = networks.flatMap((network) =>
     ['-s', '-d'].map((side) => [side, network, ...comment(), '-j', 'ACCEPT']),
   );
-  const found = rules.filter(({ chain }) => chain === FORWARD_CHAIN).map(({ args }) => args);
+  const found = rules.filter((rule) => rule.chain === chain).map(({ args }) => args);
   const barrier = barrierProblem(forward, networks);
   if (!isWanted || !isDropping) {
-    const gone = chains.has(FORWARD_CHAIN)
-      ? [...jumps.map(({ args }) => ['-D', 'FORWARD', ...args]), ['-F', FORWARD_CHAIN], ['-X', FORWARD_CHAIN]]
+    const gone = chains.has(chain)
+      ? [...jumps.map(({ args }) => ['-D', 'FORWARD', ...args]), ['-F', chain], ['-X', chain]]
       : [];
     const problem = isDropping && !isAccepted(rules, networks) ? policyProblem(networks) : barrier;
     return { calls: gone, ...(problem !== undefined && { problem }) };
@@ -56,9 +62,9 @@ export function planForwardAccept(
   const isFilled = sameRules(found, wanted);
   return {
     calls: [
-      ...(chains.has(FORWARD_CHAIN) ? [] : [['-N', FORWARD_CHAIN]]),
-      ...(isFilled ? [] : [['-F', FORWARD_CHAIN], ...wanted.map((args) => ['-A', FORWARD_CHAIN, ...args])]),
-      ...(jumps.length > 0 ? [] : [['-A', 'FORWARD', ...comment(), '-j', FORWARD_CHAIN]]),
+      ...(chains.has(chain) ? [] : [['-N', chain]]),
+      ...(isFilled ? [] : [['-F', chain], ...wanted.map((args) => ['-A', chain, ...args])]),
+      ...(jumps.length > 0 ? [] : [['-A', 'FORWARD', ...comment(), '-j', chain]]),
     ],
     ...(barrier !== undefined && { problem: barrier }),
   };
@@ -67,6 +73,8 @@ export function planForwardAccept(
 export interface ForwardAcceptOptions {
   readonly tool: RuleTool;
   readonly networks: readonly IpPrefix[];
+  /** The chain of ours in iptables; absent: FORWARD_CHAIN. */
+  readonly chain?: string;
   /** flannel's -iptables-forward-rules. */
   readonly isWanted: boolean;
   /** Between two looks. */
@@ -124,7 +132,7 @@ export class ForwardAccept implements AsyncDisposable {
     let problem: string | undefined;
     try {
       const listing = await this.list(program);
-      const plan = planForwardAccept(listing, networks, isWanted);
+      const plan = planForwardAccept(listing, networks, isWanted, this.options.chain);
       for (const args of plan.calls) await tool.run(program, [...WAIT, ...args]);
       if (plan.calls.length > 0) logger.info({ program, calls: plan.calls.length }, 'forward rules changed');
       problem = plan.problem;

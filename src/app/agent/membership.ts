@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import type { LeaseFacts } from '#app/cni/index.ts';
 import type { IpFamily } from '#base/ip/index.ts';
+import { overlayOwner } from '#core/kernel/index.ts';
 import {
   enabledFamilies,
   encodeSubnetEnv,
@@ -26,8 +27,10 @@ import type { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
 import { endTunnel } from '#io/tunnel/index.ts';
 import { type Carrying, openBackend, underlayOf } from './backend.ts';
-import { ForwardAccept } from './forward-accept.ts';
-import type { KernelLoop } from './kernel-loop.ts';
+import { ForwardAccept, forwardChain } from './forward-accept.ts';
+import { type HostNetworks, networkUse } from './host-networks.ts';
+import { type KernelLoop } from './kernel-loop.ts';
+import { loopOfNetwork } from './network-loop.ts';
 import { type NetworkRules, planNetworkRules } from './network-rules.ts';
 import {
   describeDrift,
@@ -46,6 +49,8 @@ import { takeOverFromFlannel } from './take-over.ts';
 export interface MembershipOptions {
   readonly node: string;
   readonly source: RegistrySource;
+  /** Which of the host's networks this is. */
+  readonly network: { readonly networks: HostNetworks; readonly number: number; readonly name: string };
   readonly wishes: NodeAddressWishes;
   readonly rules: NetworkRules;
   /** Between two looks at iptables' FORWARD chain. */
@@ -165,6 +170,7 @@ export class Membership implements AsyncDisposable {
       'underlay',
     );
     const carrying = await this.openBackend(netConf, addresses);
+    await this.claimUse(netConf, addresses, carrying);
     const previous = await readPreviousSubnets(paths);
     const request = {
       node,
@@ -186,7 +192,10 @@ export class Membership implements AsyncDisposable {
     const carrying = await openBackend(netConf, {
       ...CLOCK,
       state: kernel.state(),
-      underlay: underlayOf(kernel.state(), addresses, readSysctl),
+      underlay: {
+        ...underlayOf(kernel.state(), addresses, readSysctl),
+        network: this.options.network.number,
+      },
       own,
       namespace,
       tunnelSocket: paths.tunnelSocket,
@@ -205,8 +214,28 @@ export class Membership implements AsyncDisposable {
     return undefined;
   }
 
+  /** Other networks of this host may use neither its addresses nor its devices. Rejects with HostNetworkError, which names the other. */
+  private async claimUse(
+    netConf: NetConf,
+    addresses: NodeAddresses,
+    carrying: Carrying | undefined,
+  ): Promise<void> {
+    const { node, network, paths } = this.options;
+    const { networks, number, name } = network;
+    const locals = FAMILY_KEYS.flatMap((key): LocalSubnet[] => {
+      const [pool, publicIp] = [netConf[key], addresses[key]];
+      if (pool === undefined || publicIp === undefined) return [];
+      return [{ node, family: familyOfKey(key), subnet: pool.network, publicIp }];
+    });
+    const devices = (carrying?.backend.planLocal(locals) ?? []).flatMap((object) =>
+      object.kind === 'link' ? [object.name] : [],
+    );
+    await networks.use(number, name, networkUse(netConf, paths.subnetEnv, devices));
+  }
+
   private beMember(registry: LeaseRegistry, netConf: NetConf, addresses: NodeAddresses): void {
-    const { logger, node, loop, rules, onFacts } = this.options;
+    const { logger, node, rules, onFacts, network } = this.options;
+    const loop = loopOfNetwork(this.options.loop, network.number);
     const { carrying } = this;
     const families = enabledFamilies(netConf).map(familyOfKey);
     const mtuBytes = carrying?.backend.podMtuBytes(families) ?? 0;
@@ -220,7 +249,7 @@ export class Membership implements AsyncDisposable {
         netConf,
         publicIps: addresses,
         ...carrying,
-        takeOver: takeOverFromFlannel(this.options),
+        takeOver: takeOverFromFlannel({ ...this.options, owner: overlayOwner(network.number) }),
         besides: (locals) =>
           carrying === undefined ? [] : planNetworkRules(rules, netConf, carrying.backend, locals),
         held: (locals) => onFacts(locals && { ...factsOf(node, locals, mtuBytes), families }),
@@ -253,11 +282,12 @@ export class Membership implements AsyncDisposable {
 
   private async acceptForwarded(netConf: NetConf): Promise<void> {
     if (this.forward !== undefined) return;
-    const { rules, forwardResyncSec, logger } = this.options;
+    const { rules, forwardResyncSec, logger, network } = this.options;
     const networks = FAMILY_KEYS.flatMap((key) => netConf[key]?.network ?? []);
     this.forward = this.resources.use(
       new ForwardAccept({
         tool: createRuleTool(),
+        chain: forwardChain(network.number),
         networks,
         isWanted: rules.forward,
         periodMs: forwardResyncSec * 1000,

@@ -1,13 +1,18 @@
 /**
- * One agent in a network namespace: two would undo each other's work. Held by an abstract unix socket, of which each network
+ * One agent in a network namespace, for each network the host is a node of: two would undo each other's work. Held by an abstract unix socket, of which each network
  * namespace has its own, and which the kernel frees with the process, however it ends.
  */
 import { createServer } from 'node:net';
 
 const NAME = '\0poplin-agent';
 
-/** Rejects, saying so, if another agent runs here. */
-export async function lockNode(): Promise<AsyncDisposable> {
+/** `network`: the host's number of it. */
+function nameFor(network: number): string {
+  return network === 0 ? NAME : `${NAME}-${network}`;
+}
+
+/** Rejects, saying so, if another agent runs here for the same network. */
+export async function lockNode(network = 0): Promise<AsyncDisposable> {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -18,7 +23,7 @@ export async function lockNode(): Promise<AsyncDisposable> {
           : error,
       );
     });
-    server.listen(NAME, resolve);
+    server.listen(nameFor(network), resolve);
   });
   return {
     [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),

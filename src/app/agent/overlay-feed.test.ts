@@ -11,11 +11,12 @@ import {
   type RegistryEntry,
   type VxlanConfig,
 } from '#core/lease/index.ts';
-import { vxlanBackend } from '#core/overlay/index.ts';
+import { type Backend, type Underlay, udpBackend, vxlanBackend } from '#core/overlay/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { FakeKernel } from '#testing/fake-kernel/index.ts';
 import { SimClock } from '#testing/sim-clock.ts';
 import { KernelLoop } from './kernel-loop.ts';
+import { loopOfNetwork } from './network-loop.ts';
 import { OverlayFeed } from './overlay-feed.ts';
 
 const VXLAN: VxlanConfig = {
@@ -26,6 +27,7 @@ const VXLAN: VxlanConfig = {
   directRouting: false,
   learning: false,
 };
+const UNDERLAY: Underlay = { link: 'eth0', mtuBytes: 1500, prefixes: [], advertisedLinks: [] };
 const NET_CONF: NetConf = {
   ipv4: { network: '10.10.0.0/16', subnetLen: 24, subnetMin: '10.10.0.0', subnetMax: '10.10.255.0' },
   ipv6: { network: 'fd10::/48', subnetLen: 64, subnetMin: 'fd10::', subnetMax: 'fd10:0:0:ffff::' },
@@ -59,7 +61,7 @@ function entryOf(object: KubeObject): RegistryEntry {
   return { name, own: record.node === 'node-a' && record.ownerUid === 'uid-a', record };
 }
 
-function setUp(families: readonly (4 | 6)[] = [4, 6]) {
+function setUp(families: readonly (4 | 6)[] = [4, 6], backend: Backend = vxlanBackend(VXLAN, UNDERLAY)) {
   const logger = pino({ level: 'silent' });
   const clock = new SimClock();
   const loop = new KernelLoop({
@@ -70,13 +72,8 @@ function setUp(families: readonly (4 | 6)[] = [4, 6]) {
     logger,
   });
   const overlay = new OverlayFeed({
-    loop,
-    backend: vxlanBackend(VXLAN, {
-      link: 'eth0',
-      mtuBytes: 1500,
-      prefixes: [],
-      advertisedLinks: [],
-    }),
+    loop: loopOfNetwork(loop, 0),
+    backend,
     families,
     publicIps: ['192.0.2.1', '2001:db8::1'],
     logger,
@@ -94,7 +91,7 @@ function setUp(families: readonly (4 | 6)[] = [4, 6]) {
   };
   feed.carry(families);
   const wanted = () => [...loop.desired.state.values()].map(describeObject).sort();
-  return { loop, feed, wanted };
+  return { loop, feed, overlay, wanted };
 }
 
 const PEER_OBJECTS = [
@@ -136,6 +133,20 @@ describe('OverlayFeed', () => {
     const { feed, wanted } = setUp();
     feed.sync([lease({ node: 'node-a', ownerUid: 'another' })]);
     expect(wanted()).toEqual(PEER_OBJECTS);
+  });
+
+  it('takes a lease without a type for one of udp, as flannel writes them, and for no other', () => {
+    const { backendData: _, ...typeless } = { ...PEER, backendType: '' };
+    const entry = { name: '10.10.2.0-24', own: false, record: typeless };
+    const udp = setUp([4], udpBackend({ type: 'udp', port: 8285 }, UNDERLAY));
+    udp.overlay.sync([entry]);
+    expect(udp.wanted()).toContain('route 10.10.2.0/24 dev flannel0');
+    const vxlan = setUp([4]);
+    vxlan.overlay.sync([entry]);
+    expect([vxlan.wanted(), vxlan.feed.refusalTexts()]).toEqual([
+      [],
+      [expect.stringContaining('backend "": this node speaks vxlan')],
+    ]);
   });
 
   it.each<[string, Partial<LeaseRecord>, string]>([

@@ -8,10 +8,10 @@ import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 import type { LeaseRecord, RegistryEntry } from '#core/lease/index.ts';
 import type { Backend, Carrier, RemoteSubnet } from '#core/overlay/index.ts';
-import type { KernelLoop } from './kernel-loop.ts';
+import type { NetworkLoop } from './network-loop.ts';
 
 export interface OverlayFeedOptions {
-  readonly loop: KernelLoop;
+  readonly loop: NetworkLoop;
   /** Absent where nothing is carried: then leases are read, and none is anything to the kernel. */
   readonly backend?: Backend;
   readonly carrier?: Carrier;
@@ -130,7 +130,9 @@ export class OverlayFeed {
     if (publicIps.includes(publicIp))
       return `its public address ${publicIp} is this node's own: node "${node}" had it before`;
     if (backend === undefined) return undefined;
-    if (backendType !== backend.type) return `backend "${backendType}": this node speaks ${backend.type}`;
+    // flannel's udp backend writes no type, and asks for none.
+    const isSpoken = backendType === backend.type || (backendType === '' && backend.type === 'udp');
+    if (!isSpoken) return `backend "${backendType}": this node speaks ${backend.type}`;
     const remote = { node, family, subnet, publicIp, ...(backendData !== undefined && { backendData }) };
     const objects = backend.planRemote(remote);
     return typeof objects === 'string' ? objects : { remote, objects };

@@ -15,7 +15,7 @@ import {
   type SubnetLease,
 } from '#core/lease/index.ts';
 import type { Backend, Carrier, LocalSubnet } from '#core/overlay/index.ts';
-import type { KernelLoop } from './kernel-loop.ts';
+import type { NetworkLoop } from './network-loop.ts';
 import { OverlayFeed } from './overlay-feed.ts';
 
 /** The part of the desired state that is this node's own side. */
@@ -23,7 +23,7 @@ const LOCAL_PART = 'overlay';
 
 export interface OverlayMemberOptions {
   readonly registry: LeaseRegistry;
-  readonly loop: KernelLoop;
+  readonly loop: NetworkLoop;
   readonly logger: Logger;
   readonly node: string;
   readonly netConf: NetConf;
@@ -154,7 +154,7 @@ export class OverlayMember implements AsyncDisposable {
     );
     this.feed.carry(locals.map((local) => local.family));
     if (takeOver === undefined) return loop.start();
-    this.started ??= takeOver([...loop.desired.state.values()]);
+    this.started ??= takeOver([...loop.wanted()]);
     void this.started.then(() => {
       if (!this.ended.signal.aborted) loop.start();
     });

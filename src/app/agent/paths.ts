@@ -24,6 +24,8 @@ export interface AgentPaths {
   readonly identity: string;
   /** Of the process that carries the packets of the backend `udp`. */
   readonly tunnelSocket: string;
+  /** Which networks this host is a node of (host-networks.ts). */
+  readonly networks: string;
 }
 
 /** Where the WireGuard key is: flannel's place for it, or as its variable says. */
@@ -37,19 +39,25 @@ export function wireguardKeyFile(
 /** flannel's place for it. */
 const SUBNET_ENV = '/run/flannel/subnet.env';
 
-export function agentPaths(root: string, subnetFile = SUBNET_ENV): AgentPaths {
+/** `network`: the name of a further network, whose agent has its own status, lease and tunnel. */
+export function agentPaths(root: string, subnetFile?: string, network?: string): AgentPaths {
   const at = (path: string) => join(root, path);
+  const [run, state] = ['/run/poplin', '/var/lib/poplin'].map((folder) =>
+    network === undefined ? folder : `${folder}/network-${network}`,
+  );
+  const subnetEnv = subnetFile ?? (network === undefined ? SUBNET_ENV : `/run/flannel/${network}.env`);
   return {
     cniSocket: at('/run/poplin/cni.sock'),
-    statusSocket: at('/run/poplin/agent.sock'),
+    statusSocket: at(`${run}/agent.sock`),
     cniPending: at('/var/lib/poplin/cni/pending'),
     attachments: at('/var/lib/poplin/cni/attachments'),
     dhcp: at('/var/lib/poplin/cni/dhcp'),
     hostLocal: at('/var/lib/cni/networks'),
-    lease: at('/var/lib/poplin/lease.json'),
-    subnetEnv: at(subnetFile),
+    lease: at(`${state}/lease.json`),
+    subnetEnv: at(subnetEnv),
     checksumOffload: at('/run/poplin/checksum-offload.json'),
     identity: at('/var/lib/poplin/node-id'),
-    tunnelSocket: at('/run/poplin/tunnel.sock'),
+    tunnelSocket: at(`${run}/tunnel.sock`),
+    networks: at('/var/lib/poplin/networks'),
   };
 }

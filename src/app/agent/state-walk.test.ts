@@ -35,6 +35,7 @@ import { FakeKernel } from '#testing/fake-kernel/index.ts';
 import { FakeStore } from '#testing/fake-store/index.ts';
 import { SimClock, settle } from '#testing/sim-clock.ts';
 import { KernelLoop } from './kernel-loop.ts';
+import { loopOfNetwork } from './network-loop.ts';
 import { OverlayMember } from './overlay-member.ts';
 import { LeaseObjects } from './registries/lease-objects.ts';
 
@@ -320,7 +321,7 @@ class World {
     });
     const member = new OverlayMember({
       registry,
-      loop,
+      loop: loopOfNetwork(loop, 0),
       logger,
       node: host.name,
       netConf: NET_CONF,

@@ -7,6 +7,7 @@ import {
   type KernelState,
   keyOf,
   OVERLAY,
+  type Owner,
   ownerOf,
 } from '#core/kernel/index.ts';
 import { fullSnapshotRequests, snapshotOf } from '#core/netlink/index.ts';
@@ -21,6 +22,8 @@ export interface TakeOverOptions {
   readonly kernel: Kernel;
   /** The one `kernel` works in. */
   readonly namespace: Namespace;
+  /** Whose devices and routes they become; absent: OVERLAY. */
+  readonly owner?: Owner;
   readonly logger: Logger;
 }
 
@@ -31,11 +34,11 @@ export interface TakeOverOptions {
 export function takeOverFromFlannel(
   options: TakeOverOptions,
 ): (wanted: readonly KernelObject[]) => Promise<void> {
-  const { kernel, namespace, logger } = options;
+  const { kernel, namespace, owner = OVERLAY, logger } = options;
   return async (wanted) => {
-    if (!mayBeFlannels(kernel.state(), wanted)) return;
+    if (!mayBeFlannels(kernel.state(), wanted, owner)) return;
     try {
-      const ops = planTakeOver(readHost(namespace), wanted);
+      const ops = planTakeOver(readHost(namespace), wanted, owner);
       if (ops.length === 0) return;
       const { applied, failures } = await kernel.apply(ops);
       const first = ops.slice(0, LOGGED_OPS).map(describeOp);
@@ -51,10 +54,15 @@ export function takeOverFromFlannel(
   };
 }
 
-/** Where a device of ours is wanted, flannel's is the sign of flannel; without devices only all routes can tell. */
-function mayBeFlannels(state: KernelState, wanted: readonly KernelObject[]): boolean {
-  const links = wanted.filter((object) => object.kind === 'link' && ownerOf(object, state) === OVERLAY);
-  return links.length === 0 || links.some((link) => isForeign(state.get(keyOf(link)), state));
+/**
+ * Where a device of ours is wanted, flannel's is the sign of flannel, or a route that is missing on a device that stayed ours while
+ * flannel ran again (`state` shows no unmarked routes); without devices only all routes can tell.
+ */
+function mayBeFlannels(state: KernelState, wanted: readonly KernelObject[], owner: Owner): boolean {
+  const links = wanted.filter((object) => object.kind === 'link' && ownerOf(object, state) === owner);
+  if (links.length === 0 || links.some((link) => isForeign(state.get(keyOf(link)), state))) return true;
+  const isStanding = links.some((link) => state.has(keyOf(link)));
+  return isStanding && wanted.some((object) => object.kind === 'route' && !state.has(keyOf(object)));
 }
 
 function isForeign(found: KernelObject | undefined, state: KernelState): boolean {

@@ -25,6 +25,8 @@ export interface TunnelCarrierOptions {
   readonly socketPath: string;
   /** UDP port of every node. */
   readonly port: number;
+  /** The host's number of the network; absent: its first. */
+  readonly network?: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -99,7 +101,7 @@ export class TunnelCarrier implements Carrier {
 
   private ends(): readonly TunnelEnd[] {
     return this.locals.map(({ family, publicIp, localIp }) => ({
-      link: tunnelLinkName(family),
+      link: tunnelLinkName(family, this.options.network),
       address: localIp ?? publicIp,
       port: this.options.port,
     }));

@@ -3,16 +3,16 @@
  * call. While it works it holds the place of the agent, so that none begins.
  */
 import { existsSync } from 'node:fs';
-import { agentPaths, fetchStatus, lockNode } from '#app/agent/index.ts';
+import { type AgentPaths, agentPaths, fetchStatus, HostNetworks, lockNode } from '#app/agent/index.ts';
 import { AttachmentFiles, rootedAddresses, type StoredPart } from '#app/cni/index.ts';
-import type { KernelState } from '#core/kernel/index.ts';
+import { CNI, FURTHER_NETWORKS, type KernelState, OWNERS, overlayOwner } from '#core/kernel/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
+import { flannelProcesses } from '#io/host-facts/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace } from '#io/namespace/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
 import { endTunnel } from '#io/tunnel/index.ts';
-import { removeFiles, removeFlannelEnv, removePath } from './files.ts';
-import { flannelProcesses } from './flannel-process.ts';
+import { removeFiles, removeFlannelEnv, removeNetworkFiles, removePath, removeSubnetEnv } from './files.ts';
 import { removeFlannelRules } from './flannel-rules.ts';
 import { removeForwardRules } from './forward-rules.ts';
 import { attachedLinks, planFlannelLinks, planOwn, removeObjects } from './kernel.ts';
@@ -23,6 +23,8 @@ export interface CleanupOptions {
   readonly root: string;
   /** Where subnet.env is, if not at flannel's place. */
   readonly subnetFile?: string;
+  /** Of several networks the one to take off; absent: all of them, and CNI. */
+  readonly network?: string;
   /** Only says what would be done. */
   readonly isDry: boolean;
   /** Also while pods are attached, or flanneld runs. */
@@ -35,12 +37,13 @@ export interface CleanupOptions {
 export async function cleanUp(options: CleanupOptions): Promise<Row[]> {
   if (process.geteuid?.() !== 0) throw new CleanupRefused('only root may: try sudo');
   const isOwn = options.flannel !== 'only';
-  await using _place = isOwn && !options.isDry ? await agentsPlace(options.root) : undefined;
+  const scope = scopeOf(options);
+  await using _place = isOwn && !options.isDry ? await agentsPlaces(scope) : undefined;
   refuseBesideFlannel(options);
   using namespace = currentNamespace();
-  using kernel = RealKernel.open(namespace);
+  using kernel = RealKernel.open(namespace, { owners: OWNERS });
   const rows: Row[] = [];
-  if (isOwn) rows.push(...(await removeOwn(kernel, options)));
+  if (isOwn) rows.push(...(await removeOwn(kernel, options, scope)));
   if (options.flannel !== undefined) {
     rows.push(...(await removeObjects(kernel, planFlannelLinks(kernel.state()), options.isDry)));
     rows.push(...(await removeFlannelRules(createRuleTool(), options.isDry)));
@@ -50,8 +53,54 @@ export async function cleanUp(options: CleanupOptions): Promise<Row[]> {
   return rows;
 }
 
-async function removeOwn(kernel: RealKernel, options: CleanupOptions): Promise<Row[]> {
-  const { root, isDry, isForced } = options;
+/** The networks to take off: their numbers and files, and whether CNI goes too. */
+interface Scope {
+  readonly networks: readonly { readonly number: number; readonly paths: AgentPaths }[];
+  readonly isWhole: boolean;
+}
+
+/** Without a name all networks that a host may have: also those whose claim is lost. */
+function scopeOf({ root, network, subnetFile }: CleanupOptions): Scope {
+  const claims = new HostNetworks(agentPaths(root).networks).list();
+  if (network === undefined) {
+    const numbers = Array.from({ length: FURTHER_NETWORKS + 1 }, (_, number) => number);
+    const networks = numbers.map((number) => {
+      const claim = claims.find((each) => each.number === number);
+      const name = number === 0 ? undefined : (claim?.name ?? String(number));
+      return {
+        number,
+        paths: agentPaths(root, (number === 0 ? subnetFile : undefined) ?? claim?.subnetFile, name),
+      };
+    });
+    return { networks, isWhole: true };
+  }
+  const claim = claims.find(({ name }) => name === network);
+  if (claim === undefined)
+    throw new CleanupRefused(
+      `this host is no node of a network ${network}; it is of: ${claims.map(({ name }) => name).join(', ') || 'none'}`,
+    );
+  const paths = agentPaths(root, subnetFile ?? claim.subnetFile, claim.number === 0 ? undefined : network);
+  return { networks: [{ number: claim.number, paths }], isWhole: false };
+}
+
+async function removeOwn(kernel: RealKernel, options: CleanupOptions, scope: Scope): Promise<Row[]> {
+  const { root, isDry } = options;
+  const { networks, isWhole } = scope;
+  const parts = isWhole ? attachedParts(kernel, options) : [];
+  const rows: Row[] = [];
+  for (const { paths } of networks) rows.push(...(await removeTunnel(paths.tunnelSocket, isDry)));
+  const owners = [...networks.map(({ number }) => overlayOwner(number)), ...(isWhole ? [CNI] : [])];
+  rows.push(...(await removeObjects(kernel, planOwn(kernel.state(), owners), isDry)));
+  const numbers = networks.map(({ number }) => number);
+  rows.push(...(await removeForwardRules(createRuleTool(), numbers, isDry)));
+  for (const part of parts) rows.push(...(await releaseOf(part, root, isDry)));
+  for (const { number, paths } of networks)
+    rows.push(...(isWhole ? removeSubnetEnv(paths, isDry) : removeNetworkFiles(number, paths, isDry)));
+  return isWhole ? [...rows, ...removeFiles(root, isDry)] : rows;
+}
+
+/** What is attached here. Throws CleanupRefused where pods would be cut off and nobody said that they may be. */
+function attachedParts(kernel: RealKernel, { root, isDry, isForced }: CleanupOptions): readonly StoredPart[] {
   const parts = new AttachmentFiles(agentPaths(root).attachments).load().parts;
   const attached = attachedNames(parts, kernel.state());
   if (attached.length > 0 && !isForced && !isDry) {
@@ -60,11 +109,7 @@ async function removeOwn(kernel: RealKernel, options: CleanupOptions): Promise<R
         'remove the pods first, or cut them off with --force',
     );
   }
-  const rows = await removeTunnel(agentPaths(root).tunnelSocket, isDry);
-  rows.push(...(await removeObjects(kernel, planOwn(kernel.state()), isDry)));
-  rows.push(...(await removeForwardRules(createRuleTool(), isDry)));
-  for (const part of parts) rows.push(...(await releaseOf(part, root, isDry)));
-  return [...rows, ...removeFiles(root, isDry, options.subnetFile)];
+  return parts;
 }
 
 /** The process that carries the packets of the backend `udp`, which no agent ends. */
@@ -110,17 +155,19 @@ function attachedNames(parts: readonly StoredPart[], state: KernelState): string
 }
 
 /** Nobody else can be this host's agent while it is held. */
-async function agentsPlace(root: string): Promise<AsyncDisposable> {
-  const { statusSocket } = agentPaths(root);
-  const status = await fetchStatus(statusSocket).catch(() => undefined);
-  if (status !== undefined) {
-    throw new CleanupRefused(`an agent runs (pid ${status.pid}, ${statusSocket}): stop it first`);
+async function agentsPlaces({ networks }: Scope): Promise<AsyncDisposable> {
+  await using places = new AsyncDisposableStack();
+  for (const { number, paths } of networks) {
+    const status = await fetchStatus(paths.statusSocket).catch(() => undefined);
+    if (status !== undefined)
+      throw new CleanupRefused(`an agent runs (pid ${status.pid}, ${paths.statusSocket}): stop it first`);
+    try {
+      places.use(await lockNode(number));
+    } catch (error) {
+      throw new CleanupRefused(messageOf(error), { cause: error });
+    }
   }
-  try {
-    return await lockNode();
-  } catch (error) {
-    throw new CleanupRefused(messageOf(error), { cause: error });
-  }
+  return places.move();
 }
 
 function refuseBesideFlannel({ flannel, isForced, isDry }: CleanupOptions): void {

@@ -6,6 +6,7 @@ import { CleanupRefused, describeRows, type Row } from './report.ts';
 interface CleanupFlags {
   readonly rootDir: string;
   readonly subnetFile?: string;
+  readonly network?: string;
   readonly json?: boolean;
   readonly dryRun?: boolean;
   readonly force?: boolean;
@@ -20,6 +21,12 @@ export function cleanupCommand(): Command {
     .description('Take off this host what Poplin made: links, routes, rules, tables, files.')
     .option('--root-dir <dir>', "the agent's --root-dir", '/')
     .option('--subnet-file <file>', "flannel's -subnet-file, if it was given")
+    .addOption(
+      new Option(
+        '--network <name>',
+        'of several networks of this host: that one, and nothing else',
+      ).conflicts(['flannel', 'flannelOnly']),
+    )
     .option('--dry-run', 'only say what would go')
     .option('--force', 'also while pods are attached, which are cut off, or while flanneld runs')
     .option(
@@ -39,6 +46,7 @@ Examples:
   poplin cleanup --dry-run
   poplin cni uninstall && poplin cleanup
   poplin cleanup --flannel-only
+  poplin cleanup --network second
 
 Nothing that is not Poplin's is touched. Labs, installed plugins and sysctls stay. The command can be repeated.
 Exit status: 0 all is gone, 1 something could not be removed, 2 refused, and nothing was changed.`,
@@ -52,6 +60,7 @@ async function execute(flags: CleanupFlags): Promise<void> {
     rows = await cleanUp({
       root: flags.rootDir,
       ...(flags.subnetFile !== undefined && { subnetFile: flags.subnetFile }),
+      ...(flags.network !== undefined && { network: flags.network }),
       isDry: flags.dryRun ?? false,
       isForced: flags.force ?? false,
       ...(flags.flannel && { flannel: 'too' }),

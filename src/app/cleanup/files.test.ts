@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { agentPaths } from '#app/agent/index.ts';
-import { removeFiles, removeFlannelEnv } from './files.ts';
+import { removeFiles, removeFlannelEnv, removeNetworkFiles, removeSubnetEnv } from './files.ts';
 
 let root: string;
 beforeEach(() => {
@@ -16,7 +16,10 @@ function put(path: string, text = ''): void {
   writeFileSync(join(root, path), text);
 }
 const rowsOf = (isDry = false) =>
-  removeFiles(root, isDry).map(({ what, done }) => [what.slice(root.length), done]);
+  [...removeSubnetEnv(agentPaths(root), isDry), ...removeFiles(root, isDry)].map(({ what, done }) => [
+    what.slice(root.length),
+    done,
+  ]);
 const ENV =
   'FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n';
 
@@ -58,8 +61,27 @@ test('subnet.env is looked for where the agent was told to write it', () => {
   put('run/other/one.env', ENV);
   put('run/flannel/subnet.env', ENV);
   put('var/lib/poplin/lease.json', '{"ipv4":"10.244.3.0/24"}');
-  expect(removeFiles(root, false, '/run/other/one.env')[0]).toMatchObject({ done: 'removed' });
+  expect(removeSubnetEnv(agentPaths(root, '/run/other/one.env'), false)).toMatchObject([{ done: 'removed' }]);
   expect(readdirSync(join(root, 'run'))).toEqual(['flannel']);
+});
+
+test('of one network of several only its own files go', () => {
+  for (const path of ['run/poplin/agent.sock', 'var/lib/poplin/lease.json', 'var/lib/poplin/networks/0.json'])
+    put(path);
+  for (const path of ['run/poplin/network-b/agent.sock', 'var/lib/poplin/networks/1.json']) put(path);
+  put('var/lib/poplin/network-b/lease.json', '{"ipv4":"10.244.3.0/24"}');
+  put('run/flannel/b.env', ENV);
+  const rows = removeNetworkFiles(1, agentPaths(root, undefined, 'b'), false);
+  expect(rows.map(({ what, done }) => [what.slice(root.length), done])).toEqual(
+    [
+      '/run/flannel/b.env',
+      '/run/poplin/network-b',
+      '/var/lib/poplin/network-b',
+      '/var/lib/poplin/networks/1.json',
+    ].map((path) => [path, 'removed']),
+  );
+  expect(readdirSync(join(root, 'run/poplin'))).toEqual(['agent.sock']);
+  expect(readdirSync(join(root, 'var/lib/poplin'))).toEqual(['lease.json', 'networks']);
 });
 
 test.each([

@@ -1,7 +1,7 @@
 /** Poplin's files on a host, below a root that is `/` there. */
-import { readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type AgentPaths, agentPaths } from '#app/agent/index.ts';
+import type { AgentPaths } from '#app/agent/index.ts';
 import { networkOf, parsePrefix } from '#base/ip/index.ts';
 import { messageOf, type Row } from './report.ts';
 
@@ -18,10 +18,8 @@ const FOLDERS: readonly (readonly [folder: string, kept: readonly (readonly [Reg
 ];
 
 /** Removes them, or tells of them only. */
-export function removeFiles(root: string, isDry: boolean, subnetFile?: string): Row[] {
-  const paths = agentPaths(root, subnetFile);
-  // While lease.json is there: it tells whether subnet.env is ours.
-  const rows = removeSubnetEnv(paths, isDry);
+export function removeFiles(root: string, isDry: boolean): Row[] {
+  const rows: Row[] = [];
   for (const [folder, kept] of FOLDERS) {
     const place = join(root, folder);
     for (const name of namesIn(place)) {
@@ -42,7 +40,18 @@ export function removeFlannelEnv({ subnetEnv }: Pick<AgentPaths, 'subnetEnv'>, i
   return [row];
 }
 
-function removeSubnetEnv({ subnetEnv, lease }: AgentPaths, isDry: boolean): Row[] {
+/** Of one network of several: its subnet.env, its folders and its claim; what all networks share stays. */
+export function removeNetworkFiles(number: number, paths: AgentPaths, isDry: boolean): Row[] {
+  const rows = removeSubnetEnv(paths, isDry);
+  const { statusSocket, lease, tunnelSocket, networks } = paths;
+  const places = number === 0 ? [statusSocket, lease, tunnelSocket] : [dirname(statusSocket), dirname(lease)];
+  for (const path of [...places, join(networks, `${number}.json`)])
+    if (existsSync(path)) rows.push(removePath(path, isDry));
+  return rows;
+}
+
+/** While lease.json is there: it tells whether subnet.env is ours. */
+export function removeSubnetEnv({ subnetEnv, lease }: AgentPaths, isDry: boolean): Row[] {
   const text = readText(subnetEnv);
   if (text === undefined) return [];
   const told = subnetsOf(text, /^FLANNEL_(?:IPV6_)?SUBNET=(.*)$/gm);

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { describeOp, type KernelObject, type Link, stateOf } from '#core/kernel/index.ts';
+import {
+  CNI,
+  describeOp,
+  type KernelObject,
+  type Link,
+  OVERLAY,
+  overlayOwner,
+  stateOf,
+} from '#core/kernel/index.ts';
 import { attachedLinks, planFlannelLinks, planOwn } from './kernel.ts';
 
 const link = (name: string, more: Partial<Link> = {}): Link => ({
@@ -36,7 +44,7 @@ describe('what goes of Poplin’s', () => {
       { kind: 'nft-table', family: 'inet', name: 'poplin-network' },
       { kind: 'nft-table', family: 'inet', name: 'poplin-lab' },
     ]);
-    expect(words(planOwn(state))).toEqual([
+    expect(words(planOwn(state, [OVERLAY, CNI]))).toEqual([
       [
         'remove nft table inet poplin-network',
         'remove route 10.9.0.0/24 dev eth0',
@@ -49,6 +57,25 @@ describe('what goes of Poplin’s', () => {
     expect(attachedLinks(state)).toEqual(['poplin:cni:pods/c1/eth0']);
   });
 
+  test('of one network of several is what bears that network’s marks', () => {
+    const state = stateOf([
+      link('flannel.1', { alias: 'poplin:overlay' }),
+      link('flannel.9', { alias: 'poplin:overlay-1' }),
+      link('eth0'),
+      route('10.9.0.0/24', 112),
+      route('10.8.0.0/24', 121),
+      { kind: 'nft-table', family: 'inet', name: 'poplin-network-1' },
+    ]);
+    expect(words(planOwn(state, [overlayOwner(1)]))).toEqual([
+      [
+        'remove nft table inet poplin-network-1',
+        'remove route 10.8.0.0/24 dev eth0',
+        'remove link flannel.9 type dummy',
+      ],
+      [],
+    ]);
+  });
+
   test('is not a bridge that somebody else has a port on, nor what lies on it', () => {
     const state = stateOf([
       bridge('cni0', { alias: 'poplin:cni' }),
@@ -56,7 +83,10 @@ describe('what goes of Poplin’s', () => {
       link('veth1', { alias: 'poplin:cni:pods/c1/eth0', master: 'cni0' }),
       link('tap9', { master: 'cni0' }),
     ]);
-    expect(words(planOwn(state))).toEqual([['remove link veth1 type dummy master cni0'], ['link cni0']]);
+    expect(words(planOwn(state, [OVERLAY, CNI]))).toEqual([
+      ['remove link veth1 type dummy master cni0'],
+      ['link cni0'],
+    ]);
   });
 });
 

@@ -1,6 +1,5 @@
 /** What of Poplin's, or of flannel's, is in the kernel, and taking it away: a plan against an empty wish. */
 import {
-  CNI,
   describeObject,
   isAttachmentLink,
   type Kernel,
@@ -8,14 +7,12 @@ import {
   type KernelState,
   type Link,
   linksOf,
-  OVERLAY,
+  type Owner,
   ownerOf,
   plan,
 } from '#core/kernel/index.ts';
 import type { Row } from './report.ts';
 
-/** Labs look after their own. */
-const OWNERS = [OVERLAY, CNI];
 const EMPTY: KernelState = new Map();
 const FLANNEL_LINK = /^(?:flannel(?:-v6)?\.\d+|flannel\d+|flannel\.ipip|flannel-wg(?:-v6)?)$/;
 const FLANNEL_BRIDGE = 'cni0';
@@ -27,15 +24,15 @@ export interface KernelRemovals {
   readonly kept: readonly Row[];
 }
 
-/** All that carries the marks of Poplin; a bridge that somebody else uses too stays, with what lies on it. */
-export function planOwn(state: KernelState): KernelRemovals {
+/** All that carries the marks of the owners; a bridge that somebody else uses too stays, with what lies on it. */
+export function planOwn(state: KernelState, owners: readonly Owner[]): KernelRemovals {
   const shared = new Set(
     linksIn(state)
-      .filter((link) => ownerOf(link, state) !== undefined && foreignPorts(state, link).length > 0)
+      .filter((link) => isOneOf(owners, ownerOf(link, state)) && foreignPorts(state, link).length > 0)
       .map(({ name }) => name),
   );
   const { ops } = plan(EMPTY, state, {
-    owners: OWNERS,
+    owners,
     keep: (object) =>
       object.kind === 'link' ? shared.has(object.name) : linksOf(object).some((name) => shared.has(name)),
   });
@@ -43,6 +40,10 @@ export function planOwn(state: KernelState): KernelRemovals {
     ops,
     kept: [...shared].map((name) => ({ what: `link ${name}`, done: 'kept', reason: SHARED })),
   };
+}
+
+function isOneOf(owners: readonly Owner[], owner: Owner | undefined): boolean {
+  return owner !== undefined && owners.includes(owner);
 }
 
 /** Devices that flannel makes; its bridge only if nothing is a port of it. */

@@ -11,6 +11,7 @@ const TOLD_IN_ONE_LINE = new Set([
   'NodeAddressError',
   'ListeningError',
   'FlagError',
+  'HostNetworkError',
 ]);
 
 /** Only the code of the command that was asked for is loaded: an agent lives long, and must be small. */
@@ -28,6 +29,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   },
   status: async () => (await import('#app/agent/index.ts')).statusCommand(),
   cleanup: async () => (await import('#app/cleanup/index.ts')).cleanupCommand(),
+  'docker-opts': async () => (await import('#app/docker-opts/index.ts')).dockerOptsCommand(),
+  install: async () => (await import('#app/install/index.ts')).installCommand(),
   cni: async () => (await import('#app/cni-runtime/index.ts')).cniCommand(),
   apiserver: async () => (await import('#app/apiserver/index.ts')).apiServerCommand(),
   lab: async () => (await import('#app/lab/index.ts')).labCommand(),

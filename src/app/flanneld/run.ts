@@ -4,17 +4,23 @@ import {
   agentPaths,
   defaultNodeName,
   etcdSource,
+  FIRST_NETWORK,
   kubeNodesRegistry,
   type RegistrySource,
   readyNotice,
   runAgent,
   wireguardKeyFile,
 } from '#app/agent/index.ts';
+import { digestHex } from '#base/hash.ts';
 import { isNotFound, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, type KubeConfig, kubeConfigFor } from '#io/kube/index.ts';
+import { FLAGS } from './flags-table.ts';
 import { FlagError } from './go-flags.ts';
 import type { FlanneldOptions, KubernetesRegistryOptions } from './options.ts';
+
+/** flannel's -kube-annotation-prefix where none is given. */
+const USUAL_ANNOTATIONS = `${FLAGS['kube-annotation-prefix'].default}/`;
 
 /** Runs until the signal aborts. Rejects on configuration that cannot work. */
 export async function runFlanneld(
@@ -28,6 +34,7 @@ export async function runFlanneld(
   await runAgent(
     {
       node,
+      network: networkOf(options),
       registry: source,
       root: '/',
       checksumOffload: 'auto',
@@ -50,6 +57,21 @@ export async function runFlanneld(
     },
     signal,
   );
+}
+
+/**
+ * flannel tells the networks of a host apart by where their leases and their subnet.env are: so does the name, which is that of the first
+ * network where both are flannel's own.
+ */
+export function networkOf({
+  registry,
+  subnetFile,
+}: Pick<FlanneldOptions, 'registry' | 'subnetFile'>): string {
+  const place = registry.type === 'etcd' ? registry.prefix : registry.annotationPrefix;
+  const isUsual =
+    place === (registry.type === 'etcd' ? FLAGS['etcd-prefix'].default : USUAL_ANNOTATIONS) &&
+    subnetFile === FLAGS['subnet-file'].default;
+  return isUsual ? FIRST_NETWORK : `flannel-${digestHex(`${place} ${subnetFile}`, 8)}`;
 }
 
 /** The registry, and this node's name there. What must be closed goes onto the stack. */

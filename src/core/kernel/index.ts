@@ -6,14 +6,18 @@ export { keyOf, MAIN_TABLE, routeMetric } from './key.ts';
 export { compareAdditions, linksOf, lowerLink, sysctlLink } from './order.ts';
 export {
   CNI,
+  FURTHER_NETWORKS,
   isAttached,
   isAttachmentLink,
+  isOverlay,
   isPodLink,
   LAB,
   OVERLAY,
   OWNERS,
   type Owner,
+  overlayOwner,
   ownerOf,
+  USUAL_OWNERS,
 } from './owners.ts';
 export { type Conflict, linkIn, type Plan, type PlanOptions, plan, stateOf } from './plan.ts';
 export type { ApplyOutcome, Kernel, KernelListener, OpFailure } from './ports.ts';

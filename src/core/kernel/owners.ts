@@ -47,7 +47,39 @@ export const LAB: Owner = {
   alias: 'poplin:lab',
   tables: ['poplin-lab'],
 };
-export const OWNERS: readonly Owner[] = [OVERLAY, CNI, LAB];
+/** A host may be a node of further networks beside its first. */
+export const FURTHER_NETWORKS = 7;
+
+/** The owner of a network's overlay: the first, 0, has OVERLAY's marks, and each further one, up to FURTHER_NETWORKS, its own. */
+export function overlayOwner(network: number): Owner {
+  const owner = OVERLAYS[network];
+  if (owner === undefined) throw new RangeError(`a host has ${OVERLAYS.length} networks at most`);
+  return owner;
+}
+
+const OVERLAYS: readonly Owner[] = [
+  OVERLAY,
+  ...Array.from({ length: FURTHER_NETWORKS }, (_, index): Owner => {
+    const network = index + 1;
+    return {
+      name: `overlay ${network}`,
+      protocol: 120 + network,
+      qdiscHandle: 0x120 + network,
+      filterPreference: 120 + network,
+      alias: `${OVERLAY.alias}-${network}`,
+      tables: OVERLAY.tables.map((table) => `${table}-${network}`),
+    };
+  }),
+];
+
+/** True for the overlay of any network. */
+export function isOverlay(owner: Owner | undefined): boolean {
+  return owner !== undefined && OVERLAYS.includes(owner);
+}
+
+export const OWNERS: readonly Owner[] = [...OVERLAYS, CNI, LAB];
+/** Those that a host with one network knows. */
+export const USUAL_OWNERS: readonly Owner[] = [OVERLAY, CNI, LAB];
 
 /** The owner whose mark an object carries; `state` is consulted for the link an address or forwarding entry lies on. */
 export function ownerOf(object: KernelObject, state: KernelState): Owner | undefined {

@@ -36,6 +36,7 @@ export {
   type VxlanConfig,
   type WireguardConfig,
 } from './backend.ts';
+export { type DockerOptsChoice, dockerOptions, encodeDockerOpts } from './docker-opts.ts';
 export {
   LEASE_ANNOTATIONS,
   LEASE_LABELS,

@@ -129,7 +129,8 @@ function readBoolean(value: string): boolean | undefined {
   return value === 'true' ? true : value === 'false' ? false : undefined;
 }
 
-function hostForm(subnet: IpPrefix): string {
+/** The first usable address of a subnet, with its length: 10.244.3.1/24. */
+export function hostForm(subnet: IpPrefix): string {
   const { address, length } = prefixParts(subnet);
   return `${offsetIp(address, 1)}/${length}`;
 }

@@ -203,6 +203,9 @@ class RulePrinter {
   private compare(e: Of<'cmp'>): string {
     const term = this.term(e.register);
     const value = parseHex(e.value);
+    // Bytes without a name are a number in network order.
+    if (term.text.startsWith('@') && term.mask === undefined && (e.relation === 'eq' || e.relation === 'neq'))
+      return `${term.text} ${e.relation === 'eq' ? '' : '!= '}0x${BigInt(e.value).toString(16)}`;
     if (e.relation === 'eq' && term.mask === undefined) this.noteDependency(term, value);
     return printComparison(term, e.relation, value);
   }

@@ -15,6 +15,8 @@ export interface Underlay {
   readonly prefixes: readonly IpPrefix[];
   /** Links of the node that have IPv6 routes from router advertisements, which a forwarding node ignores unless told otherwise. */
   readonly advertisedLinks: readonly string[];
+  /** Which of the host's networks this is for; 0, the first, if absent. Devices that a host has one of for each network are named by it. */
+  readonly network?: number;
 }
 
 /** This node's share of the network in one family. */

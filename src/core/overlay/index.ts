@@ -1,5 +1,6 @@
 export type { Backend, LocalSubnet, RemoteSubnet, Underlay } from './backend.ts';
 export type { Carrier } from './carrier.ts';
+export { asOfNetwork } from './further-network.ts';
 export { hostGwBackend } from './host-gw.ts';
 export { ipipBackend } from './ipip.ts';
 export { leasesOnly } from './leases-only.ts';

@@ -13,6 +13,7 @@ import {
   linkIn,
   linksOf,
   OVERLAY,
+  type Owner,
   ownerOf,
   type Route,
 } from '#core/kernel/index.ts';
@@ -25,6 +26,7 @@ const BOOT_PROTOCOL = 3;
 interface Scene {
   readonly state: KernelState;
   readonly wish: KernelState;
+  readonly owner: Owner;
   readonly devices: ReadonlyMap<string, Link>;
 }
 
@@ -33,9 +35,13 @@ interface Scene {
  * nobody asks for. `state` must show what carries no mark, too. The marks of the devices come last: broken off anywhere, the whole is
  * planned again; once a device is marked, what others put on it is left alone. Applied, a second plan is empty.
  */
-export function planTakeOver(state: KernelState, wanted: readonly KernelObject[]): KernelOp[] {
+export function planTakeOver(
+  state: KernelState,
+  wanted: readonly KernelObject[],
+  owner: Owner = OVERLAY,
+): KernelOp[] {
   const wish = new Map(wanted.map((object) => [keyOf(object), object]));
-  const scene = { state, wish, devices: foreignDevices(state, wanted) };
+  const scene = { state, wish, owner, devices: foreignDevices(state, wanted, owner) };
   const changes: KernelOp[] = [];
   const removals: KernelOp[] = [];
   for (const [key, found] of state) {
@@ -43,7 +49,7 @@ export function planTakeOver(state: KernelState, wanted: readonly KernelObject[]
     if (op !== undefined) (op.verb === 'remove' ? removals : changes).push(op);
   }
   const marks = [...scene.devices.values()].map(
-    (previous): KernelOp => ({ verb: 'replace', object: { ...previous, alias: OVERLAY.alias }, previous }),
+    (previous): KernelOp => ({ verb: 'replace', object: { ...previous, alias: owner.alias }, previous }),
   );
   return [...changes, ...removals, ...marks];
 }
@@ -58,10 +64,14 @@ export function standingVtepMac(state: KernelState, family: IpFamily, vni: numbe
 }
 
 /** Devices nobody marked that are what is wanted under their name. */
-function foreignDevices(state: KernelState, wanted: readonly KernelObject[]): Map<string, Link> {
+function foreignDevices(
+  state: KernelState,
+  wanted: readonly KernelObject[],
+  owner: Owner,
+): Map<string, Link> {
   const devices = new Map<string, Link>();
   for (const object of wanted) {
-    if (object.kind !== 'link' || ownerOf(object, state) !== OVERLAY) continue;
+    if (object.kind !== 'link' || ownerOf(object, state) !== owner) continue;
     const found = linkIn(state, object.name);
     // Whoever gave it an alias wants it known by that.
     if (found === undefined || (found.alias ?? '') !== '' || !isSameDevice(object, found)) continue;
@@ -91,7 +101,7 @@ function takeRoute(found: Route, wish: KernelObject | undefined, scene: Scene): 
   const isFlannels =
     found.protocol === BOOT_PROTOCOL && found.table === undefined && (found.type ?? 'unicast') === 'unicast';
   if (!isFlannels) return undefined;
-  if (wish?.kind === 'route' && wish.protocol === OVERLAY.protocol) {
+  if (wish?.kind === 'route' && wish.protocol === scene.owner.protocol) {
     const ways = linksOf(wish).map((name) => wayOf(name, scene));
     if (ways.includes('blocked')) return undefined;
     // The kernel takes no second route beside this one, and the device to replace it by is made later.
@@ -104,9 +114,9 @@ function takeRoute(found: Route, wish: KernelObject | undefined, scene: Scene): 
 }
 
 /** Whether a route can leave by a link now, once it is made, or not at all for now. */
-function wayOf(name: string, { state, wish, devices }: Scene): 'free' | 'unmade' | 'blocked' {
+function wayOf(name: string, { state, wish, devices, owner }: Scene): 'free' | 'unmade' | 'blocked' {
   const isWanted = linkIn(wish, name) !== undefined;
   const found = linkIn(state, name);
   if (found === undefined) return isWanted ? 'unmade' : 'blocked';
-  return !isWanted || devices.has(name) || ownerOf(found, state) === OVERLAY ? 'free' : 'blocked';
+  return !isWanted || devices.has(name) || ownerOf(found, state) === owner ? 'free' : 'blocked';
 }

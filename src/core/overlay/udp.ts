@@ -12,9 +12,10 @@ import { podMtuBytes } from './mtu.ts';
 import { NODE_TABLE, nodeRule } from './node-table.ts';
 import { overlayTable, peerElement } from './vxlan-guard.ts';
 
-/** The name flannel gives, which takes the first free number; and one like it for IPv6. */
-export function tunnelLinkName(family: IpFamily): string {
-  return family === 4 ? 'flannel0' : 'flannel-v6.0';
+/** The name flannel gives, which takes the first free number; and one like it for IPv6, that no VXLAN device has. */
+export function tunnelLinkName(family: IpFamily, network = 0): string {
+  if (family === 4) return `flannel${network}`;
+  return network === 0 ? 'flannel-v6.0' : `flannel-v6u.${network}`;
 }
 
 /** Bytes around a packet: outer IP header, UDP 8. */
@@ -34,7 +35,7 @@ export function udpBackend({ type, port }: UdpConfig, underlay: Underlay): Backe
         port,
       ),
     ],
-    planRemote,
+    planRemote: (remote) => planRemote(remote, underlay.network ?? 0),
     // Checksums are computed before a packet leaves the program.
     probedLinks: () => [],
   };
@@ -42,7 +43,7 @@ export function udpBackend({ type, port }: UdpConfig, underlay: Underlay): Backe
 
 function planDevice(local: LocalSubnet, underlay: Underlay): KernelObject[] {
   const { family, subnet } = local;
-  const link = tunnelLinkName(family);
+  const link = tunnelLinkName(family, underlay.network);
   return [
     {
       kind: 'link',
@@ -62,8 +63,8 @@ function planDevice(local: LocalSubnet, underlay: Underlay): KernelObject[] {
 }
 
 /** A route for each subnet, where flannel has one for the whole network: an address that nobody has is known to be none at once. */
-function planRemote({ family, subnet, publicIp }: RemoteSubnet): readonly KernelObject[] {
-  const nextHops = [{ link: tunnelLinkName(family) }];
+function planRemote({ family, subnet, publicIp }: RemoteSubnet, network: number): readonly KernelObject[] {
+  const nextHops = [{ link: tunnelLinkName(family, network) }];
   const route: Route = {
     kind: 'route',
     dst: subnet,

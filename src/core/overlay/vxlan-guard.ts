@@ -5,7 +5,17 @@
  */
 import type { IpAddress, IpFamily } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
-import { act, element, field, match, type NftChain, type NftSet, rule } from '#core/nft/index.ts';
+import {
+  act,
+  element,
+  field,
+  formatHex,
+  match,
+  type NftChain,
+  type NftSet,
+  type RulePart,
+  rule,
+} from '#core/nft/index.ts';
 
 export const FAMILY = 'inet';
 export const TABLE = 'poplin-overlay';
@@ -13,8 +23,11 @@ export const TABLE = 'poplin-overlay';
 export const RAW_PRIORITY = -300;
 export const FILTER_PRIORITY = 0;
 
-/** The table, its sets of peers and its chains, for the given outer families. */
-export function overlayTable(families: readonly IpFamily[], port: number): KernelObject[] {
+/**
+ * The table, its sets of peers and its chains, for the given outer families. With a `vni` only packets of that VXLAN network are looked
+ * at: other devices of the host, of another network's nodes, may share the port.
+ */
+export function overlayTable(families: readonly IpFamily[], port: number, vni?: number): KernelObject[] {
   const outer = (parts: Parameters<typeof rule>[1]) =>
     rule(FAMILY, [match.is(field.dport('udp'), port), ...parts]);
   const untracked = [outer([act.notrack])];
@@ -22,6 +35,7 @@ export function overlayTable(families: readonly IpFamily[], port: number): Kerne
     rule(FAMILY, [
       match.notInSet(field.saddr(family), peers(family)),
       match.is(field.dport('udp'), port),
+      ...(vni === undefined ? [] : [ofNetwork(vni)]),
       act.counter,
       act.drop,
     ]),
@@ -32,6 +46,15 @@ export function overlayTable(families: readonly IpFamily[], port: number): Kerne
     chain('prerouting', 'prerouting', RAW_PRIORITY, untracked),
     chain('output', 'output', RAW_PRIORITY, untracked),
     chain('input', 'input', FILTER_PRIORITY, guard),
+  ];
+}
+
+/** RFC 7348 section 5: eight bytes of UDP, and the network identifier in bytes 4 to 6 of the VXLAN header. */
+function ofNetwork(vni: number): RulePart {
+  const value = formatHex(Uint8Array.of(vni >> 16, vni >> 8, vni));
+  return () => [
+    { op: 'payload', base: 'transport', offset: 12, length: 3, register: 8 },
+    { op: 'cmp', register: 8, relation: 'eq', value },
   ];
 }
 

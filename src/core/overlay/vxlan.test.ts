@@ -104,8 +104,8 @@ table inet poplin-overlay {
 
 	chain input {
 		type filter hook input priority filter; policy accept;
-		ip saddr != @peers4 udp dport 8472 counter packets 0 bytes 0 drop
-		ip6 saddr != @peers6 udp dport 8472 counter packets 0 bytes 0 drop
+		ip saddr != @peers4 udp dport 8472 @th,96,24 0x1 counter packets 0 bytes 0 drop
+		ip6 saddr != @peers6 udp dport 8472 @th,96,24 0x1 counter packets 0 bytes 0 drop
 	}
 }
 `,

@@ -70,6 +70,7 @@ export function planLocal(locals: readonly OverlaySubnet[], settings: VxlanSetti
     ...overlayTable(
       locals.map((local) => local.family),
       settings.port,
+      settings.vni,
     ),
   ];
 }

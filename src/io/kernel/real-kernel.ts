@@ -13,6 +13,8 @@ import {
   type KernelState,
   type Link,
   type OpFailure,
+  type Owner,
+  USUAL_OWNERS,
 } from '#core/kernel/index.ts';
 import {
   DUMP_KINDS,
@@ -45,15 +47,18 @@ import { changedEndpoints } from './wireguard.ts';
 export interface RealKernelOptions {
   /** Told of failures in the background, which are mended there: a dump that failed, a notification that could not be read. */
   readonly onError?: (error: unknown) => void;
+  /** Whose objects are shown, but for links and what lies on them; absent: USUAL_OWNERS. */
+  readonly owners?: readonly Owner[];
   /** Of each monitor socket; default 8 MiB. */
   readonly receiveBufferBytes?: number;
 }
 
 export class RealKernel implements Kernel {
   private readonly objects = new Map<string, KernelObject>();
-  private readonly routes = new RouteMirror(this.objects);
-  private readonly tables = new NftMirror(this.objects);
-  private readonly wireguard = new WireguardMirror(this.routes);
+  private readonly owners: readonly Owner[];
+  private readonly routes: RouteMirror;
+  private readonly tables: NftMirror;
+  private readonly wireguard: WireguardMirror;
   private readonly session: KernelSession;
   private readonly routeMonitor: NetlinkMonitor;
   private readonly nftMonitor: NetlinkMonitor;
@@ -72,6 +77,10 @@ export class RealKernel implements Kernel {
 
   private constructor(namespace: Namespace, options: RealKernelOptions) {
     this.onError = options.onError ?? (() => {});
+    this.owners = options.owners ?? USUAL_OWNERS;
+    this.routes = new RouteMirror(this.objects, this.owners);
+    this.tables = new NftMirror(this.objects, new Set(this.owners.flatMap((owner) => owner.tables)));
+    this.wireguard = new WireguardMirror(this.routes);
     this.sysctls = new FollowedSysctls(namespace);
     this.session = new KernelSession(namespace, KernelSession.openRouteSocket(namespace), {
       indexOf: (name) => this.routes.indexOf(name),
@@ -221,7 +230,7 @@ export class RealKernel implements Kernel {
 
   private resyncRoutes(kinds: readonly DumpKind[]): void {
     this.routes.beginResync(kinds);
-    for (const request of dumpRequests(kinds)) {
+    for (const request of dumpRequests(kinds, this.owners)) {
       for (const message of this.session.route.dump(request, 'dump')) this.routes.apply(message);
     }
     if (kinds.includes('filter')) {

@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { familyOf, type IpFamily } from '#base/ip/index.ts';
-import { type KernelState, type Link, linkIn, OVERLAY, ownerOf } from '#core/kernel/index.ts';
+import { isOverlay, type KernelState, type Link, linkIn, ownerOf } from '#core/kernel/index.ts';
 import { dumpRequests, RouteMirror } from '#core/netlink/index.ts';
 import {
   type ChecksumOffload,
@@ -46,7 +46,7 @@ export async function applyChecksumOffload(options: ApplyOffloadOptions): Promis
   const before = isOn(namespace, name);
   const state = options.state ?? readLinks(namespace);
   const link = linkIn(state, name);
-  if (link?.detail.type !== 'vxlan' || ownerOf(link, state) !== OVERLAY)
+  if (link?.detail.type !== 'vxlan' || !isOverlay(ownerOf(link, state)))
     return { offload: before, reason: `link ${name} is not a device of ours: left alone` };
   const wanted = decideChecksumOffload(await gatherFacts(options, state, link));
   if (before === wanted.offload) return wanted;

@@ -3,7 +3,7 @@
  * changed objects come out. Messages about others' tables cost a look at the table's name. Elements that time or traffic
  * takes away go unannounced by the kernel: those of dynamic sets are never shown, those with a timeout stay until a dump.
  */
-import { type KernelObject, type KernelState, keyOf, OWNERS } from '#core/kernel/index.ts';
+import { type KernelObject, type KernelState, keyOf, USUAL_OWNERS } from '#core/kernel/index.ts';
 import { type NftFamily, type NftTable, sameData } from '#core/nft/index.ts';
 import { decodeMessage, type Message, messageType } from '../message.ts';
 import { elementsRequest, overviewRequests, rulesRequest } from './dump.ts';
@@ -25,7 +25,7 @@ import { MirrorSet } from './mirror-set.ts';
 import { chainFromWire, ruleFromWire, tableFromWire } from './objects.ts';
 import { setFromWire } from './set.ts';
 
-const OWN_TABLES: ReadonlySet<string> = new Set(OWNERS.flatMap((owner) => owner.tables));
+const OWN_TABLES: ReadonlySet<string> = new Set(USUAL_OWNERS.flatMap((owner) => owner.tables));
 
 interface MirrorTable {
   readonly family: NftFamily;

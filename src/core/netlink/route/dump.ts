@@ -1,5 +1,5 @@
 /** The requests of dumps, and the multicast groups that keep a mirror fresh after one. */
-import { OWNERS } from '#core/kernel/index.ts';
+import { type Owner, USUAL_OWNERS } from '#core/kernel/index.ts';
 import { encodeMessage } from '../message.ts';
 import { qdiscDump } from '../traffic/encode.ts';
 import { addressMessage, RTM_ADDRESS } from './address.ts';
@@ -42,8 +42,11 @@ const FAMILIES = [AF.INET, AF.INET6] as const;
  * The dumps that fill a mirror, links first. Strict checking (NETLINK_GET_STRICT_CHK) must be on: routes are filtered by the
  * kernel, one dump per owner's protocol number and family, so that a full BGP table beside ours costs no messages.
  */
-export function dumpRequests(kinds: readonly DumpKind[] = DUMP_KINDS): Uint8Array[] {
-  return DUMP_KINDS.filter((kind) => kinds.includes(kind)).flatMap(requestsOf);
+export function dumpRequests(
+  kinds: readonly DumpKind[] = DUMP_KINDS,
+  owners: readonly Owner[] = USUAL_OWNERS,
+): Uint8Array[] {
+  return DUMP_KINDS.filter((kind) => kinds.includes(kind)).flatMap((kind) => requestsOf(kind, owners));
 }
 
 /** Dumps all routes of both families, whoever made them: for namespaces that have few. */
@@ -51,7 +54,7 @@ export function everyRouteRequests(): Uint8Array[] {
   return FAMILIES.map((family) => routeDump(family, 0));
 }
 
-function requestsOf(kind: DumpKind): Uint8Array[] {
+function requestsOf(kind: DumpKind, owners: readonly Owner[]): Uint8Array[] {
   switch (kind) {
     case 'link':
       return [encodeLinkRequest({})];
@@ -60,7 +63,7 @@ function requestsOf(kind: DumpKind): Uint8Array[] {
     case 'address':
       return [encodeMessage(addressMessage, { type: RTM_ADDRESS.GET, flags: 0, payload: EMPTY_ADDRESS })];
     case 'route':
-      return FAMILIES.flatMap((family) => OWNERS.map(({ protocol }) => routeDump(family, protocol)));
+      return FAMILIES.flatMap((family) => owners.map(({ protocol }) => routeDump(family, protocol)));
     case 'neighbour':
       return FAMILIES.map(neighbourDump);
     case 'fdb':

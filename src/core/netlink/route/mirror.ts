@@ -9,8 +9,9 @@ import {
   type KernelState,
   keyOf,
   type Link,
-  OWNERS,
+  type Owner,
   type Route,
+  USUAL_OWNERS,
 } from '#core/kernel/index.ts';
 import { decodeMessage, HEADER_BYTES, messageFlags, messageType, NLM_F } from '../message.ts';
 import { applyTraffic, filterRequests, isTrafficMessage } from '../traffic/mirror.ts';
@@ -40,7 +41,6 @@ import { RTM_F_CLONED, RTM_ROUTE, routeMessage } from './route.ts';
 import { FIB_RULE, RTM_RULE, ruleMessage } from './rule.ts';
 import { AF } from './scope.ts';
 
-const OWNED = new Set(OWNERS.map((owner) => owner.protocol));
 /** Places of single fields in a message: family of all, rtm_protocol of routes. */
 const FAMILY_AT = HEADER_BYTES;
 const PROTOCOL_AT = HEADER_BYTES + 5;
@@ -66,6 +66,7 @@ const PROTOCOL_AT = HEADER_BYTES + 5;
 export class RouteMirror {
   /** The live map the mirror was given, or its own. */
   readonly state: KernelState;
+  private readonly owned: ReadonlySet<number>;
   private readonly links = new LinkTable();
   private readonly store: MirrorStore;
   /** What the mirrors of traffic control and WireGuard work on. */
@@ -76,8 +77,10 @@ export class RouteMirror {
   private readonly stale = new Set<DumpKind>();
   private resync: { readonly kinds: ReadonlySet<DumpKind>; readonly links: Set<number> } | undefined;
 
-  constructor(state: Map<string, KernelObject> = new Map()) {
+  /** Routes, neighbours and rules are shown where they carry one of these owners' marks. */
+  constructor(state: Map<string, KernelObject> = new Map(), owners: readonly Owner[] = USUAL_OWNERS) {
     this.state = state;
+    this.owned = new Set(owners.map((owner) => owner.protocol));
     this.store = new MirrorStore(state, this.links);
     this.parts = { links: this.links, store: this.store };
   }
@@ -246,13 +249,13 @@ export class RouteMirror {
     if (this.links.get(index)?.name !== linkOfEchoed(object)) return false;
     if (object.kind === 'fdb') {
       if (this.linkObject(object.link)?.detail.type !== 'vxlan') return false;
-    } else if (!OWNED.has(object.protocol)) return false;
+    } else if (!this.owned.has(object.protocol)) return false;
     this.store.put(object);
     return true;
   }
 
   private applyRoute(message: Uint8Array, isNew: boolean): void {
-    const isOwned = OWNED.has(message[PROTOCOL_AT] as number);
+    const isOwned = this.owned.has(message[PROTOCOL_AT] as number);
     // Another's route is of interest only where it took the place of an owned one.
     if (!isOwned && !(isNew && (messageFlags(message) & NLM_F.REPLACE) !== 0)) return;
     if (!isIp(message[FAMILY_AT])) return;
@@ -302,7 +305,7 @@ export class RouteMirror {
       return;
     }
     const neighbour = isNew ? neighbourOf(payload, record.name) : undefined;
-    if (neighbour !== undefined && OWNED.has(neighbour.protocol)) this.store.put(neighbour);
+    if (neighbour !== undefined && this.owned.has(neighbour.protocol)) this.store.put(neighbour);
     else this.store.drop(keyOf({ kind: 'neighbour', link: record.name, address: dst, mac: '', protocol: 0 }));
   }
 
@@ -311,7 +314,7 @@ export class RouteMirror {
     const { payload } = decodeMessage(ruleMessage, message);
     if ((payload.flags & FIB_RULE.INVERT) !== 0) return;
     const rule = ruleOf(payload);
-    if (rule === undefined || !OWNED.has(rule.protocol)) return;
+    if (rule === undefined || !this.owned.has(rule.protocol)) return;
     if (isNew) return this.store.put(rule);
     const known = this.store.get(keyOf(rule));
     if (known?.kind === 'rule' && known.protocol === rule.protocol) this.store.drop(keyOf(rule));

@@ -1,0 +1,1 @@
+export { dockerOptsCommand } from './command.ts';

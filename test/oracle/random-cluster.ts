@@ -121,11 +121,11 @@ export function randomFlow(dice: Dice, cluster: readonly Document[]): OracleFlow
 }
 
 /** Echo requests and what no connection tracking takes for the answer to something. */
-export const ICMP = [
+export const ICMP: readonly (readonly [type: number, code: number])[] = [
   [8, 0],
   [13, 0],
-] as const;
-export const ICMPV6 = [
+];
+export const ICMPV6: typeof ICMP = [
   [128, 0],
   [139, 0],
-] as const;
+];

@@ -15,10 +15,10 @@ import type { Document } from './world.ts';
 
 const KEYS = Object.keys(LABELS) as (keyof typeof LABELS)[];
 
-/** Some policies of each kind, tiers and network sets. No two of one tier have the same order: which comes first is not said. */
+/** Some policies of each kind, tiers and network sets. No two of one tier have the same order, nor that of NetworkPolicies: which comes first is not said. */
 export function randomPolicies(dice: Dice): Document[] {
   const priorities = shuffled(dice, 40);
-  const orders = shuffled(dice, 40).map((order) => order * 50);
+  const orders = shuffled(dice, 40).map((order) => order * 50 + 1);
   const priority = (): number => priorities.pop() as number;
   const order = (): number => orders.pop() as number;
   const tiers = dice.times(0, 2, (index) => randomTier(dice, index));

@@ -3,10 +3,10 @@
  * what the one keeps is what the other looks up.
  */
 
-import { canonical, selectorText } from './engine/selector-stand-in.ts';
 import type { PeerSet } from './graph.ts';
 import type { Direction, EndMatch, Policy, PolicyRule, PortMatch } from './model.ts';
-import type { Selector } from './selector.ts';
+import type { Selector } from './selector/index.ts';
+import { canonical, selectorText } from './selector/index.ts';
 
 /** The sets that one end of a rule compares with; lists of ports by name are parallel to nothing: each is one more alternative. */
 export interface EndSets {

@@ -1,7 +1,6 @@
 /** A member as the engine keeps it: with the labels of what it belongs to, and what was found out about it. */
 import type { LabelMap, Member } from '../model.ts';
-import type { LabelsOf } from '../selector.ts';
-import type { SelectorSubject } from './selector-stand-in.ts';
+import type { LabelsOf, SelectorSubject } from '../selector/index.ts';
 import type { KnownStages } from './stages.ts';
 
 /** A namespace or a service account: its labels, and the members in it. It is there as long as it has either. */

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { prefixContains } from '#base/ip/index.ts';
 import type { Member, Policy, Tier } from '../model.ts';
-import type { LabelsOf, Selector } from '../selector.ts';
+import type { LabelsOf, Selector } from '../selector/index.ts';
+import { matchesSelector } from '../selector/index.ts';
 import { PolicyGraph } from './graph.ts';
 import { Listener, networkPolicy, pod, policy, rule, select, TIERS } from './scene.fixture.ts';
-import { matchesSelector } from './selector-stand-in.ts';
 
 function graphOf(...members: readonly Member[]): PolicyGraph {
   const graph = new PolicyGraph();

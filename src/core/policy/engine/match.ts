@@ -1,13 +1,13 @@
 /** Whether a rule is about a flow. Selectors are asked about whoever has the flow's addresses, as the sets in the kernel would be. */
 import type { IpAddress } from '#base/ip/index.ts';
 import type { EndMatch, Flow, IcmpMatch, PolicyRule, PortMatch } from '../model.ts';
-import type { Selector } from '../selector.ts';
+import type { Selector } from '../selector/index.ts';
+import { matchesSelector } from '../selector/index.ts';
 import { isHost } from './addresses.ts';
 import type { Lookups } from './elements.ts';
 import type { Entry } from './entry.ts';
 import type { PolicyGraph } from './graph.ts';
 import { Address, isInNets } from './net-matcher.ts';
-import { matchesSelector } from './selector-stand-in.ts';
 
 /** One end of a flow, and who is there. */
 export interface FlowEnd {

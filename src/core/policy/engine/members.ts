@@ -1,12 +1,12 @@
 /** All members with the labels of their namespaces and service accounts, found by key, by label and by address. */
 import type { IpAddress } from '#base/ip/index.ts';
 import type { LabelMap, Member } from '../model.ts';
-import type { Selector } from '../selector.ts';
+import type { Selector } from '../selector/index.ts';
+import { matchesSelector } from '../selector/index.ts';
 import { AddressIndex } from './addresses.ts';
 import { Entry, type Group, selfLabels } from './entry.ts';
 import { type Pivot, type Term, termKey } from './pivot.ts';
 import { same } from './same.ts';
-import { matchesSelector } from './selector-stand-in.ts';
 import { TermIndex } from './term-index.ts';
 
 /** Told of each member that is there, changed or gone; `keys` are the labels that changed, absent: anything may have. */

@@ -2,7 +2,7 @@
  * What a selector needs at the least: a few labels of which a member must have one to be selected at all. It makes the way from a label to the
  * selectors that look at it, and from a selector to the members worth asking, short.
  */
-import type { LabelsOf, Selector } from '../selector.ts';
+import type { LabelsOf, Selector } from '../selector/index.ts';
 
 /** A label; without a value, whatever the value is. */
 export interface Term {

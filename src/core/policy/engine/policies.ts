@@ -1,10 +1,10 @@
 /** Tiers and policies, and which of them select a member: those that are enforced, or those that would be if what is staged were. */
 import { type Policy, type PolicyRef, refText, type Tier } from '../model.ts';
+import { canonical, matchesSelector, selectorText } from '../selector/index.ts';
 import type { Entry } from './entry.ts';
 import type { Term } from './pivot.ts';
 import { same } from './same.ts';
 import { type Indexed, indexed, SelectorIndex } from './selector-index.ts';
-import { canonical, matchesSelector, selectorText } from './selector-stand-in.ts';
 import { compareTiers, enforcedText, type Stages, stagesOf } from './stages.ts';
 
 /** A selector and the policies whose subject it is. */

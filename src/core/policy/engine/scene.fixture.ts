@@ -1,7 +1,7 @@
 /** Short ways to write members, policies and rules down in tests, and to add up deltas. */
 import type { PeerElement, PeerSet, PolicyDelta } from '../graph.ts';
 import type { EndMatch, Flow, LabelMap, Member, Policy, PolicyRef, PolicyRule, Tier } from '../model.ts';
-import type { LabelsOf, Selector } from '../selector.ts';
+import type { LabelsOf, Selector } from '../selector/index.ts';
 
 export const TIERS: readonly Tier[] = [
   { name: 'admin', order: 1000, defaultAction: 'pass' },

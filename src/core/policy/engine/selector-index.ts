@@ -1,8 +1,8 @@
 /** Selectors, found by the labels of a member that they might select. */
-import type { LabelsOf, Selector } from '../selector.ts';
+import type { LabelsOf, Selector } from '../selector/index.ts';
+import { matchesSelector } from '../selector/index.ts';
 import type { Entry } from './entry.ts';
 import { keysOf, type Pivot, pivotOf, type Term } from './pivot.ts';
-import { matchesSelector } from './selector-stand-in.ts';
 import { TermIndex } from './term-index.ts';
 
 /** What is kept for a selector; uses of it extend this. */

@@ -1,0 +1,10 @@
+/** The tiers that are always there, where Calico has them: Kubernetes' policies are among those of `default`. */
+import type { Tier } from '../model.ts';
+
+export const ADMIN_TIER: Tier = { name: 'admin', order: 1000, defaultAction: 'pass' };
+export const DEFAULT_TIER: Tier = { name: 'default', order: 1_000_000, defaultAction: 'deny' };
+export const BASELINE_TIER: Tier = { name: 'baseline', order: 10_000_000, defaultAction: 'pass' };
+export const BUILT_IN_TIERS: readonly Tier[] = [ADMIN_TIER, DEFAULT_TIER, BASELINE_TIER];
+
+/** The order that Calico gives to Kubernetes' NetworkPolicies. */
+export const NETWORK_POLICY_ORDER = 1000;

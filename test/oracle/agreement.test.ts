@@ -41,7 +41,10 @@ test(`of ${CLUSTERS * FLOWS} flows in ${CLUSTERS} clusters the engine says what 
     const documents = [...objects, ...randomPolicies(dice)];
     const world = new World(documents);
     const cluster = clusterOf(documents);
-    expect(cluster.problems().filter(({ isUsed }) => !isUsed), `seed ${seed + index}`).toEqual([]);
+    expect(
+      cluster.problems().filter(({ isUsed }) => !isUsed),
+      `seed ${seed + index}`,
+    ).toEqual([]);
     for (let count = 0; count < FLOWS; count++) {
       const flow = randomFlow(dice, objects);
       const wanted = oracleVerdict(world, flow);
@@ -58,5 +61,7 @@ test(`of ${CLUSTERS * FLOWS} flows in ${CLUSTERS} clusters the engine says what 
   // No verdict is rare, with any protocol.
   for (const protocol of Object.keys(NUMBERS))
     for (const verdict of ['allow allow', 'allow deny', 'deny allow', 'deny deny'])
-      expect(seen.get(`${protocol} ${verdict}`) ?? 0, `${protocol} ${verdict}`).toBeGreaterThan(CLUSTERS / 20);
+      expect(seen.get(`${protocol} ${verdict}`) ?? 0, `${protocol} ${verdict}`).toBeGreaterThan(
+        CLUSTERS / 20,
+      );
 });

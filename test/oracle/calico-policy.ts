@@ -117,7 +117,8 @@ function isEnd(
     const [from, to] = each.split(':').map(Number);
     if (from !== undefined && to !== undefined && !Number.isNaN(from))
       return port !== undefined && port >= from && port <= to;
-    return hasNamedPort(world, flow, each);
+    // The port of a pod that the selector of this end selects: a set of networks around it has no ports.
+    return hasNamedPort(world, flow, each) && isScopedMember(world, policy, end, address, true);
   };
   if (ports !== undefined && !ports.some(isPort)) return false;
   if (notPorts?.some(isPort) === true) return false;
@@ -151,11 +152,18 @@ function members(world: World, address: string): FoundMember[] {
 }
 
 /** In a policy of a namespace a selector is about this namespace, unless the rule says of which it is. */
-function isScopedMember(world: World, policy: Document, end: Document, address: string): boolean {
+function isScopedMember(
+  world: World,
+  policy: Document,
+  end: Document,
+  address: string,
+  podsOnly = false,
+): boolean {
   const { selector, namespaceSelector, serviceAccounts } = end;
   if (!selector && !namespaceSelector && serviceAccounts === undefined) return true;
   const own: string | undefined = policy.metadata.namespace;
   return members(world, address).some((member) => {
+    if (podsOnly && member.pod === undefined) return false;
     if (!meets(selector ?? '', member.labels)) return false;
     if (namespaceSelector) {
       if (namespaceSelector === 'global()') {

@@ -41,6 +41,8 @@ export const PLAN: Plan = {
     'src/core/lease/kube-nodes',
     'src/core/netlink/conntrack',
     'src/core/netlink/nftables',
+    'src/core/policy/engine',
+    'src/core/policy/engine/analysis',
     'src/io/cni/exec',
     'src/io/cni/host-local-store',
     'src/io/cni/runtime-files',

@@ -67,6 +67,18 @@ export class Lookups {
     return endpoints.some((each) => textOf(each) === textOf(at));
   }
 
+  /** Protocols and ports that an address has as an endpoint of a service, as text. */
+  portsOfService(namespace: string, name: string, address: IpAddress): string {
+    const endpoints = this.#services.get(peerSetId({ kind: 'service', namespace, name })) ?? [];
+    return endpoints.flatMap((each) => (each.address === address ? [textOf(each)] : [])).join();
+  }
+
+  /** Everything, to be set elsewhere. */
+  copyTo(other: Lookups): void {
+    for (const [id, endpoints] of this.#services) other.#services.set(id, endpoints);
+    for (const [name, addresses] of this.#domains) other.#domains.set(name, addresses);
+  }
+
   isOfDomain(patterns: readonly string[], address: IpAddress): boolean {
     for (const [name, addresses] of this.#domains)
       if (addresses.includes(address) && isNamed(patterns, name)) return true;

@@ -32,6 +32,16 @@ export class PolicyGraph {
     this.#sets = new PeerSets(this.members, this.lookups);
   }
 
+  /** A graph of the same content, for trying something out; nothing in it is local. Objects are shared. */
+  copy(): PolicyGraph {
+    const copy = new PolicyGraph();
+    for (const tier of this.policies.tiers) copy.upsertTier(tier);
+    this.members.copyTo(copy.members);
+    for (const policy of this.policies.byRef.values()) copy.upsertPolicy(policy);
+    this.lookups.copyTo(copy.lookups);
+    return copy;
+  }
+
   upsertTier(tier: Tier): void {
     if (this.policies.upsertTier(tier)) this.#allDirty();
   }

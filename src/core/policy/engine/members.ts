@@ -62,6 +62,14 @@ export class Members {
     this.#setLabels(this.#accounts, this.#accountLabels, 'service-account', `${namespace}/${name}`, labels);
   }
 
+  /** Everything, to be upserted elsewhere. */
+  copyTo(other: Members): void {
+    for (const { key, labels } of this.namespaces.values()) other.setNamespace(key, labels);
+    for (const { key, labels } of this.#accounts.values())
+      other.#setLabels(other.#accounts, other.#accountLabels, 'service-account', key, labels);
+    for (const { member } of this.entries.values()) other.upsert(member);
+  }
+
   has(entry: Entry): boolean {
     return this.entries.get(entry.member.key) === entry;
   }
@@ -103,10 +111,8 @@ export class Members {
     const found = new Set<Entry>();
     for (const { of, key, value } of pivot) {
       for (const items of this.#itemsOf(of, key, value)) {
-        for (const item of items) {
-          if (item instanceof Entry) found.add(item);
-          else for (const entry of item.entries) found.add(entry);
-        }
+        for (const item of items)
+          for (const entry of item instanceof Entry ? [item] : item.entries) found.add(entry);
       }
     }
     return found;

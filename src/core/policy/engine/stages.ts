@@ -32,7 +32,8 @@ export function compareTiers(a: Tier, b: Tier): number {
   return compareOrders(a.order, b.order) || compareText(a.name, b.name);
 }
 
-function comparePolicies(a: Policy, b: Policy, orderText: (policy: Policy) => string): number {
+/** The order of policies of one tier. */
+export function comparePolicies(a: Policy, b: Policy, orderText: (policy: Policy) => string): number {
   return compareOrders(a.order, b.order) || compareText(orderText(a), orderText(b));
 }
 

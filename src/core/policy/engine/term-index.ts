@@ -3,15 +3,16 @@
  * label (members.ts), and which selectors want one (selector-index.ts).
  */
 
-/** In place of a value: whatever the value is. */
-export const ANY_VALUE = undefined;
-
+/** `undefined` in place of a value is a value as others are; who uses the index says what it stands for. */
 export class TermIndex<T> {
   readonly #byKey = new Map<string, Map<string | undefined, Set<T>>>();
 
   add(key: string, value: string | undefined, item: T): void {
     let values = this.#byKey.get(key);
-    if (values === undefined) this.#byKey.set(key, (values = new Map()));
+    if (values === undefined) {
+      values = new Map<string | undefined, Set<T>>();
+      this.#byKey.set(key, values);
+    }
     const items = values.get(value);
     if (items === undefined) values.set(value, new Set([item]));
     else items.add(item);

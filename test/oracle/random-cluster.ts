@@ -89,7 +89,7 @@ function randomPod(dice: Dice, index: number): Document {
 function randomPorts(dice: Dice): Document[] {
   return PORT_NAMES.filter(() => dice.chance(0.7)).flatMap((name) =>
     dice.some(['TCP', 'UDP', 'SCTP'], 1).map((protocol) => ({
-      name: protocol === 'TCP' ? name : `${name}`,
+      name,
       containerPort: dice.one(PORTS),
       ...((protocol !== 'TCP' || dice.chance(0.5)) && { protocol }),
     })),

@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js';
 import type { Labels } from './labels.ts';
 
 /** Any object of an API, as JSON has it. */
-// biome-ignore lint/suspicious/noExplicitAny: the oracle reads documents of many APIs and checks no shapes.
+// oxlint-disable-next-line typescript/no-explicit-any -- it reads documents of many APIs, and checks no shapes
 export type Document = any;
 
 export interface OraclePod {

@@ -30,7 +30,7 @@ afterEach(() => {
 async function run(...args: string[]): Promise<number> {
   process.exitCode = undefined;
   await policyCommands().parseAsync([...args, '--from', CLUSTER, POLICIES], { from: 'user' });
-  const status = Number(process.exitCode ?? 0);
+  const status = (process.exitCode as number | undefined) ?? 0;
   process.exitCode = undefined;
   return status;
 }

@@ -4,7 +4,7 @@
  * defaults of the APIs are made explicit: an absent optional field is "any", never "none".
  */
 import type { IpAddress, IpFamily, IpPrefix } from '#base/ip/index.ts';
-import type { Selector } from './selector/index.ts';
+import type { Selector } from './selector/selector.ts';
 
 /** Where a policy, or anything else that was written, comes from; printed as `NetworkPolicy shop/web`. */
 export interface PolicyRef {

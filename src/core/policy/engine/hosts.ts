@@ -33,11 +33,10 @@ export function hostAt({ members }: FlowEnd): string | undefined {
   return members.find(({ member }) => isHostMember(member))?.member.node;
 }
 
-/** Of the host endpoints of an address, the one whose policies count: one of its link before one of all the host. */
+/** Of the host endpoints of an address, the one whose policies count: one that has it as its own before one of all the host. */
 export function hostEndpointAt(graph: PolicyGraph, end: FlowEnd, link?: string): Entry | undefined {
-  const here = end.members.filter(({ member }) => member.kind === 'host-endpoint');
-  const node = hostAt(end);
-  return here.find(({ member }) => !isOfAllLinks(member)) ?? hostEndpointOf(graph, node, link);
+  const own = end.members.find(({ member }) => member.kind === 'host-endpoint' && !isOfAllLinks(member));
+  return own ?? hostEndpointOf(graph, hostAt(end), link);
 }
 
 /** The host endpoint of a link, or that of all links. */
@@ -116,6 +115,7 @@ function isHostMember({ kind }: Member): boolean {
   return kind === 'node' || kind === 'host-endpoint';
 }
 
-function isOfAllLinks({ link }: Member): boolean {
-  return link === undefined || link === '*';
+/** Without a link it is about its addresses, if it has any. */
+function isOfAllLinks({ link, nets }: Member): boolean {
+  return link === '*' || (link === undefined && nets.length === 0);
 }

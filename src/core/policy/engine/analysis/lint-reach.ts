@@ -19,7 +19,7 @@ export function lintDns(graph: PolicyGraph): Finding[] {
   for (const each of classes) {
     const [pod] = each as readonly [Point];
     const stages = pod.entry === undefined ? [] : graph.policies.stages(pod.entry).egress;
-    const last = stages.findLast(({ tier }) => tier.defaultAction === 'deny');
+    const last = stages.findLast(({ tier }) => tier.defaultAction === 'deny') ?? stages.at(-1);
     if (last === undefined || mayAskNames(graph, pod, classes)) continue;
     const key = last.policies.map(({ ref }) => refText(ref)).join();
     const known = found.get(key);

@@ -4,7 +4,7 @@
  */
 import type { IpAddress, IpPrefix } from '#base/ip/index.ts';
 import type { Member, Policy, Protocol, Tier } from './model.ts';
-import type { Selector } from './selector/index.ts';
+import type { Selector } from './selector/selector.ts';
 
 /** The policies of a local endpoint, in the order in which they are asked; staged ones are not among them. */
 export interface EndpointPolicies {

@@ -11,7 +11,6 @@ import {
   askHost,
   byDefault,
   type FlowOptions,
-  hostAt,
   hostEndpointAt,
   hostEndpointOf,
 } from './hosts.ts';
@@ -19,12 +18,12 @@ import { type FlowEnd, type KnownFlow, knownFlow } from './match.ts';
 
 /** Throws a RangeError for an address that is none. */
 export function evaluate(graph: PolicyGraph, flow: Flow, options: FlowOptions = {}): Verdict {
-  const way = wayOf(graph, flow);
-  const egress = told('egress', way, options);
-  const ingress = told('ingress', way, options);
-  const forward = hopsOf(way, options).map((hop): DirectionVerdict => {
+  const known = knownFlow(graph, flow);
+  const egress = told('egress', known, options);
+  const ingress = told('ingress', known, options);
+  const forward = hopsOf(known, options).map((hop): DirectionVerdict => {
     const steps: VerdictStep[] = [];
-    const action = askForwarding(graph, hop.entry, hop.direction, way.known, { ...options, ...hop }, steps);
+    const action = askForwarding(hop.entry, hop.direction, known, { ...options, ...hop }, steps);
     return { direction: hop.direction, endpoint: hop.entry.member.key, action, steps };
   });
   const isDenied = [egress, ingress, ...forward].some(({ action }) => action === 'deny');
@@ -43,42 +42,18 @@ export function evaluateStaged(graph: PolicyGraph, flow: Flow, options: FlowOpti
 
 /** Whether a flow may be; the action of its verdict. Throws a RangeError for an address that is none. */
 export function isAllowed(graph: PolicyGraph, flow: Flow, options: FlowOptions = {}): boolean {
-  const way = wayOf(graph, flow);
+  return isKnownAllowed(knownFlow(graph, flow), options);
+}
+
+/** Like isAllowed, for those who know the ends already. */
+export function isKnownAllowed(known: KnownFlow, options: FlowOptions = {}): boolean {
   return (
-    ask('egress', way, options).action === 'allow' &&
-    ask('ingress', way, options).action === 'allow' &&
-    hopsOf(way, options).every(
-      (hop) => askForwarding(graph, hop.entry, hop.direction, way.known, { ...options, ...hop }) === 'allow',
+    ask('egress', known, options).action === 'allow' &&
+    ask('ingress', known, options).action === 'allow' &&
+    hopsOf(known, options).every(
+      (hop) => askForwarding(hop.entry, hop.direction, known, { ...options, ...hop }) === 'allow',
     )
   );
-}
-
-/** A flow and who is at its ends: a pod, or the node whose own address it is, or neither. */
-interface Way {
-  readonly graph: PolicyGraph;
-  readonly known: KnownFlow;
-  readonly source: WayEnd;
-  readonly destination: WayEnd;
-}
-
-interface WayEnd {
-  readonly end: FlowEnd;
-  readonly pod?: Entry | undefined;
-  readonly host?: string | undefined;
-  /** The node it is on, or is. */
-  readonly node: string | undefined;
-}
-
-function wayOf(graph: PolicyGraph, flow: Flow): Way {
-  const known = knownFlow(graph, flow);
-  return { graph, known, source: wayEnd(graph, known.source), destination: wayEnd(graph, known.destination) };
-}
-
-function wayEnd(graph: PolicyGraph, end: FlowEnd): WayEnd {
-  const pod = graph.members.at(end.address.text).find(({ member }) => member.kind === 'pod');
-  if (pod !== undefined) return { end, pod, node: pod.member.node };
-  const host = hostAt(end);
-  return { end, host, node: host };
 }
 
 interface Answer {
@@ -86,40 +61,41 @@ interface Answer {
   readonly action: Decision;
 }
 
-function told(direction: Direction, way: Way, options: FlowOptions): DirectionVerdict {
+function told(direction: Direction, known: KnownFlow, options: FlowOptions): DirectionVerdict {
   const steps: VerdictStep[] = [];
-  return { direction, ...ask(direction, way, options, steps), steps };
+  return { direction, ...ask(direction, known, options, steps), steps };
 }
 
-function ask(direction: Direction, way: Way, options: FlowOptions, steps?: VerdictStep[]): Answer {
-  const [own, other] = direction === 'egress' ? [way.source, way.destination] : [way.destination, way.source];
+function ask(direction: Direction, known: KnownFlow, options: FlowOptions, steps?: VerdictStep[]): Answer {
+  const [own, other] =
+    direction === 'egress' ? [known.source, known.destination] : [known.destination, known.source];
   if (own.pod !== undefined) {
-    const action = askPod(own.pod, other, direction, way, options, steps);
+    const action = askPod(own.pod, other, direction, known, options, steps);
     return { endpoint: own.pod.member.key, action };
   }
   const link = direction === 'egress' ? options.links?.source : options.links?.destination;
-  const entry = own.host === undefined ? undefined : hostEndpointAt(way.graph, own.end, link);
+  const entry = own.host === undefined ? undefined : hostEndpointAt(known.graph, own, link);
   if (entry === undefined) return { action: byDefault('allow', 'no-endpoint', steps) };
   const endpoint = entry.member.key;
   // A host's links are not between it and its own pods, nor between it and itself.
   if (other.node !== undefined && other.node === own.host)
     return { endpoint, action: byDefault('allow', other.pod === undefined ? 'itself' : 'own-node', steps) };
-  return { endpoint, action: askHost(way.graph, entry, direction, way.known, options, steps) };
+  return { endpoint, action: askHost(entry, direction, known, options, steps) };
 }
 
 function askPod(
   pod: Entry,
-  other: WayEnd,
+  other: FlowEnd,
   direction: Direction,
-  way: Way,
+  known: KnownFlow,
   options: FlowOptions,
   steps: VerdictStep[] | undefined,
 ): Decision {
   if (other.pod === pod) return byDefault('allow', 'itself', steps);
   if (direction === 'ingress' && other.host !== undefined && other.host === pod.member.node)
     return byDefault('allow', 'own-node', steps);
-  const stages = way.graph.policies.stages(pod, options.view)[direction];
-  const said = decide(stages, way.known, { direction, hasTierDefaults: true }, steps);
+  const stages = known.graph.policies.stages(pod, options.view)[direction];
+  const said = decide(stages, known, { direction, hasTierDefaults: true }, steps);
   return said ?? byDefault('allow', 'not-isolated', steps);
 }
 
@@ -130,7 +106,7 @@ interface Hop {
 }
 
 /** The host endpoints of the nodes that forward a flow from or to a pod, in the order in which it meets them. */
-function hopsOf({ graph, source, destination }: Way, { links }: FlowOptions): Hop[] {
+function hopsOf({ graph, source, destination }: KnownFlow, { links }: FlowOptions): Hop[] {
   const first = source.pod === undefined ? undefined : source.node;
   const last = destination.pod === undefined ? undefined : destination.node;
   const nodes = first === last ? [first] : [first, last];

@@ -92,6 +92,14 @@ describe('a host endpoint', () => {
     expect(evaluate(scene([eth0, all], ofAll), flow(OUTSIDE, '172.16.0.1')).ingress.endpoint).toBe(eth0.key);
   });
 
+  test('without a link is about its addresses alone', () => {
+    const { link: _, ...own } = eth0;
+    const graph = scene([own, all]);
+    expect(evaluate(graph, flow(OUTSIDE, '172.16.0.1')).ingress.endpoint).toBe(own.key);
+    expect(evaluate(graph, flow('2001:db8::9', 'fd16::1')).ingress.endpoint).toBe(all.key);
+    expect(evaluate(scene([own]), flow('2001:db8::9', 'fd16::1')).action).toBe('allow');
+  });
+
   test('policies of a tier count, and a profile allows what they pass', () => {
     const passing = host('p', { ingress: [does('pass')] });
     expect(last(evaluate(scene([eth0], passing), flow(OUTSIDE, '172.16.0.1')).ingress.steps)).toBe(

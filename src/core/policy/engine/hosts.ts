@@ -28,16 +28,10 @@ const isPreDnat = ({ host }: Policy): boolean => host?.preDnat === true && !host
 const isNormal = ({ host }: Policy): boolean => host === undefined || !(host.doNotTrack || host.preDnat);
 const isForForwarded = (policy: Policy): boolean => isNormal(policy) && policy.host?.applyOnForward === true;
 
-/** The node whose own address this is: no pod's, a node's or a host endpoint's. */
-export function hostAt({ members }: FlowEnd): string | undefined {
-  return members.find(({ member }) => isHostMember(member))?.member.node;
-}
-
-/** Of the host endpoints of an address, the one whose policies count: one of its link before one of all the host. */
+/** Of the host endpoints of an address, the one whose policies count: one that has it as its own before one of all the host. */
 export function hostEndpointAt(graph: PolicyGraph, end: FlowEnd, link?: string): Entry | undefined {
-  const here = end.members.filter(({ member }) => member.kind === 'host-endpoint');
-  const node = hostAt(end);
-  return here.find(({ member }) => !isOfAllLinks(member)) ?? hostEndpointOf(graph, node, link);
+  const own = end.members.find(({ member }) => member.kind === 'host-endpoint' && !isOfAllLinks(member));
+  return own ?? hostEndpointOf(graph, end.host, link);
 }
 
 /** The host endpoint of a link, or that of all links. */
@@ -46,15 +40,15 @@ export function hostEndpointOf(
   node: string | undefined,
   link: string | undefined,
 ): Entry | undefined {
-  const all = node === undefined ? [] : [...(graph.members.hostEndpointsOf(node) ?? [])];
-  all.sort((a, b) => (a.member.key < b.member.key ? -1 : 1));
+  const found = node === undefined ? undefined : graph.members.hostEndpointsOf(node);
+  if (found === undefined) return undefined;
+  const all = [...found].toSorted((a, b) => (a.member.key < b.member.key ? -1 : 1));
   const ofLink = link === undefined ? undefined : all.find(({ member }) => member.link === link);
   return ofLink ?? all.find(({ member }) => isOfAllLinks(member));
 }
 
 /** What a host endpoint says of a flow that begins or ends at its host. */
 export function askHost(
-  graph: PolicyGraph,
   entry: Entry,
   direction: Direction,
   known: KnownFlow,
@@ -62,7 +56,7 @@ export function askHost(
   steps?: VerdictStep[],
 ): Decision {
   if (isFailsafe(direction, known, options)) return byDefault('allow', 'failsafe', steps);
-  const stages = graph.policies.stages(entry, options.view)[direction];
+  const stages = known.graph.policies.stages(entry, options.view)[direction];
   const early = [isUntracked, ...(direction === 'ingress' ? [isPreDnat] : [])];
   for (const counts of early) {
     const said = decide(stages, known, { direction, counts, hasTierDefaults: false }, steps);
@@ -74,14 +68,13 @@ export function askHost(
 
 /** What a host endpoint says of a flow that its host forwards; `isFromOutside`: it came in by a link of the host, from no local pod. */
 export function askForwarding(
-  graph: PolicyGraph,
   entry: Entry,
   direction: Direction,
   known: KnownFlow,
   options: FlowOptions & { readonly isFromOutside: boolean },
   steps?: VerdictStep[],
 ): Decision {
-  const stages = graph.policies.stages(entry, options.view)[direction];
+  const stages = known.graph.policies.stages(entry, options.view)[direction];
   const isEarly = direction === 'ingress' && options.isFromOutside && !isFailsafe(direction, known, options);
   for (const counts of isEarly ? [isUntracked, isPreDnat] : []) {
     const said = decide(stages, known, { direction, counts, hasTierDefaults: false }, steps);
@@ -112,10 +105,7 @@ function isFailsafe(
   );
 }
 
-function isHostMember({ kind }: Member): boolean {
-  return kind === 'node' || kind === 'host-endpoint';
-}
-
-function isOfAllLinks({ link }: Member): boolean {
-  return link === undefined || link === '*';
+/** Without a link it is about its addresses, if it has any. */
+function isOfAllLinks({ link, nets }: Member): boolean {
+  return link === '*' || (link === undefined && nets.length === 0);
 }

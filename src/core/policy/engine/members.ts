@@ -89,6 +89,10 @@ export class Members {
     return this.#self.get(HOST_ENDPOINTS, node);
   }
 
+  get hasHostEndpoints(): boolean {
+    return this.#self.valuesOf(HOST_ENDPOINTS) !== undefined;
+  }
+
   /** How many members have a label, or a little more. */
   readonly weigh = ({ of, key, value }: Term): number => {
     if (of === 'self' && key === 'name') return this.entries.size; // not indexed

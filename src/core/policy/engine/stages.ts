@@ -51,7 +51,8 @@ export function sameStages(a: Stages, b: Stages): boolean {
   return a === b || (sameDirection(a.ingress, b.ingress) && sameDirection(a.egress, b.egress));
 }
 
-function sameDirection(a: readonly TierStage[], b: readonly TierStage[]): boolean {
+/** Whether the same is asked in one direction. */
+export function sameDirection(a: readonly TierStage[], b: readonly TierStage[]): boolean {
   return (
     a.length === b.length &&
     a.every((stage, at) => {

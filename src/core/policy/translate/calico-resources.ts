@@ -5,6 +5,7 @@ import { type Member, type Policy, PROTOCOLS, type Tier } from '../model.ts';
 import { all, has, isKind } from '../selector/index.ts';
 import { calicoRule } from './calico-rule.ts';
 import { Fields, type Findings } from './document.ts';
+import { PROFILES_TIER } from './tiers.ts';
 
 export function calicoTier(object: KubeObject, findings: Findings): Tier {
   const spec = new Fields(object['spec'] ?? {}, 'spec', findings);
@@ -89,7 +90,7 @@ export function profile(object: KubeObject, findings: Findings): Policy {
   spec.warnOfOthers();
   return {
     ref: { kind: 'Profile', name: object.metadata.name },
-    tier: 'profiles',
+    tier: PROFILES_TIER.name,
     order: Number.POSITIVE_INFINITY,
     subject: all(isKind('host-endpoint'), has('member', profileLabel(object.metadata.name))),
     ingress,

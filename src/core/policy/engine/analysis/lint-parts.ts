@@ -37,20 +37,36 @@ export function lintPolicy(graph: PolicyGraph, policy: Policy): Finding[] {
       ...about,
       code: 'empty-policy',
       severity: 'warning',
-      path: 'types',
-      message: 'the policy is about neither direction and has no effect: name Ingress or Egress in its types',
+      path: pathsOf(policy).types,
+      message:
+        'the policy is about neither direction and has no effect: give it rules, or name Ingress or Egress in its types',
     });
   if (!selectsAny(graph, policy.subject))
     findings.push({
       ...about,
       code: 'selects-nothing',
       severity: 'warning',
-      path: 'selector',
+      path: pathsOf(policy).subject,
       message:
         'no endpoint is selected: compare the labels that the policy asks for with those that are there',
     });
   for (const placed of rulesOf(policy)) findings.push(...lintRule(graph, placed));
   return findings;
+}
+
+/** Where the kinds of policy say whom they are about, and in which directions. */
+function pathsOf({ ref: { kind } }: Policy): { readonly subject: string; readonly types: string } {
+  switch (kind) {
+    case 'NetworkPolicy':
+    case 'StagedKubernetesNetworkPolicy':
+      return { subject: 'podSelector', types: 'policyTypes' };
+    case 'ClusterNetworkPolicy':
+    case 'AdminNetworkPolicy':
+    case 'BaselineAdminNetworkPolicy':
+      return { subject: 'subject', types: 'ingress' };
+    default:
+      return { subject: 'selector', types: 'types' };
+  }
 }
 
 function lintRule(graph: PolicyGraph, placed: PlacedRule): Finding[] {

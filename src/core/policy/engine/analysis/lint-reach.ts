@@ -3,9 +3,9 @@ import { firstIp } from '#base/ip/index.ts';
 import { type Policy, PROTOCOLS, refText } from '../../model.ts';
 import { decide } from '../decide.ts';
 import type { PolicyGraph } from '../graph.ts';
-import { knownFlow } from '../match.ts';
 import type { Finding } from './finding.ts';
-import { classesOf, flowsBetween, type Point, type PointClass, pointsOf } from './points.ts';
+import { classesOf, type Point, type PointClass, pointsOf } from './points.ts';
+import { Prober } from './prober.ts';
 
 const DNS_PORT = 53;
 /** Stand for the world: of the blocks that are kept for documentation (RFC 5737, RFC 3849). */
@@ -15,12 +15,13 @@ const ANYWHERE = ['198.51.100.53', '2001:db8:53::53'] as const;
 export function lintDns(graph: PolicyGraph): Finding[] {
   const points = pointsOf(graph);
   const classes = classesOf([graph], points);
+  const prober = new Prober(graph);
   const found = new Map<string, { readonly policies: readonly Policy[]; pods: number; example: string }>();
   for (const each of classes) {
     const [pod] = each as readonly [Point];
     const stages = pod.entry === undefined ? [] : graph.policies.stages(pod.entry).egress;
-    const last = stages.findLast(({ tier }) => tier.defaultAction === 'deny');
-    if (last === undefined || mayAskNames(graph, pod, classes)) continue;
+    const last = stages.findLast(({ tier }) => tier.defaultAction === 'deny') ?? stages.at(-1);
+    if (last === undefined || mayAskNames(graph, prober, pod, classes)) continue;
     const key = last.policies.map(({ ref }) => refText(ref)).join();
     const known = found.get(key);
     if (known === undefined)
@@ -36,10 +37,17 @@ export function lintDns(graph: PolicyGraph): Finding[] {
   }));
 }
 
-function mayAskNames(graph: PolicyGraph, pod: Point, classes: readonly PointClass[]): boolean {
+function mayAskNames(
+  graph: PolicyGraph,
+  prober: Prober,
+  pod: Point,
+  classes: readonly PointClass[],
+): boolean {
   const beyond = netsOf(graph, pod).map((address): Point => ({ name: address, addresses: [address] }));
   const servers = classes.flatMap(([first, second]) => [first as Point, ...(second ? [second] : [])]);
-  return [...servers, ...beyond].some((server) => server.name !== pod.name && mayAsk(graph, pod, server));
+  return [...servers, ...beyond].some(
+    (server) => server.name !== pod.name && mayAsk(graph, prober, pod, server),
+  );
 }
 
 /** Addresses outside that the pod's rules speak of, nodes, and some of nowhere. */
@@ -53,14 +61,13 @@ function netsOf(graph: PolicyGraph, { entry }: Point): string[] {
   return [...new Set([...ANYWHERE, ...[...nets, ...nodes].map(firstIp)])];
 }
 
-function mayAsk(graph: PolicyGraph, pod: Point, server: Point): boolean {
+function mayAsk(graph: PolicyGraph, prober: Prober, pod: Point, server: Point): boolean {
   if (pod.entry === undefined) return true;
   const stages = graph.policies.stages(pod.entry).egress;
   return [PROTOCOLS.udp, PROTOCOLS.tcp].some((protocol) =>
-    flowsBetween(pod, server, { protocol, port: DNS_PORT }).some(
-      (flow) =>
-        decide(stages, knownFlow(graph, flow), { direction: 'egress', hasTierDefaults: true }) !== 'deny',
-    ),
+    prober
+      .flows(pod, server, { protocol, port: DNS_PORT })
+      .some((known) => decide(stages, known, { direction: 'egress', hasTierDefaults: true }) !== 'deny'),
   );
 }
 

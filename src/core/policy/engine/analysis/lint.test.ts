@@ -43,11 +43,11 @@ test.each<[string, Policy, string]>([
     networkPolicy('shop/p', [], { tier: 'x', ingress: [] }),
     'unknown-tier p tier',
   ],
-  ['no direction', networkPolicy('shop/p', [], {}), 'empty-policy p types'],
+  ['no direction', networkPolicy('shop/p', [], {}), 'empty-policy p policyTypes'],
   [
     'a subject that is nobody',
     networkPolicy('shop/p', ['app=wbe'], { ingress: [] }),
-    'selects-nothing p selector',
+    'selects-nothing p podSelector',
   ],
   [
     'a peer that is nobody',
@@ -119,6 +119,11 @@ test('pods that cannot ask for names', () => {
   expect(egress(rule({}, { ...dns, ports: [{ from: 80, to: 80 }] }, { protocol: 6 }))).toEqual([
     'dns-blocked out egress',
   ]);
+  const admin = policy({ kind: 'ClusterNetworkPolicy', name: 'none' }, select('app=web'), {
+    tier: 'admin',
+    egress: [rule({}, {}, { action: 'deny' })],
+  });
+  expect(brief(findings(admin))).toEqual(['dns-blocked none egress']);
   expect(egress(rule({}, dns))).toEqual([]);
   expect(egress(rule({}, { ports: [{ from: 53, to: 53 }] }, { protocol: 17 }))).toEqual([]);
   expect(egress(rule({}, { nets: ['192.0.2.0/24'] }))).toEqual([]); // a server out there

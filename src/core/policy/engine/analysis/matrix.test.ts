@@ -6,7 +6,8 @@ import { isAllowed } from '../evaluate.ts';
 import { PolicyGraph } from '../graph.ts';
 import { networkPolicy, pod, rule, select, TIERS } from '../scene.fixture.ts';
 import { matrix } from './matrix.ts';
-import { flowsBetween, pointsOf } from './points.ts';
+import { pointsOf } from './points.ts';
+import { Prober } from './prober.ts';
 import { type GraphChange, whatIf } from './what-if.ts';
 
 const HTTP = { protocol: 6, port: 80 } as const;
@@ -115,9 +116,9 @@ test('a table says of each pair what the verdict does, and a change what the tab
       const one = (from: number, to: number, port: number, which = graph): boolean[] =>
         from === to
           ? []
-          : flowsBetween(points[from]!, points[to]!, options.ports[port]!).map((flow) =>
-              isAllowed(which, flow),
-            );
+          : new Prober(which)
+              .flows(points[from]!, points[to]!, options.ports[port]!)
+              .map(({ flow }) => isAllowed(which, flow));
       for (const { source, destination, port, ...counts } of matrix(graph, options).cells) {
         const flows = one(source, destination, port);
         expect(counts.allowed).toBe(flows.filter(Boolean).length);

@@ -2,7 +2,8 @@
 import type { IpAddress } from '#base/ip/index.ts';
 import type { PolicyGraph } from '../graph.ts';
 import type { FlowOptions } from '../hosts.ts';
-import { askPair, classesOf, type Point, type PointClass, type Probe, pointsOf } from './points.ts';
+import { classesOf, type Point, type PointClass, pointsOf } from './points.ts';
+import { type Probe, Prober } from './prober.ts';
 
 export interface MatrixOptions extends FlowOptions {
   readonly ports: readonly Probe[];
@@ -70,13 +71,14 @@ type PairAsker = (source: number, destination: number, port: number) => readonly
 
 /** Asks once for each pair of classes. */
 function pairAsker(graph: PolicyGraph, classes: readonly PointClass[], options: MatrixOptions): PairAsker {
+  const prober = new Prober(graph, options);
   const known = new Map<number, readonly boolean[]>();
   return (source, destination, port) => {
     const at = (source * classes.length + destination) * options.ports.length + port;
     let found = known.get(at);
     if (found === undefined) {
       const from = classes[source] as PointClass;
-      found = askPair(graph, from, classes[destination] as PointClass, options.ports[port] as Probe, options);
+      found = prober.ask(from, classes[destination] as PointClass, options.ports[port] as Probe);
       known.set(at, found);
     }
     return found;

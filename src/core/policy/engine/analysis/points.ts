@@ -2,15 +2,13 @@
  * Points between which traffic is looked at, pods and addresses beyond, and classes of points that no policy can tell apart: verdicts
  * are asked for one pair of two classes and hold for all of their pairs.
  */
-import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
-import type { Flow, Policy, Protocol } from '../../model.ts';
+import { familyOf, type IpAddress } from '#base/ip/index.ts';
+import type { Policy } from '../../model.ts';
 import type { Selector } from '../../selector/index.ts';
 import { selectorText } from '../../selector/index.ts';
 import { hostOf, isHost } from '../addresses.ts';
 import type { Entry } from '../entry.ts';
-import { isAllowed } from '../evaluate.ts';
 import type { PolicyGraph } from '../graph.ts';
-import type { FlowOptions } from '../hosts.ts';
 import { Address, isInNets } from '../net-matcher.ts';
 import { type Indexed, indexed, SelectorIndex } from '../selector-index.ts';
 
@@ -20,12 +18,6 @@ export interface Point {
   /** Of pods. */
   readonly entry?: Entry;
   readonly addresses: readonly IpAddress[];
-}
-
-/** What is asked of each pair; without a port for protocols that have none. */
-export interface Probe {
-  readonly protocol: Protocol;
-  readonly port?: number;
 }
 
 /** Points that are alike for every policy; never empty. */
@@ -57,32 +49,6 @@ export function classesOf(graphs: readonly PolicyGraph[], points: readonly Point
   return [...classes.values()];
 }
 
-/** For each family that both have, the flow from one to the other. */
-export function flowsBetween(source: Point, destination: Point, { protocol, port }: Probe): Flow[] {
-  return ([4, 6] as const).flatMap((family: IpFamily): Flow[] => {
-    const from = source.addresses.find((each) => familyOf(each) === family);
-    const to = destination.addresses.find((each) => familyOf(each) === family);
-    if (from === undefined || to === undefined) return [];
-    return [
-      { source: from, destination: to, protocol, ...(port !== undefined && { destinationPort: port }) },
-    ];
-  });
-}
-
-/** Whether the flows from one class to another are allowed, one for each family that both have: those of one pair for all. */
-export function askPair(
-  graph: PolicyGraph,
-  source: PointClass,
-  destination: PointClass,
-  probe: Probe,
-  options: FlowOptions,
-): boolean[] {
-  const from = source[0] as Point;
-  const to = destination.find((point) => point.name !== from.name);
-  const flows = to === undefined ? [] : flowsBetween(from, to, probe);
-  return flows.map((flow) => isAllowed(graph, flow, options));
-}
-
 interface Numbered extends Indexed {
   readonly number: number;
 }
@@ -103,9 +69,7 @@ class Signs {
   constructor(graph: PolicyGraph) {
     this.#graph = graph;
     for (const policy of graph.policies.byRef.values()) this.#see(policy);
-    this.#isNodeSeen = [...graph.members.entries.values()].some(
-      ({ member }) => member.kind === 'host-endpoint',
-    );
+    this.#isNodeSeen = graph.members.hasHostEndpoints;
   }
 
   of({ name, addresses }: Point): string {

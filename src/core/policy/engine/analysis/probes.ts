@@ -1,7 +1,7 @@
 /** Which ports to ask about so that every rule of some policies gets its turn: those they speak of, and one of which none does. */
 import { type NamedPort, type Policy, PROTOCOLS, type Protocol } from '../../model.ts';
 import type { PolicyGraph } from '../graph.ts';
-import type { Probe } from './points.ts';
+import type { Probe } from './prober.ts';
 
 const WITH_PORTS: readonly Protocol[] = [PROTOCOLS.tcp, PROTOCOLS.udp, PROTOCOLS.sctp, PROTOCOLS.udplite];
 /** Tried first for the port that no rule speaks of. */

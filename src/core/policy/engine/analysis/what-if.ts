@@ -1,9 +1,19 @@
 /** What a change would do, before it is made: the pairs of points whose traffic would be treated differently. */
 import type { IpAddress } from '#base/ip/index.ts';
-import { type LabelMap, type Member, type Policy, type PolicyRef, refText, type Tier } from '../../model.ts';
+import {
+  type Direction,
+  type LabelMap,
+  type Member,
+  type Policy,
+  type PolicyRef,
+  refText,
+  type Tier,
+} from '../../model.ts';
 import type { PolicyGraph } from '../graph.ts';
 import type { FlowOptions } from '../hosts.ts';
-import { askPair, classesOf, type PointClass, type Probe, pointsOf } from './points.ts';
+import { type Stages, sameDirection } from '../stages.ts';
+import { classesOf, type Point, type PointClass, pointsOf } from './points.ts';
+import { type Probe, Prober } from './prober.ts';
 import { probesOf } from './probes.ts';
 
 export type GraphChange =
@@ -48,18 +58,50 @@ export function whatIf(
   );
   const probes = options.ports ?? probesOf(after, policiesOf(graph, changes));
   const classes = classesOf([graph, after], points);
-  return classes.flatMap((source) =>
-    classes.flatMap((destination) =>
-      probes.flatMap((probe): PairChange[] => {
-        if (source === destination && source.length === 1) return [];
-        const was = askPair(graph, source, destination, probe, options);
-        const is = askPair(after, source, destination, probe, options);
-        if (was.every((isAllowed, family) => isAllowed === is[family])) return [];
-        const [before, then] = [actionOf(was), actionOf(is)];
-        return [{ sources: namesOf(source), destinations: namesOf(destination), probe, before, after: then }];
-      }),
-    ),
-  );
+  const [was, is] = [new Prober(graph, options), new Prober(after, options)];
+  const touched = touchedBy(graph, after, changes);
+  const found: PairChange[] = [];
+  for (const source of classes) {
+    const isTouched = touched('egress', source);
+    for (const destination of classes) {
+      if (!isTouched && !touched('ingress', destination)) continue;
+      for (const probe of probes) {
+        const [a, b] = [was.ask(source, destination, probe), is.ask(source, destination, probe)];
+        if (a.every((isAllowed, family) => isAllowed === b[family])) continue;
+        const [sources, destinations] = [namesOf(source), namesOf(destination)];
+        found.push({ sources, destinations, probe, before: actionOf(a), after: actionOf(b) });
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * A test for classes: false if what is asked about a direction of their points is what was asked before. If other things than policies
+ * and tiers change, or host endpoints have a say, all may be touched.
+ */
+function touchedBy(
+  graph: PolicyGraph,
+  after: PolicyGraph,
+  changes: readonly GraphChange[],
+): (direction: Direction, points: PointClass) => boolean {
+  const isOfPolicies = changes.every(({ change }) => change.endsWith('-policy') || change.endsWith('-tier'));
+  if (!isOfPolicies || graph.members.hasHostEndpoints) return () => true;
+  const known = new Map<PointClass, Readonly<Record<Direction, boolean>>>();
+  const find = ([point]: PointClass): Readonly<Record<Direction, boolean>> => {
+    const [before, now] = [graph, after].map(({ members, policies }) =>
+      // Whoever else has one of its addresses may be asked in its place.
+      (point as Point).addresses.flatMap((each) => members.at(each)).map((entry) => policies.stages(entry)),
+    ) as [Stages[], Stages[]];
+    const isOther = (direction: Direction): boolean =>
+      before.some((each, at) => !sameDirection(each[direction], (now[at] as Stages)[direction]));
+    return { ingress: isOther('ingress'), egress: isOther('egress') };
+  };
+  return (direction, points) => {
+    const found = known.get(points) ?? find(points);
+    known.set(points, found);
+    return found[direction];
+  };
 }
 
 const namesOf = (points: PointClass): string[] => points.map(({ name }) => name);

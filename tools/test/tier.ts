@@ -27,7 +27,7 @@ export interface Tier {
 export const TIERS: readonly Tier[] = [
   {
     name: 'unit',
-    files: ['{src,tools}/**/*.test.{ts,mjs}'],
+    files: ['{src,tools}/**/*.test.{ts,mjs}', 'test/oracle/*.test.ts'],
     privileged: false,
     isolated: false,
     testTimeoutMs: 30_000,

@@ -1,0 +1,32 @@
+export { type ObjectProblem, PolicyCluster } from './cluster.ts';
+export {
+  type Finding,
+  type GraphChange,
+  lint,
+  type Matrix,
+  type MatrixOptions,
+  matrix,
+  type PairChange,
+  type Probe,
+  whatIf,
+} from './engine/analysis/index.ts';
+export { evaluate, evaluateStaged, type PolicyGraph } from './engine/index.ts';
+export {
+  type DirectionVerdict,
+  type EndMatch,
+  type Flow,
+  type Member,
+  type Policy,
+  type PolicyRule,
+  type PortMatch,
+  PROTOCOLS,
+  type Protocol,
+  type RuleAction,
+  refText,
+  type Tier,
+  type Verdict,
+  type VerdictStep,
+} from './model.ts';
+export { POLICY_RESOURCES } from './resources.ts';
+export type { LabelsOf, Selector } from './selector/index.ts';
+export { podKey, translate } from './translate/index.ts';

@@ -1,0 +1,51 @@
+/** What of an API server policies are made of, and what they speak of. Kinds that a server does not have are none of its policies. */
+import { RESOURCES, type ResourcePath } from '#core/store/index.ts';
+
+const calico = (plural: string, kind: string, namespaced: boolean): ResourcePath => ({
+  group: 'projectcalico.org',
+  version: 'v3',
+  plural,
+  kind,
+  namespaced,
+});
+const cluster = (version: string, plural: string, kind: string): ResourcePath => ({
+  group: 'policy.networking.k8s.io',
+  version,
+  plural,
+  kind,
+  namespaced: false,
+});
+
+export const POLICY_RESOURCES: readonly ResourcePath[] = [
+  RESOURCES.namespaces,
+  RESOURCES.nodes,
+  RESOURCES.pods,
+  { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true },
+  {
+    group: 'discovery.k8s.io',
+    version: 'v1',
+    plural: 'endpointslices',
+    kind: 'EndpointSlice',
+    namespaced: true,
+  },
+  {
+    group: 'networking.k8s.io',
+    version: 'v1',
+    plural: 'networkpolicies',
+    kind: 'NetworkPolicy',
+    namespaced: true,
+  },
+  cluster('v1alpha2', 'clusternetworkpolicies', 'ClusterNetworkPolicy'),
+  cluster('v1alpha1', 'adminnetworkpolicies', 'AdminNetworkPolicy'),
+  cluster('v1alpha1', 'baselineadminnetworkpolicies', 'BaselineAdminNetworkPolicy'),
+  calico('tiers', 'Tier', false),
+  calico('networkpolicies', 'NetworkPolicy', true),
+  calico('globalnetworkpolicies', 'GlobalNetworkPolicy', false),
+  calico('networksets', 'NetworkSet', true),
+  calico('globalnetworksets', 'GlobalNetworkSet', false),
+  calico('hostendpoints', 'HostEndpoint', false),
+  calico('profiles', 'Profile', false),
+  calico('stagednetworkpolicies', 'StagedNetworkPolicy', true),
+  calico('stagedglobalnetworkpolicies', 'StagedGlobalNetworkPolicy', false),
+  calico('stagedkubernetesnetworkpolicies', 'StagedKubernetesNetworkPolicy', true),
+];

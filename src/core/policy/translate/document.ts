@@ -1,0 +1,181 @@
+/** Reading objects of an API by hand: each wrong value is a problem with its path, and reading goes on, so that all are told at once. */
+import { hostPrefixOf, type IpPrefix, networkOf, parseIp, parsePrefix } from '#base/ip/index.ts';
+
+/** What is wrong in a document, or worth a word: `spec.ingress[0].ports[1].port: …`. */
+export interface DocumentProblem {
+  readonly path: string;
+  /** With the value, where there is one, and what is expected. */
+  readonly message: string;
+}
+
+/** Where a reader puts what it finds wrong. */
+export interface Findings {
+  /** With one of these the document is not used. */
+  readonly problems: DocumentProblem[];
+  readonly warnings: DocumentProblem[];
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** One object of a document. Reading an absent key gives undefined and is no problem, unless `required` says so. */
+export class Fields {
+  readonly path: string;
+  readonly #value: Json;
+  readonly #findings: Findings;
+  readonly #read = new Set<string>();
+
+  constructor(value: unknown, path: string, findings: Findings) {
+    this.path = path;
+    this.#findings = findings;
+    if (!isObject(value)) this.fail(`${shown(value)} is no object`);
+    this.#value = isObject(value) ? value : {};
+  }
+
+  has(key: string): boolean {
+    this.#read.add(key);
+    return this.#value[key] !== undefined && this.#value[key] !== null;
+  }
+
+  object(key: string): Fields | undefined {
+    return this.has(key) ? new Fields(this.#value[key], this.#at(key), this.#findings) : undefined;
+  }
+
+  objects(key: string): Fields[] | undefined {
+    return this.#list(key)?.map(
+      (each, index) => new Fields(each, `${this.#at(key)}[${index}]`, this.#findings),
+    );
+  }
+
+  text(key: string): string | undefined {
+    return this.#typed(key, 'a text', (value) => (typeof value === 'string' ? value : undefined));
+  }
+
+  texts(key: string): string[] | undefined {
+    return this.#list(key)?.flatMap((each, index) => {
+      if (typeof each === 'string') return [each];
+      this.fail(`${shown(each)} is no text`, `${key}[${index}]`);
+      return [];
+    });
+  }
+
+  /** Numbers and texts alike, as `port` and `protocol` are given. */
+  values(key: string): (string | number)[] | undefined {
+    return this.#list(key)?.flatMap((each, index) => {
+      if (typeof each === 'string' || typeof each === 'number') return [each];
+      this.fail(`${shown(each)} is neither a number nor a text`, `${key}[${index}]`);
+      return [];
+    });
+  }
+
+  value(key: string): string | number | undefined {
+    return this.#typed(key, 'a number or a text', (value) =>
+      typeof value === 'string' || typeof value === 'number' ? value : undefined,
+    );
+  }
+
+  integer(key: string, least: number, most: number): number | undefined {
+    return this.#typed(key, `a whole number from ${least} to ${most}`, (value) =>
+      typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+        ? value
+        : undefined,
+    );
+  }
+
+  number(key: string): number | undefined {
+    return this.#typed(key, 'a number', (value) => (typeof value === 'number' ? value : undefined));
+  }
+
+  flag(key: string): boolean {
+    return (
+      this.#typed(key, 'true or false', (value) => (typeof value === 'boolean' ? value : undefined)) ?? false
+    );
+  }
+
+  oneOf<const T extends string>(key: string, allowed: readonly T[]): T | undefined {
+    return this.#typed(key, `one of ${allowed.join(', ')}`, (value) =>
+      allowed.find((each) => each === value),
+    );
+  }
+
+  /** A map of texts, such as labels. */
+  map(key: string): Readonly<Record<string, string>> {
+    const entries = Object.entries(
+      this.#typed(key, 'an object', (value) => (isObject(value) ? value : undefined)) ?? {},
+    );
+    return Object.fromEntries(
+      entries.filter((entry): entry is [string, string] => {
+        if (typeof entry[1] === 'string') return true;
+        this.fail(`${shown(entry[1])} is no text`, `${key}.${entry[0]}`);
+        return false;
+      }),
+    );
+  }
+
+  /** Prefixes in canonical form; a bare address is one of its own length. */
+  prefixes(key: string): IpPrefix[] | undefined {
+    return this.texts(key)?.flatMap((text, index) => {
+      const prefix = prefixOf(text);
+      if (prefix !== undefined) return [prefix];
+      this.fail(`${shown(text)} is no prefix such as 10.0.0.0/8 or fd00::/8`, `${key}[${index}]`);
+      return [];
+    });
+  }
+
+  prefix(key: string): IpPrefix | undefined {
+    return this.#typed(key, 'a prefix such as 10.0.0.0/8 or fd00::/8', (value) =>
+      typeof value === 'string' ? prefixOf(value) : undefined,
+    );
+  }
+
+  /** A key without which the document says nothing. */
+  required<T>(key: string, value: T | undefined): T | undefined {
+    if (value === undefined && !this.has(key)) this.fail('is missing', key);
+    return value;
+  }
+
+  fail(message: string, key?: string): void {
+    this.#findings.problems.push({ path: key === undefined ? this.path : this.#at(key), message });
+  }
+
+  warn(message: string, key?: string): void {
+    this.#findings.warnings.push({ path: key === undefined ? this.path : this.#at(key), message });
+  }
+
+  /** Keys that nobody asked for are misspelt, or belong to another version of the API: an API server drops them. */
+  warnOfOthers(): void {
+    for (const key of Object.keys(this.#value))
+      if (!this.#read.has(key)) this.warn(`is not known here, and has no effect`, key);
+  }
+
+  #list(key: string): unknown[] | undefined {
+    return this.#typed(key, 'a list', (value) => (Array.isArray(value) ? (value as unknown[]) : undefined));
+  }
+
+  #typed<T>(key: string, expected: string, read: (value: unknown) => T | undefined): T | undefined {
+    if (!this.has(key)) return undefined;
+    const value = read(this.#value[key]);
+    if (value === undefined) this.fail(`${shown(this.#value[key])} is not ${expected}`, key);
+    return value;
+  }
+
+  #at(key: string): string {
+    return this.path === '' ? key : `${this.path}.${key}`;
+  }
+}
+
+/** The canonical prefix of a text: host bits are no matter, as with the API servers. */
+export function prefixOf(text: string): IpPrefix | undefined {
+  if (parsePrefix(text) !== undefined) return networkOf(text);
+  return parseIp(text) === undefined ? undefined : hostPrefixOf(text);
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const MAX_SHOWN = 60;
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'undefined';
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}

@@ -1,0 +1,140 @@
+/** networking.k8s.io/v1 NetworkPolicy. https://kubernetes.io/docs/concepts/services-networking/network-policies/ */
+
+import { prefixContains } from '#base/ip/index.ts';
+import type { KubeObject } from '#core/store/index.ts';
+import type { Direction, EndMatch, Policy, PolicyRule, PortMatch, Protocol } from '../model.ts';
+import { PROTOCOLS } from '../model.ts';
+import { all, isIn, isKind } from '../selector/index.ts';
+import { Fields, type Findings } from './document.ts';
+import { labelSelector } from './label-selector.ts';
+import { DEFAULT_TIER, NETWORK_POLICY_ORDER } from './tiers.ts';
+
+const NUMBERS = { TCP: PROTOCOLS.tcp, UDP: PROTOCOLS.udp, SCTP: PROTOCOLS.sctp } as const;
+
+/** Undefined where the document has a problem. */
+export function networkPolicy(object: KubeObject, findings: Findings): Policy | undefined {
+  const { name, namespace = '' } = object.metadata;
+  const spec = new Fields(object['spec'], 'spec', findings);
+  return { ref: { kind: 'NetworkPolicy', namespace, name }, ...networkPolicySpec(spec, namespace) };
+}
+
+/** The same document in a StagedKubernetesNetworkPolicy. */
+export function networkPolicySpec(spec: Fields, namespace: string): Omit<Policy, 'ref'> {
+  const pods = labelSelector(spec, 'podSelector', 'member');
+  const ingress = rules(spec, 'ingress', namespace);
+  const egress = rules(spec, 'egress', namespace);
+  const types = policyTypes(spec, egress.length > 0);
+  spec.warnOfOthers();
+  return {
+    tier: DEFAULT_TIER.name,
+    order: NETWORK_POLICY_ORDER,
+    subject: all(isKind('pod'), isIn(namespace), pods),
+    ...(types.includes('ingress') && { ingress }),
+    ...(types.includes('egress') && { egress }),
+  };
+}
+
+/** Without types it is about ingress, and about egress where there are rules for it. */
+function policyTypes(spec: Fields, hasEgress: boolean): readonly Direction[] {
+  const given = spec.texts('policyTypes') ?? [];
+  for (const [index, type] of given.entries())
+    if (type !== 'Ingress' && type !== 'Egress')
+      spec.fail(`"${type}" is not Ingress or Egress`, `policyTypes[${index}]`);
+  if (given.length === 0) return hasEgress ? ['ingress', 'egress'] : ['ingress'];
+  return given.map((type) => (type === 'Egress' ? 'egress' : 'ingress'));
+}
+
+function rules(spec: Fields, direction: Direction, namespace: string): PolicyRule[] {
+  return (spec.objects(direction) ?? []).flatMap((rule, index) => {
+    const peersKey = direction === 'ingress' ? 'from' : 'to';
+    const peers = rule.objects(peersKey) ?? [];
+    const ports = portGroups(rule.objects('ports') ?? []);
+    rule.warnOfOthers();
+    const ends: readonly (readonly [string, EndMatch])[] =
+      peers.length === 0
+        ? [['', {}]]
+        : peers.map((peer, at) => [`.${peersKey}[${at}]`, peerMatch(peer, namespace)] as const);
+    return ends.flatMap(([suffix, other]) =>
+      ports.map(({ protocol, ports: list }): PolicyRule => {
+        const destination = direction === 'ingress' ? {} : other;
+        return {
+          origin: { index, path: `${direction}[${index}]${suffix}` },
+          action: 'allow',
+          ...(protocol !== undefined && { protocol }),
+          source: direction === 'ingress' ? other : {},
+          destination: list === undefined ? destination : { ...destination, ports: list },
+        };
+      }),
+    );
+  });
+}
+
+function peerMatch(peer: Fields, namespace: string): EndMatch {
+  const block = peer.object('ipBlock');
+  const pods = labelSelector(peer, 'podSelector', 'member');
+  const namespaces = labelSelector(peer, 'namespaceSelector', 'namespace');
+  peer.warnOfOthers();
+  if (block !== undefined) {
+    if (pods !== undefined || namespaces !== undefined)
+      peer.fail('may not be set beside a selector', 'ipBlock');
+    return blockMatch(block);
+  }
+  if (pods === undefined && namespaces === undefined)
+    peer.fail('says nobody: podSelector, namespaceSelector or ipBlock');
+  return { selector: all(isKind('pod'), namespaces ?? isIn(namespace), pods) };
+}
+
+function blockMatch(block: Fields): EndMatch {
+  const cidr = block.required('cidr', block.prefix('cidr'));
+  const except = block.prefixes('except') ?? [];
+  block.warnOfOthers();
+  if (cidr === undefined) return { nets: [] };
+  for (const [index, each] of except.entries())
+    if (!prefixContains(cidr, each)) block.fail(`"${each}" is no part of ${cidr}`, `except[${index}]`);
+  return { nets: [cidr], ...(except.length > 0 && { notNets: except }) };
+}
+
+interface PortGroup {
+  readonly protocol?: Protocol;
+  /** Absent: all. */
+  readonly ports?: readonly PortMatch[];
+}
+
+/** One group for each protocol, and one for a protocol with all its ports; without ports anything goes. */
+function portGroups(ports: readonly Fields[]): PortGroup[] {
+  if (ports.length === 0) return [{}];
+  const groups = new Map<Protocol, PortMatch[]>();
+  const whole = new Set<Protocol>();
+  for (const port of ports) {
+    const protocol = NUMBERS[port.oneOf('protocol', ['TCP', 'UDP', 'SCTP']) ?? 'TCP'];
+    const match = portMatch(port);
+    port.warnOfOthers();
+    if (match === undefined) whole.add(protocol);
+    else groups.set(protocol, [...(groups.get(protocol) ?? []), match]);
+  }
+  return [
+    ...[...whole].map((protocol) => ({ protocol })),
+    ...[...groups]
+      .filter(([protocol]) => !whole.has(protocol))
+      .map(([protocol, list]) => ({ protocol, ports: list })),
+  ];
+}
+
+function portMatch(fields: Fields): PortMatch | undefined {
+  const port = fields.value('port');
+  const end = fields.integer('endPort', 1, 65_535);
+  if (port === undefined) {
+    if (end !== undefined) fields.fail('needs port beside it', 'endPort');
+    return undefined;
+  }
+  if (typeof port === 'string') {
+    if (end !== undefined) fields.fail('may not follow the name of a port', 'endPort');
+    if (!/^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/.test(port))
+      fields.fail(`"${port}" is no name of a port`, 'port');
+    return { name: port };
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    fields.fail(`${port} is no port: 1 to 65535`, 'port');
+  if (end !== undefined && end < port) fields.fail(`${end} is less than port, ${port}`, 'endPort');
+  return { from: port, to: end ?? port };
+}

@@ -49,7 +49,7 @@ export interface BackendSurroundings {
 
 /** What carries packets for a configuration; or why nothing does, which value says so, and what would work. */
 export async function openBackend(netConf: NetConf, node: BackendSurroundings): Promise<Carrying | string> {
-  const { underlay, own, logger } = node;
+  const { underlay, own } = node;
   const config = netConf.backend;
   switch (config.type) {
     case 'vxlan':

@@ -17,7 +17,7 @@ import {
   type Link,
   type OpFailure,
 } from '#core/kernel/index.ts';
-import type { AttachmentFiles } from './attachments.ts';
+import type { AttachmentJournal } from './attachment-journal.ts';
 import { findForeignLink, foreignLinkOf, withForeignLink } from './foreign-link.ts';
 import { withLinkRenamed } from './link-rename.ts';
 import { attachmentLink, beforeUp, isVeth, leftOf, linkKey } from './links.ts';
@@ -37,7 +37,8 @@ export interface HostLoop {
 export interface HostSideOptions {
   readonly kernel: Kernel;
   readonly loop: HostLoop;
-  readonly files: AttachmentFiles;
+  /** Closed with this. */
+  readonly journal: AttachmentJournal;
   readonly addresses: AddressStore;
   /** Has connections looked at anew; never rejects. */
   readonly forget: (flows: readonly StaleFlows[]) => Promise<void>;
@@ -68,7 +69,7 @@ export class HostSide implements Disposable {
 
   constructor(options: HostSideOptions) {
     this.options = options;
-    this.records = new AttachmentRecords(options.files);
+    this.records = new AttachmentRecords(options.journal);
     this.reaper = new Reaper(options.kernel);
     this.bridges = new UnusedBridges(options.kernel, this.records, options.logger);
     this.subscription = options.kernel.watch({
@@ -291,6 +292,7 @@ export class HostSide implements Disposable {
 
   [Symbol.dispose](): void {
     this.subscription[Symbol.dispose]();
+    this.options.journal[Symbol.dispose]();
   }
 
   /** Another wish for an attachment that is there: nothing fails because the disk does. */

@@ -1,5 +1,5 @@
 export type { LeaseFacts } from './attacher.ts';
-export { AttachmentFiles } from './attachments.ts';
+export { AttachmentJournal } from './attachment-journal.ts';
 export { DhcpLeases } from './dhcp/index.ts';
 export type { HostLoop } from './host-side.ts';
 export { endedBy, ipamExec } from './ipam-exec.ts';

@@ -34,7 +34,7 @@ import type { Kernel } from '#core/kernel/index.ts';
 import type { PluginAnswer, PluginCall as WireCall } from '#io/cni/server/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { Attacher, type LeaseFacts } from './attacher.ts';
-import type { AttachmentFiles } from './attachments.ts';
+import type { AttachmentJournal } from './attachment-journal.ts';
 import { attachmentPart, type Call, parseNetworkToLeave } from './call.ts';
 import { type DelegateExec, FlannelDelegation, type FlannelOptions } from './flannel.ts';
 import { type HostLoop, HostSide } from './host-side.ts';
@@ -46,7 +46,8 @@ export interface CniServiceOptions {
   /** The namespace of `kernel`: no pod's. */
   readonly namespace: Namespace;
   readonly loop: HostLoop;
-  readonly files: AttachmentFiles;
+  /** Closed with this. */
+  readonly journal: AttachmentJournal;
   readonly ipam: IpamPorts;
   /** For delegates of meta plugins that are not ours. */
   readonly delegates: DelegateExec;

@@ -47,6 +47,8 @@ export class CniWorld implements AsyncDisposable {
   dhcp!: DhcpLeases;
   /** How long an ADD waits for a DHCP server. */
   dhcpLimitMs = 10_000;
+  /** Those that made or looked for rules of others. */
+  readonly programsRun: string[] = [];
   /** DELs on disk that no agent has carried out. */
   recordedDels: RecordedDel[] = [];
   private kernel!: RealKernel;
@@ -102,13 +104,20 @@ export class CniWorld implements AsyncDisposable {
       logger,
       acquireLimitMs: this.dhcpLimitMs,
     });
+    const tool = createRuleTool(this.host);
     this.service = new CniService({
       kernel,
       namespace: this.namespace,
       defaultLink: () => this.kernel.linkTo('192.0.2.1') ?? this.kernel.linkTo('2001:db8::1'),
       loop: hostLoop,
       journal: new SteppedJournal(join(this.folder, 'attachments'), step),
-      rules: createRuleTool(this.host),
+      rules: {
+        ...tool,
+        run: (program, args) => {
+          this.programsRun.push(program);
+          return tool.run(program, args);
+        },
+      },
       ipam: {
         addresses: steppedAddresses(
           rootedAddresses(new DiskAddressStore(), join(this.folder, 'networks')),

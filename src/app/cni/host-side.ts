@@ -20,7 +20,7 @@ import {
 import type { AttachmentJournal } from './attachment-journal.ts';
 import { findForeignLink, foreignLinkOf, withForeignLink } from './foreign-link.ts';
 import { withLinkRenamed } from './link-rename.ts';
-import { attachmentLink, beforeUp, isVeth, leftOf, linkKey } from './links.ts';
+import { attachmentLink, isVeth, leftOf, linkKey } from './links.ts';
 import { changeFiles } from './pod.ts';
 import { Reaper } from './reaper.ts';
 import { AttachmentRecords, baseOf, bridgesOf, vethOf } from './records.ts';
@@ -171,8 +171,7 @@ export class HostSide implements Disposable {
   }
 
   /**
-   * Makes an attachment's objects, `shared` ones among them; returns what failed. The links are up last: what a pod sends before
-   * the sysctls are set could change the host.
+   * Makes an attachment's objects, `shared` ones among them; returns what failed.
    */
   async attach(
     record: AttachmentRecord,
@@ -184,11 +183,6 @@ export class HostSide implements Disposable {
     this.records.keep(stored);
     if (stored.objects.length === 0) return [];
     await this.bridges.settled();
-    // A link that is up already stays so: its pod may be waiting for a lease.
-    if (own.some((object) => isVeth(object) && this.links.get(keyOf(object)) !== record.part)) {
-      const failures = await loop.ensure(record.part, stored.objects.flatMap(beforeUp));
-      if (failures.length > 0) return failures;
-    }
     const failures = await loop.ensure(record.part, stored.objects);
     if (failures.length === 0) this.remember(stored);
     return failures;

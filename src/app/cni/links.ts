@@ -8,7 +8,6 @@ import {
   type KernelState,
   keyOf,
   type Link,
-  sysctlLink,
 } from '#core/kernel/index.ts';
 
 /** Its key in the state of the kernel. */
@@ -22,12 +21,6 @@ export function isVeth(object: KernelObject): object is Link {
 
 export function isOwnBridge(object: KernelObject): object is Link {
   return object.kind === 'link' && object.detail.type === 'bridge' && object.alias === CNI.alias;
-}
-
-/** What must be there before the pod's link is up: links, that one being down, and what is set on them. */
-export function beforeUp(object: KernelObject): KernelObject[] {
-  if (object.kind === 'link') return [isVeth(object) ? { ...object, up: false } : object];
-  return object.kind === 'sysctl' && sysctlLink(object.path) !== undefined ? [object] : [];
 }
 
 /** Of a part's objects what nothing but its end removes, as it is now: links, qdiscs and filters, each before what it needs. */

@@ -148,6 +148,7 @@ export class CniService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.host.settled();
     this.host[Symbol.dispose]();
+    this.attacher[Symbol.dispose]();
   }
 
   private dispatch(

@@ -128,7 +128,8 @@ export class RealKernel implements Kernel {
 
   /** A path that cannot be read counts as absent. */
   trackSysctls(paths: Iterable<string>): void {
-    this.orLose(() => this.noteSysctls(this.sysctls.read(paths)));
+    const isLink = (name: string) => this.routes.indexOf(name) !== undefined;
+    this.orLose(() => this.noteSysctls(this.sysctls.read(paths, isLink)));
   }
 
   apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome> {

@@ -24,6 +24,7 @@ import {
   removeReferenceRules,
 } from '#core/cni/index.ts';
 import {
+  addressesIn,
   type Kernel,
   type KernelObject,
   type KernelOp,
@@ -281,8 +282,7 @@ export class Attacher implements Disposable {
     if (flows.length === 0) return;
     const { kernel, logger, namespace } = this.options;
     const own = new Set<string>(['127.0.0.1', '::1']);
-    for (const object of kernel.state().values())
-      if (object.kind === 'address') own.add(prefixParts(object.address).address);
+    for (const { address } of addressesIn(kernel.state())) own.add(prefixParts(address).address);
     try {
       const count = await forgetFlows(namespace, flows, (address) => own.has(address));
       if (count > 0) logger.debug({ count }, 'connections to mapped ports forgotten');

@@ -15,6 +15,7 @@ import {
   type KernelObject,
   keyOf,
   type Link,
+  linksOfAlias,
   type OpFailure,
 } from '#core/kernel/index.ts';
 import type { AttachmentJournal } from './attachment-journal.ts';
@@ -210,9 +211,7 @@ export class HostSide implements Disposable {
         // The addresses stay with a link that stays; it is tried again by sweep(), and at the next start.
         if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join('; '));
         // One that got another name at the last moment is removed under that.
-        const renamed = [...this.options.kernel.state().values()].filter(
-          (object): object is Link => isVeth(object) && object.alias === part,
-        );
+        const renamed = linksOfAlias(this.options.kernel.state(), part).filter(isVeth);
         if (renamed.length > 0) return this.depart(part, renamed, giveBack);
         await giveBack();
         await this.drop(part);

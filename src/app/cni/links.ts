@@ -8,6 +8,7 @@ import {
   type KernelState,
   keyOf,
   type Link,
+  linksOfAlias,
 } from '#core/kernel/index.ts';
 
 /** Its key in the state of the kernel. */
@@ -36,7 +37,8 @@ export function leftOf(objects: readonly KernelObject[], state: KernelState): Ke
 export function attachmentLink(part: string, wanted: Link | undefined, state: KernelState): Link | undefined {
   const named = wanted && state.get(keyOf(wanted));
   if (named?.kind === 'link' && named.alias === part) return named;
-  for (const object of state.values()) if (isVeth(object) && object.alias === part) return object;
+  const renamed = linksOfAlias(state, part).find(isVeth);
+  if (renamed !== undefined) return renamed;
   // Somebody took its alias away: not ours to change any more, but the pod is there.
   return named?.kind === 'link' && !isAttachmentLink(named) ? named : undefined;
 }

@@ -39,6 +39,7 @@ import { attachmentPart, type Call, parseNetworkToLeave } from './call.ts';
 import { type DelegateExec, FlannelDelegation, type FlannelOptions } from './flannel.ts';
 import { type HostLoop, HostSide } from './host-side.ts';
 import { turnOf } from './ipam-exec.ts';
+import { KnownConfigs } from './known-configs.ts';
 import { Upkeep, validOf } from './upkeep.ts';
 
 export interface CniServiceOptions {
@@ -71,6 +72,7 @@ export interface RecordedDel {
 
 export class CniService implements AsyncDisposable {
   private readonly options: CniServiceOptions;
+  private readonly configs = new KnownConfigs();
   private readonly host: HostSide;
   private readonly attacher: Attacher;
   private readonly upkeep: Upkeep;
@@ -128,7 +130,7 @@ export class CniService implements AsyncDisposable {
     const started = performance.now();
     let version = '1.1.0';
     try {
-      const json = parseJsonObject(call.stdin === '' ? '{}' : call.stdin, 'network config');
+      const json = this.configs.read(call.stdin === '' ? '{}' : call.stdin);
       version = statedVersion(json) || version;
       const stdout = await this.dispatch(call, json, isDue);
       const { CNI_COMMAND: command, CNI_CONTAINERID: container } = call.environment;

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AttachmentJournal } from './attachment-journal.ts';
+import { AttachmentJournal, readAttachments } from './attachment-journal.ts';
 import type { StoredPart } from './stored-part.ts';
 
 const partOf = (netns: string, containerId = 'pod'): StoredPart => ({
@@ -94,6 +94,7 @@ describe('AttachmentJournal', () => {
     journal.save(second);
     const { parts, problems } = loaded();
     expect(parts).toEqual([first, second]);
+    expect(readAttachments(folder)).toEqual(parts);
     expect(problems).toEqual([expect.stringContaining('journal: line 3: part: ')]);
     expect(readFileSync(`${path()}.damaged`, 'utf8')).toContain('{"part":7}');
     expect(loaded()).toEqual({ parts: [first, second], problems: [] });
@@ -119,6 +120,7 @@ describe('AttachmentJournal', () => {
     writeFileSync(join(folder, '3.json'), '{');
     writeFileSync(join(folder, '4.json.new'), '{');
     using journal = new AttachmentJournal(folder);
+    expect(readAttachments(folder)).toEqual([first, second]);
     expect(journal.load()).toMatchObject({
       parts: [first, second],
       problems: [expect.stringMatching('3.json')],

@@ -21,11 +21,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '#io/files/index.ts';
+import { goneLine, journalOf, readJournal, savedLine } from './journal-text.ts';
 import { parseStoredPart, type StoredPart } from './stored-part.ts';
 
 const JOURNAL = 'journal';
-/** The first line, by which a file that was emptied is told from one in which nothing is attached. */
-const HEAD = '{"poplin":"attachments"}';
 /** What earlier releases kept, a file for each part. */
 const SUFFIX = '.json';
 const ASIDE = '.damaged';
@@ -37,7 +36,7 @@ export class AttachmentJournal implements Disposable {
   private readonly folder: string;
   private readonly path: string;
   /** What the file says once it is read, by part. */
-  private readonly live = new Map<string, StoredPart>();
+  private live = new Map<string, StoredPart>();
   private isLoaded = false;
   /** Files of earlier releases that were read: the journal takes their place. */
   private readonly old = new Set<string>();
@@ -73,7 +72,7 @@ export class AttachmentJournal implements Disposable {
     const before = this.live.get(stored.part);
     this.live.set(stored.part, stored);
     try {
-      this.write(stored);
+      this.write(savedLine(stored));
     } catch (error) {
       if (before === undefined) this.live.delete(stored.part);
       else this.live.set(stored.part, before);
@@ -91,7 +90,7 @@ export class AttachmentJournal implements Disposable {
     if (!this.live.delete(part)) return;
     try {
       if (this.live.size === 0) this.removeFiles();
-      else this.write({ gone: part });
+      else this.write(goneLine(part));
     } catch (error) {
       if (!hasCode(error, 'ENOSPC') && !hasCode(error, 'EDQUOT')) throw error;
     }
@@ -102,9 +101,9 @@ export class AttachmentJournal implements Disposable {
     this.close();
   }
 
-  private write(content: object): void {
+  private write(line: string): void {
     try {
-      if (!this.append(content)) this.beginAnew();
+      if (!this.append(line)) this.beginAnew();
     } catch (error) {
       this.close();
       throw error;
@@ -112,13 +111,13 @@ export class AttachmentJournal implements Disposable {
   }
 
   /** False if the file is to be begun anew: it is not ours yet, has been removed, or has grown long. Leaves no part of a line. */
-  private append(content: object): boolean {
+  private append(line: string): boolean {
     const { fd } = this;
     if (fd === undefined || this.lines > 4 * this.live.size + SPARE_LINES) return false;
     const { size, nlink } = fstatSync(fd);
     if (nlink === 0) return false;
     try {
-      writeAll(fd, `${JSON.stringify(content)}\n`);
+      writeAll(fd, `${line}\n`);
     } catch (error) {
       ftruncateSync(fd, size);
       throw error;
@@ -136,8 +135,7 @@ export class AttachmentJournal implements Disposable {
       0o600,
     );
     try {
-      const lines = Array.from(this.live.values(), (stored) => `${JSON.stringify(stored)}\n`);
-      writeAll(fd, `${HEAD}\n${lines.join('')}`);
+      writeAll(fd, journalOf(this.live.values()));
       renameSync(this.path + UNFINISHED, this.path);
       this.removeOld();
     } catch (error) {
@@ -186,20 +184,11 @@ export class AttachmentJournal implements Disposable {
   }
 
   private loadJournal(text: string, problems: string[]): void {
-    // What is behind the last line end was broken off while it was written, and never answered for.
-    const lines = text.split('\n').slice(0, -1);
-    const wrong: string[] = lines[0] === HEAD ? [] : ['it does not begin as one'];
-    for (const [at, line] of lines.entries()) {
-      if (at === 0 && line === HEAD) continue;
-      const gone = goneOf(line);
-      const found = gone === undefined ? parseStoredPart(line) : undefined;
-      if (gone !== undefined) this.live.delete(gone);
-      else if (typeof found === 'object') this.live.set(found.part, found);
-      else wrong.push(`line ${at + 1}: ${found}`);
-    }
+    const { parts, wrong } = readJournal(text, this.live.values());
+    this.live = parts;
     if (wrong.length === 0) return;
     // A second name for it, so that what can be read of it is never without one.
-    if (this.live.size > 0) attempt(() => this.keepCopy(), problems);
+    if (parts.size > 0) attempt(() => this.keepCopy(), problems);
     else attempt(() => renameSync(this.path, this.path + ASIDE), problems);
     problems.push(`${this.path}: ${wrong.join('; ')}; set aside as ${this.path}${ASIDE}`);
   }
@@ -208,17 +197,6 @@ export class AttachmentJournal implements Disposable {
     rmSync(this.path + ASIDE, { force: true });
     linkSync(this.path, this.path + ASIDE);
     this.beginAnew();
-  }
-}
-
-/** The part that a line takes out; undefined if it is no such line. */
-function goneOf(line: string): string | undefined {
-  if (!line.startsWith('{"gone":')) return undefined;
-  try {
-    const { gone } = JSON.parse(line) as { gone: unknown };
-    return typeof gone === 'string' ? gone : undefined;
-  } catch {
-    return undefined;
   }
 }
 
@@ -254,4 +232,15 @@ function attempt(work: () => void, problems: string[]): void {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What is recorded in a folder, for who only looks: nothing is set aside. Throws if it cannot be read; what is damaged is left out. */
+export function readAttachments(folder: string): StoredPart[] {
+  const names = readdirSync(folder);
+  const old = names
+    .filter((name) => name.endsWith(SUFFIX))
+    .map((name) => parseStoredPart(readFileSync(join(folder, name), 'utf8')))
+    .filter((stored) => typeof stored === 'object');
+  if (!names.includes(JOURNAL)) return old;
+  return [...readJournal(readFileSync(join(folder, JOURNAL), 'utf8'), old).parts.values()];
 }

@@ -98,10 +98,10 @@ class Draft {
       if (this.isOnBarred(op.object)) continue;
       const isLost = op.verb === 'replace' && this.goesWithLink(op.previous);
       const { object } = op;
-      if (op.verb === 'add' && isPodLink(object) && object.up === true) {
-        const made = { ...object, up: false };
-        kept.push({ verb: 'add', object: made });
-        raised.push({ verb: 'replace', object, previous: made });
+      if (isPodLink(object) && goesUp(op)) {
+        const down = { ...object, up: false };
+        kept.push({ ...op, object: down });
+        raised.push({ verb: 'replace', object, previous: down });
       } else kept.push(isLost ? { verb: 'add', object } : op);
     }
     const additions = withRaised(
@@ -233,7 +233,17 @@ export function linkIn(state: KernelState, name: string): Link | undefined {
   return found?.kind === 'link' ? found : undefined;
 }
 
-/** A pod's link is up once its sysctls are set: what the pod sends before could change the host. */
+function goesUp(op: KernelOp): boolean {
+  if (op.object.kind !== 'link' || op.object.up !== true) return false;
+  return (
+    op.verb === 'add' || (op.verb === 'replace' && op.previous.kind === 'link' && op.previous.up !== true)
+  );
+}
+
+/**
+ * A pod's link is up once its sysctls are set: what the pod sends before could change the host, and its own addresses would be looked
+ * for among its neighbours.
+ */
 function withRaised(additions: KernelOp[], raised: readonly KernelOp[]): KernelOp[] {
   if (raised.length === 0) return additions;
   const at = additions.findIndex(({ object }) => needsLinksUp(object));

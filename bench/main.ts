@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--json] [--nodes N,…] [--quick]`: Poplin beside a peer, in the same run on the same machine. Ratios count, not seconds. */
+/** `npm run bench -- NAME [--json] [--nodes N,…] [--only PART,…] [--quick]`: Poplin beside a peer, in the same run on the same machine. Ratios count, not seconds. */
 import { parseArgs } from 'node:util';
 import { benchCni } from './cni/cni.ts';
 import type { BenchOptions } from './options.ts';
@@ -11,7 +11,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   tunnel: benchTunnel,
 };
 
-const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--nodes N,…] [--quick]\n`;
+const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--nodes N,…] [--only PART,…] [--quick]\n`;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -37,7 +37,12 @@ function read(
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { json: { type: 'boolean' }, nodes: { type: 'string' }, quick: { type: 'boolean' } },
+      options: {
+        json: { type: 'boolean' },
+        nodes: { type: 'string' },
+        only: { type: 'string' },
+        quick: { type: 'boolean' },
+      },
     });
     const [name = '', ...others] = positionals;
     const run = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
@@ -45,7 +50,11 @@ function read(
     const isProper = nodes?.every((count) => Number.isInteger(count) && count > 0 && count <= 32_768) ?? true;
     if (run === undefined || others.length > 0 || !isProper) return undefined;
     const { json = false, quick = false } = values;
-    return { run, options: { json, quick, ...(nodes !== undefined && { nodes }) } };
+    const only = values.only?.split(',');
+    return {
+      run,
+      options: { json, quick, ...(nodes !== undefined && { nodes }), ...(only !== undefined && { only }) },
+    };
   } catch {
     return undefined;
   }

@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly json: boolean;
   /** Sizes other than the usual ones. */
   readonly nodes?: readonly number[];
+  /** Parts of the benchmark by name, where it has any; all by default. */
+  readonly only?: readonly string[];
   /** One round, no waiting: to see whether it works, not how fast. */
   readonly quick: boolean;
 }

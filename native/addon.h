@@ -68,5 +68,6 @@ napi_status batch_init(napi_env env, napi_value exports);
 napi_status poll_init(napi_env env, napi_value exports);
 napi_status exchange_init(napi_env env, napi_value exports);
 napi_status memory_init(napi_env env, napi_value exports);
+napi_status file_init(napi_env env, napi_value exports);
 
 #endif

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchOptions } from '../options.ts';
-import { type CniFigures, jsonOf, type Pair, tableOf } from './report.ts';
+import { type CniFigures, jsonOf, type Pair, type ScaleFigures, tableOf } from './report.ts';
 import { type Chain, Side, type SideName } from './side.ts';
 
 interface Sizes {
@@ -44,20 +44,37 @@ const portOf = (at: number) => ({
   portMappings: [{ hostPort: 20_000 + at, containerPort: 80, protocol: 'tcp' }],
 });
 
-/** Prints the table, or with `json` one line; progress goes to standard error. */
-export async function benchCni({ json, quick }: BenchOptions): Promise<void> {
+const PARTS: Readonly<Record<string, (folder: string, sizes: Sizes) => Promise<CniFigures>>> = {
+  lean: async (folder, sizes) => ({ lean: await sequential(folder, sizes, false) }),
+  full: async (folder, sizes) => ({ full: await sequential(folder, sizes, true) }),
+  callers: async (folder, sizes) => ({
+    concurrent: {
+      lean: await concurrent(folder, sizes, false),
+      full: await concurrent(folder, sizes, true),
+    },
+  }),
+  scale: async (folder, sizes) => ({ scale: await scale('poplin', folder, sizes) }),
+  // Many minutes: each of its calls walks over all rules of all pods.
+  'scale-reference': async (folder, sizes) => ({ scaleReference: await scale('reference', folder, sizes) }),
+};
+
+const USUAL_PARTS = ['lean', 'full', 'callers', 'scale'];
+
+/**
+ * Prints the table, or with `json` one line; progress goes to standard error. `only` names some of the parts above; throws a RangeError
+ * for another name.
+ */
+export async function benchCni({ json, quick, only = USUAL_PARTS }: BenchOptions): Promise<void> {
   const sizes = quick ? QUICK : USUAL;
   const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-cni-'));
   try {
-    const figures: CniFigures = {
-      lean: await sequential(folder, sizes, false),
-      full: await sequential(folder, sizes, true),
-      concurrent: {
-        lean: await concurrent(folder, sizes, false),
-        full: await concurrent(folder, sizes, true),
-      },
-      scale: await scale(folder, sizes),
-    };
+    let figures: CniFigures = {};
+    for (const name of only) {
+      const part = PARTS[name];
+      if (part === undefined)
+        throw new RangeError(`--only: no part "${name}": there are ${Object.keys(PARTS).join(', ')}`);
+      figures = { ...figures, ...(await part(folder, sizes)) };
+    }
     process.stdout.write(json ? `${JSON.stringify(jsonOf(figures))}\n` : tableOf(figures));
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -115,10 +132,10 @@ async function concurrent(folder: string, sizes: Sizes, full: boolean): Promise<
 }
 
 /** The last ADDs on a node that is full beside the first: milliseconds around the fiftieth and the last pod. */
-async function scale(folder: string, sizes: Sizes): Promise<CniFigures['scale']> {
-  await using side = await Side.open('poplin', folder);
+async function scale(name: SideName, folder: string, sizes: Sizes): Promise<ScaleFigures> {
+  await using side = await Side.open(name, folder);
   const chain = chainOf(side, true);
-  say(`${sizes.many} pods on one node`);
+  say(`${sizes.many} pods on one node, ${name}`);
   const pods = side.makePods(sizes.many, portOf);
   const times = (await side.call('ADD', chain, pods)).map((us) => us / 1000);
   const near = (at: number) => median(times.slice(Math.max(0, at - 20), at));

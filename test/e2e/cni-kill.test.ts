@@ -5,6 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { AttachmentJournal } from '#app/cni/index.ts';
 import { delay } from '#base/clock.ts';
 import { systemClock } from '#io/clock/index.ts';
 import { IS_SOAK } from '#testing/soak.ts';
@@ -88,7 +89,8 @@ function left(): Record<string, unknown> {
       .map((line) => line.split(/[ :@]/)[0]),
     routes: host.sh('ip -4 route; ip -6 route | grep -v fe80 || true'),
     rules: host.sh('nft list ruleset'),
-    records: files(host.paths.attachments),
+    records: new AttachmentJournal(host.paths.attachments).load().parts.map(({ part }) => part),
+    recordFiles: files(host.paths.attachments),
     pending: files(host.paths.cniPending),
     reserved: files(join(host.root, 'networks', NAME)),
   };

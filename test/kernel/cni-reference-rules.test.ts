@@ -93,8 +93,27 @@ test('goes with all its rules, and without those of a second pod', async () => {
   expect(await ours('CHECK', 'goes', 1, result)).toEqual([]);
   expect(await ours('DEL', 'goes', 1, result)).toEqual([]);
   expect(saved()).toBe(before);
+  // The firewall's chain is shared by all pods: that one alone has to be listed.
+  world.programsRun.length = 0;
   expect(await ours('DEL', 'goes', 1, result), 'once more').toEqual([]);
+  expect(world.programsRun.toSorted()).toEqual(['ip6tables', 'iptables']);
   expect(saved()).toBe(before);
+});
+
+test('a DEL of what nobody attached runs no program', async () => {
+  const result = {
+    cniVersion: '1.0.0',
+    interfaces: [{ name: 'eth0', sandbox: world.pod('a') }],
+    ips: [
+      { address: '10.72.0.2/24', interface: 0 },
+      { address: 'fd72::2/64', interface: 0 },
+    ],
+  };
+  world.sh(
+    'iptables -w -t nat -N CNI-OTHERS; ip6tables -w -t nat -N CNI-OTHERS; nft add table ip cni_hostports',
+  );
+  expect(await ours('DEL', 'a', 1, result)).toEqual([]);
+  expect(world.programsRun).toEqual([]);
 });
 
 test('CHECK names each rule that is missing', async () => {

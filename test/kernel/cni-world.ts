@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { KernelLoop } from '#app/agent/index.ts';
 import {
-  AttachmentFiles,
+  AttachmentJournal,
   CniService,
   DhcpLeases,
   type HostLoop,
@@ -23,7 +23,7 @@ import type { PluginAnswer, PluginCall } from '#io/cni/server/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { createNamespace, type Namespace, openNamespace, removeNamespace } from '#io/namespace/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
-import { type Step, SteppedFiles, SteppedKernel, steppedAddresses, steppedPods } from './faults.ts';
+import { type Step, SteppedJournal, SteppedKernel, steppedAddresses, steppedPods } from './faults.ts';
 
 /** The host's addresses, on a link that is not Poplin's. */
 export const HOST = { 4: '192.168.70.1', 6: 'fd70::1' } as const;
@@ -47,6 +47,8 @@ export class CniWorld implements AsyncDisposable {
   dhcp!: DhcpLeases;
   /** How long an ADD waits for a DHCP server. */
   dhcpLimitMs = 10_000;
+  /** Those that made or looked for rules of others. */
+  readonly programsRun: string[] = [];
   /** DELs on disk that no agent has carried out. */
   recordedDels: RecordedDel[] = [];
   private kernel!: RealKernel;
@@ -102,13 +104,20 @@ export class CniWorld implements AsyncDisposable {
       logger,
       acquireLimitMs: this.dhcpLimitMs,
     });
+    const tool = createRuleTool(this.host);
     this.service = new CniService({
       kernel,
       namespace: this.namespace,
       defaultLink: () => this.kernel.linkTo('192.0.2.1') ?? this.kernel.linkTo('2001:db8::1'),
       loop: hostLoop,
-      files: new SteppedFiles(join(this.folder, 'attachments'), step),
-      rules: createRuleTool(this.host),
+      journal: new SteppedJournal(join(this.folder, 'attachments'), step),
+      rules: {
+        ...tool,
+        run: (program, args) => {
+          this.programsRun.push(program);
+          return tool.run(program, args);
+        },
+      },
       ipam: {
         addresses: steppedAddresses(
           rootedAddresses(new DiskAddressStore(), join(this.folder, 'networks')),
@@ -244,13 +253,13 @@ export class CniWorld implements AsyncDisposable {
 
   /** The parts that are recorded on disk. */
   recorded(): string[] {
-    const { parts } = new AttachmentFiles(join(this.folder, 'attachments')).load();
+    const { parts } = new AttachmentJournal(join(this.folder, 'attachments')).load();
     return parts.map(({ part }) => part).sort();
   }
 
   /** The objects that are recorded on disk. */
   objectsRecorded(): unknown[] {
-    const { parts } = new AttachmentFiles(join(this.folder, 'attachments')).load();
+    const { parts } = new AttachmentJournal(join(this.folder, 'attachments')).load();
     return parts.flatMap(({ objects }) => objects);
   }
 

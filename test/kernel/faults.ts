@@ -2,7 +2,7 @@
  * Faults at the steps of a call: each place where the service reaches for the kernel, the pod or the disk announces its step first, and
  * what the test put there happens.
  */
-import { AttachmentFiles, type StoredPart } from '#app/cni/index.ts';
+import { AttachmentJournal, type StoredPart } from '#app/cni/index.ts';
 import type { AddressStore } from '#core/cni/index.ts';
 import type {
   ApplyOutcome,
@@ -72,7 +72,7 @@ export class SteppedKernel implements Kernel {
   }
 }
 
-export class SteppedFiles extends AttachmentFiles {
+export class SteppedJournal extends AttachmentJournal {
   private readonly step: Step;
 
   constructor(folder: string, step: Step) {

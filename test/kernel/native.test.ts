@@ -83,6 +83,8 @@ describe('arguments', () => {
     bindMount: ['/nowhere/a', '/nowhere/b'],
     makeMountShared: ['/nowhere/a'],
     unmount: ['/nowhere/a'],
+    readFileAt: [1e9, 'nothing'],
+    writeFileAt: [1e9, 'nothing', bytes],
     socket: [1, 1, 77],
     bind: [1e9, bytes],
     connect: [1e9, bytes],

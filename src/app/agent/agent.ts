@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import {
-  AttachmentFiles,
+  AttachmentJournal,
   CniService,
   DhcpLeases,
   endedBy,
@@ -231,7 +231,7 @@ class Agent implements AsyncDisposable {
         namespace: this.namespace,
         defaultLink: () => this.kernel.linkTo(SOMEWHERE[4]) ?? this.kernel.linkTo(SOMEWHERE[6]),
         loop: this.loop,
-        files: new AttachmentFiles(this.paths.attachments),
+        journal: new AttachmentJournal(this.paths.attachments),
         rules: createRuleTool(),
         ipam: {
           addresses: rootedAddresses(addresses, this.paths.hostLocal),

@@ -9,7 +9,7 @@ export interface AgentPaths {
   readonly statusSocket: string;
   /** DELs recorded by the plugin while no agent was there. */
   readonly cniPending: string;
-  /** One file for each attached pod. */
+  /** The journal of attached pods. */
   readonly attachments: string;
   /** One file for each lease of a DHCP server. */
   readonly dhcp: string;

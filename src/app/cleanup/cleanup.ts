@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { type AgentPaths, agentPaths, fetchStatus, HostNetworks, lockNode } from '#app/agent/index.ts';
-import { AttachmentFiles, rootedAddresses, type StoredPart } from '#app/cni/index.ts';
+import { AttachmentJournal, rootedAddresses, type StoredPart } from '#app/cni/index.ts';
 import { CNI, FURTHER_NETWORKS, type KernelState, OWNERS, overlayOwner } from '#core/kernel/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { flannelProcesses } from '#io/host-facts/index.ts';
@@ -101,7 +101,7 @@ async function removeOwn(kernel: RealKernel, options: CleanupOptions, scope: Sco
 
 /** What is attached here. Throws CleanupRefused where pods would be cut off and nobody said that they may be. */
 function attachedParts(kernel: RealKernel, { root, isDry, isForced }: CleanupOptions): readonly StoredPart[] {
-  const parts = new AttachmentFiles(agentPaths(root).attachments).load().parts;
+  const parts = new AttachmentJournal(agentPaths(root).attachments).load().parts;
   const attached = attachedNames(parts, kernel.state());
   if (attached.length > 0 && !isForced && !isDry) {
     throw new CleanupRefused(

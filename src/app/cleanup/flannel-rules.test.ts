@@ -32,6 +32,7 @@ test('flannel’s chains go, with what leads to them and its old rules, and noth
 test('a program that is missing has left nothing, and one that fails is told of', async () => {
   const tool: RuleTool = {
     has: (program) => program !== 'ip6tables',
+    mayHold: () => true,
     run: async (program, args) => {
       if (program === 'nft')
         return 'table ip flannel-ipv4\ntable ip6 flannel-ipv60\ntable inet flannel-ipv4\n';

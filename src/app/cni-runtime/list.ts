@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { agentPaths } from '#app/agent/index.ts';
-import { parseStoredPart } from '#app/cni/index.ts';
+import { readAttachments, type StoredPart } from '#app/cni/index.ts';
 import { type CachedAttachment, decodeCachedAttachment, type JsonObject } from '#core/cni/index.ts';
 import { cacheFolder } from '#io/cni/runtime-files/index.ts';
 import { isNamespace } from './namespace-file.ts';
@@ -97,11 +97,15 @@ function addressesOf(result: JsonObject): string[] {
 /** What Poplin's plugins attached, by the agent's records; none where they cannot be read. */
 export function recordedByAgent(rootDir: string): ListedAttachment[] {
   const paths = agentPaths(rootDir);
-  return filesIn(paths.attachments).flatMap(({ name, text }) => {
-    const stored = name.endsWith('.json') ? parseStoredPart(text) : undefined;
-    if (stored === undefined || typeof stored === 'string') return [];
+  let parts: StoredPart[];
+  try {
+    parts = readAttachments(paths.attachments);
+  } catch {
+    return [];
+  }
+  return parts.flatMap((stored) => {
     const { network, containerId, ifName } = stored.attachment;
-    const netns = 'netns' in stored && typeof stored.netns === 'string' ? stored.netns : '';
+    const { netns = '' } = stored;
     const owner = [containerId, ifName];
     const addresses =
       stored.dataDir === undefined

@@ -23,7 +23,15 @@ import {
   type RuleTool,
   removeReferenceRules,
 } from '#core/cni/index.ts';
-import type { Kernel, KernelOp, Link, OpFailure } from '#core/kernel/index.ts';
+import {
+  addressesIn,
+  type Kernel,
+  type KernelObject,
+  type KernelOp,
+  keyOf,
+  type Link,
+  type OpFailure,
+} from '#core/kernel/index.ts';
 import { forgetFlows } from '#io/conntrack/index.ts';
 import { PodKernel } from '#io/kernel/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
@@ -55,11 +63,18 @@ const RENAME_ATTEMPTS = 4;
 /** Enough to take away what is there. */
 const NO_LEASE: LeaseFacts = { node: '', addresses: [], defaultRanges: [], ipv6: true };
 
-export class Attacher {
+export class Attacher implements Disposable {
   private readonly options: AttacherOptions;
+  /** The host's namespace beside its mirror: for what only the kernel can tell at this moment. */
+  private readonly hostKernel: PodKernel;
 
   constructor(options: AttacherOptions) {
     this.options = options;
+    this.hostKernel = PodKernel.open(options.namespace.path);
+  }
+
+  [Symbol.dispose](): void {
+    this.hostKernel[Symbol.dispose]();
   }
 
   /** Attaches, or does what a chained plugin does for what is attached. */
@@ -195,12 +210,13 @@ export class Attacher {
       ...(files.length > 0 && { files }),
       ...(staleFlows.length > 0 && { staleFlows }),
     };
+    const newOnHost = missingOf([...made.sharedObjects, ...made.hostObjects], kernel);
     if (isWorthRecording(whole, made)) failOn(await host.attach(whole, made.sharedObjects, made.hostObjects));
     const podLinks = (made.podLinks ?? []).map((object): KernelOp => ({ verb: 'add', object }));
     const moves = (made.movesIn ?? []).map((move) => moveOp(move, pod.namespace.path));
     if (podLinks.length + moves.length > 0) failOn((await kernel.apply([...podLinks, ...moves])).failures);
     failOn(unlessRouted(await pod.apply(podOps(made.podRemovals ?? [], made.podObjects, pod))));
-    await settle(this.options.namespace.path, made, pod);
+    await settle(this.hostKernel, made, newOnHost, pod);
     await changeFiles(made.files);
     await this.forget(staleFlows);
   }
@@ -266,8 +282,7 @@ export class Attacher {
     if (flows.length === 0) return;
     const { kernel, logger, namespace } = this.options;
     const own = new Set<string>(['127.0.0.1', '::1']);
-    for (const object of kernel.state().values())
-      if (object.kind === 'address') own.add(prefixParts(object.address).address);
+    for (const { address } of addressesIn(kernel.state())) own.add(prefixParts(address).address);
     try {
       const count = await forgetFlows(namespace, flows, (address) => own.has(address));
       if (count > 0) logger.debug({ count }, 'connections to mapped ports forgotten');
@@ -295,6 +310,11 @@ function moveOp({ link, name }: LinkMove, netns: string): KernelOp {
 /** The pair carries nothing once its host's end is down and in no bridge. */
 function quietenOp(link: Link): KernelOp {
   return { verb: 'replace', object: { ...link, up: false, master: '' }, previous: { ...link, up: true } };
+}
+
+function missingOf(objects: readonly KernelObject[], kernel: Kernel): KernelObject[] {
+  const state = kernel.state();
+  return objects.filter((object) => !state.has(keyOf(object)));
 }
 
 function removalsOf(objects: AddPlan['hostRemovals']): KernelOp[] {

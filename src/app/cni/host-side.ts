@@ -15,12 +15,13 @@ import {
   type KernelObject,
   keyOf,
   type Link,
+  linksOfAlias,
   type OpFailure,
 } from '#core/kernel/index.ts';
-import type { AttachmentFiles } from './attachments.ts';
+import type { AttachmentJournal } from './attachment-journal.ts';
 import { findForeignLink, foreignLinkOf, withForeignLink } from './foreign-link.ts';
 import { withLinkRenamed } from './link-rename.ts';
-import { attachmentLink, beforeUp, isVeth, leftOf, linkKey } from './links.ts';
+import { attachmentLink, isVeth, leftOf, linkKey } from './links.ts';
 import { changeFiles } from './pod.ts';
 import { Reaper } from './reaper.ts';
 import { AttachmentRecords, baseOf, bridgesOf, vethOf } from './records.ts';
@@ -37,7 +38,8 @@ export interface HostLoop {
 export interface HostSideOptions {
   readonly kernel: Kernel;
   readonly loop: HostLoop;
-  readonly files: AttachmentFiles;
+  /** Closed with this. */
+  readonly journal: AttachmentJournal;
   readonly addresses: AddressStore;
   /** Has connections looked at anew; never rejects. */
   readonly forget: (flows: readonly StaleFlows[]) => Promise<void>;
@@ -68,7 +70,7 @@ export class HostSide implements Disposable {
 
   constructor(options: HostSideOptions) {
     this.options = options;
-    this.records = new AttachmentRecords(options.files);
+    this.records = new AttachmentRecords(options.journal);
     this.reaper = new Reaper(options.kernel);
     this.bridges = new UnusedBridges(options.kernel, this.records, options.logger);
     this.subscription = options.kernel.watch({
@@ -170,8 +172,7 @@ export class HostSide implements Disposable {
   }
 
   /**
-   * Makes an attachment's objects, `shared` ones among them; returns what failed. The links are up last: what a pod sends before
-   * the sysctls are set could change the host.
+   * Makes an attachment's objects, `shared` ones among them; returns what failed.
    */
   async attach(
     record: AttachmentRecord,
@@ -183,11 +184,6 @@ export class HostSide implements Disposable {
     this.records.keep(stored);
     if (stored.objects.length === 0) return [];
     await this.bridges.settled();
-    // A link that is up already stays so: its pod may be waiting for a lease.
-    if (own.some((object) => isVeth(object) && this.links.get(keyOf(object)) !== record.part)) {
-      const failures = await loop.ensure(record.part, stored.objects.flatMap(beforeUp));
-      if (failures.length > 0) return failures;
-    }
     const failures = await loop.ensure(record.part, stored.objects);
     if (failures.length === 0) this.remember(stored);
     return failures;
@@ -215,9 +211,7 @@ export class HostSide implements Disposable {
         // The addresses stay with a link that stays; it is tried again by sweep(), and at the next start.
         if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join('; '));
         // One that got another name at the last moment is removed under that.
-        const renamed = [...this.options.kernel.state().values()].filter(
-          (object): object is Link => isVeth(object) && object.alias === part,
-        );
+        const renamed = linksOfAlias(this.options.kernel.state(), part).filter(isVeth);
         if (renamed.length > 0) return this.depart(part, renamed, giveBack);
         await giveBack();
         await this.drop(part);
@@ -291,6 +285,7 @@ export class HostSide implements Disposable {
 
   [Symbol.dispose](): void {
     this.subscription[Symbol.dispose]();
+    this.options.journal[Symbol.dispose]();
   }
 
   /** Another wish for an attachment that is there: nothing fails because the disk does. */

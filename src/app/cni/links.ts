@@ -8,7 +8,7 @@ import {
   type KernelState,
   keyOf,
   type Link,
-  sysctlLink,
+  linksOfAlias,
 } from '#core/kernel/index.ts';
 
 /** Its key in the state of the kernel. */
@@ -24,12 +24,6 @@ export function isOwnBridge(object: KernelObject): object is Link {
   return object.kind === 'link' && object.detail.type === 'bridge' && object.alias === CNI.alias;
 }
 
-/** What must be there before the pod's link is up: links, that one being down, and what is set on them. */
-export function beforeUp(object: KernelObject): KernelObject[] {
-  if (object.kind === 'link') return [isVeth(object) ? { ...object, up: false } : object];
-  return object.kind === 'sysctl' && sysctlLink(object.path) !== undefined ? [object] : [];
-}
-
 /** Of a part's objects what nothing but its end removes, as it is now: links, qdiscs and filters, each before what it needs. */
 export function leftOf(objects: readonly KernelObject[], state: KernelState): KernelObject[] {
   const found = objects.flatMap((object) => state.get(keyOf(object)) ?? []);
@@ -43,7 +37,8 @@ export function leftOf(objects: readonly KernelObject[], state: KernelState): Ke
 export function attachmentLink(part: string, wanted: Link | undefined, state: KernelState): Link | undefined {
   const named = wanted && state.get(keyOf(wanted));
   if (named?.kind === 'link' && named.alias === part) return named;
-  for (const object of state.values()) if (isVeth(object) && object.alias === part) return object;
+  const renamed = linksOfAlias(state, part).find(isVeth);
+  if (renamed !== undefined) return renamed;
   // Somebody took its alias away: not ours to change any more, but the pod is there.
   return named?.kind === 'link' && !isAttachmentLink(named) ? named : undefined;
 }

@@ -4,12 +4,12 @@
  */
 import { attachmentAlias } from '#core/cni/index.ts';
 import { type KernelObject, keyOf, type Link } from '#core/kernel/index.ts';
-import type { AttachmentFiles } from './attachments.ts';
+import type { AttachmentJournal } from './attachment-journal.ts';
 import { isOwnBridge, isVeth, linkKey } from './links.ts';
 import type { StoredPart } from './stored-part.ts';
 
 export class AttachmentRecords {
-  private readonly files: AttachmentFiles;
+  private readonly journal: AttachmentJournal;
   private readonly parts = new Map<string, StoredPart>();
   /** Chained parts by the interface's part. */
   private readonly chained = new Map<string, Set<string>>();
@@ -18,13 +18,13 @@ export class AttachmentRecords {
   /** Chained parts by the key of the link that another implementation made. */
   private readonly foreignLinkUsers = new Map<string, Set<string>>();
 
-  constructor(files: AttachmentFiles) {
-    this.files = files;
+  constructor(journal: AttachmentJournal) {
+    this.journal = journal;
   }
 
   /** Takes in what is on disk; returns what was wrong with it. */
   load(): string[] {
-    const { parts, problems } = this.files.load();
+    const { parts, problems } = this.journal.load();
     for (const stored of parts) this.remember(stored);
     return problems;
   }
@@ -66,7 +66,7 @@ export class AttachmentRecords {
 
   /** Writes a record down, then holds it. Throws if the disk refuses. */
   keep(stored: StoredPart): void {
-    this.files.save(stored);
+    this.journal.save(stored);
     this.remember(stored);
   }
 
@@ -74,7 +74,7 @@ export class AttachmentRecords {
   keepAnyway(stored: StoredPart): unknown {
     this.remember(stored);
     try {
-      this.files.save(stored);
+      this.journal.save(stored);
       return undefined;
     } catch (error) {
       return error;
@@ -84,7 +84,7 @@ export class AttachmentRecords {
   forget(part: string): void {
     this.unlink(part);
     this.parts.delete(part);
-    this.files.remove(part);
+    this.journal.remove(part);
   }
 
   private partsIn(names: ReadonlySet<string> = new Set()): StoredPart[] {

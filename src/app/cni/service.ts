@@ -34,11 +34,12 @@ import type { Kernel } from '#core/kernel/index.ts';
 import type { PluginAnswer, PluginCall as WireCall } from '#io/cni/server/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { Attacher, type LeaseFacts } from './attacher.ts';
-import type { AttachmentFiles } from './attachments.ts';
+import type { AttachmentJournal } from './attachment-journal.ts';
 import { attachmentPart, type Call, parseNetworkToLeave } from './call.ts';
 import { type DelegateExec, FlannelDelegation, type FlannelOptions } from './flannel.ts';
 import { type HostLoop, HostSide } from './host-side.ts';
 import { turnOf } from './ipam-exec.ts';
+import { KnownConfigs } from './known-configs.ts';
 import { Upkeep, validOf } from './upkeep.ts';
 
 export interface CniServiceOptions {
@@ -46,7 +47,8 @@ export interface CniServiceOptions {
   /** The namespace of `kernel`: no pod's. */
   readonly namespace: Namespace;
   readonly loop: HostLoop;
-  readonly files: AttachmentFiles;
+  /** Closed with this. */
+  readonly journal: AttachmentJournal;
   readonly ipam: IpamPorts;
   /** For delegates of meta plugins that are not ours. */
   readonly delegates: DelegateExec;
@@ -70,6 +72,7 @@ export interface RecordedDel {
 
 export class CniService implements AsyncDisposable {
   private readonly options: CniServiceOptions;
+  private readonly configs = new KnownConfigs();
   private readonly host: HostSide;
   private readonly attacher: Attacher;
   private readonly upkeep: Upkeep;
@@ -127,7 +130,7 @@ export class CniService implements AsyncDisposable {
     const started = performance.now();
     let version = '1.1.0';
     try {
-      const json = parseJsonObject(call.stdin === '' ? '{}' : call.stdin, 'network config');
+      const json = this.configs.read(call.stdin === '' ? '{}' : call.stdin);
       version = statedVersion(json) || version;
       const stdout = await this.dispatch(call, json, isDue);
       const { CNI_COMMAND: command, CNI_CONTAINERID: container } = call.environment;
@@ -147,6 +150,7 @@ export class CniService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.host.settled();
     this.host[Symbol.dispose]();
+    this.attacher[Symbol.dispose]();
   }
 
   private dispatch(

@@ -1,29 +1,29 @@
 /** What the kernel does on its own after it has answered: ADD waits for it, so that a pod's first packet is answered. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { familyOf, prefixParts } from '#base/ip/index.ts';
 import type { AddPlan } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
-import { PodKernel } from '#io/kernel/index.ts';
+import type { PodKernel } from '#io/kernel/index.ts';
 import { isVeth } from './links.ts';
 
-/** A busy kernel takes some milliseconds; what takes longer is not waited for. */
-const ATTEMPTS = 50;
+/** An idle kernel takes a tenth of a millisecond: it is asked again in the next turns of the event loop, whose timers count in milliseconds. */
+const QUICK_ATTEMPTS = 10;
+/** A busy one takes some milliseconds; what takes longer is not waited for. */
+const ATTEMPTS = QUICK_ATTEMPTS + 50;
 const PAUSE_MS = 1;
 
-/** Never fails: what is not there yet comes later. */
+/** Never fails: what is not there yet comes later. `newOnHost` are those of the plan's host objects that were not there before. */
 export async function settle(
-  hostNamespace: string,
-  { sharedObjects, hostObjects, podObjects }: AddPlan,
+  host: PodKernel,
+  { hostObjects, podObjects }: AddPlan,
+  newOnHost: readonly KernelObject[],
   pod: PodKernel,
 ): Promise<void> {
   const links = hostObjects.filter(isVeth);
-  if (links.length > 0) {
-    using host = PodKernel.open(hostNamespace);
-    // Until the kernel has looked at a link whose other end came up, it drops what the link sends: the answer to the pod's first
-    // packet. It looks when it finds the time, or when asked for the link (linkwatch_sync_dev, Linux 6.8).
-    for (const { name } of links) host.link(name);
-    await settleAddresses(host, [...sharedObjects, ...hostObjects]);
-  }
+  // Until the kernel has looked at a link whose other end came up, it drops what the link sends: the answer to the pod's first
+  // packet. It looks when it finds the time, or when asked for the link (linkwatch_sync_dev, Linux 6.8).
+  for (const { name } of links) host.link(name);
+  if (links.length > 0) await settleAddresses(host, newOnHost);
   await settleAddresses(pod, podObjects);
 }
 
@@ -37,6 +37,6 @@ async function settleAddresses(kernel: PodKernel, objects: readonly KernelObject
     const { address } = prefixParts(object.address);
     if (familyOf(address) === 4) continue;
     for (let attempt = 0; attempt < ATTEMPTS && !kernel.hasTaken(address, object.link); attempt += 1)
-      await sleep(PAUSE_MS);
+      await (attempt < QUICK_ATTEMPTS ? nextTurn() : sleep(PAUSE_MS));
   }
 }

@@ -1,6 +1,6 @@
 /** Bridges of ours that the last attachment left: removed once nobody wants them and nothing is attached to them. */
 import type { Logger } from 'pino';
-import { type Kernel, keyOf, type Link } from '#core/kernel/index.ts';
+import { type Kernel, type KernelState, keyOf, type Link } from '#core/kernel/index.ts';
 import { isOwnBridge } from './links.ts';
 import type { AttachmentRecords } from './records.ts';
 
@@ -38,13 +38,11 @@ export class UnusedBridges {
 
   private async removeUnused(): Promise<void> {
     const state = this.kernel.state();
-    const masters = new Set<string | undefined>();
-    for (const object of state.values()) if (object.kind === 'link') masters.add(object.master);
     for (const [key, bridge] of [...this.suspects]) {
       this.suspects.delete(key);
       const found = state.get(key);
       if (found === undefined || !isOwnBridge(found)) continue;
-      if (this.records.isBridgeUsed(bridge) || masters.has(bridge.name)) continue;
+      if (this.records.isBridgeUsed(bridge) || hasPorts(bridge, state)) continue;
       const { failures } = await this.kernel.apply([{ verb: 'remove', object: found }]);
       for (const { message, code } of failures) {
         if (code === 'ENODEV') continue;
@@ -53,4 +51,8 @@ export class UnusedBridges {
       }
     }
   }
+}
+
+function hasPorts({ name }: Link, state: KernelState): boolean {
+  return state.values().some((object) => object.kind === 'link' && object.master === name);
 }

@@ -13,6 +13,7 @@ export type {
   PluginExecution,
   PluginOutput,
   ReservedAddresses,
+  RulePlace,
   RuleProgram,
   RuleTool,
 } from './ports.ts';

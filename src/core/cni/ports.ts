@@ -100,8 +100,17 @@ export interface DhcpClient {
 /** The programs with which the reference plugins make rules, in the host's namespace. */
 export interface RuleTool {
   has(program: RuleProgram): boolean;
+  /** False if the kernel has nothing there, neither in nf_tables nor in the older iptables; no program is run to know. */
+  mayHold(place: RulePlace): boolean;
   /** What the program printed. Rejects with an Error that names the program and tells what it said. */
   run(program: RuleProgram, args: readonly string[]): Promise<string>;
+}
+
+/** Where rules would be: in one of these chains of a table, or anywhere in it. */
+export interface RulePlace {
+  readonly family: 'ip' | 'ip6' | 'inet';
+  readonly table: string;
+  readonly chains?: readonly string[];
 }
 
 export type RuleProgram = 'iptables' | 'ip6tables' | 'nft';

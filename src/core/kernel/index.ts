@@ -2,6 +2,7 @@ export { canonicalVlans, equalVlans, LAST_VLAN, type VlanChange, vlanChange } fr
 export { changedLinkFields, compareObjects } from './compare.ts';
 export { describeObject, describeOp } from './describe.ts';
 export { DesiredState } from './desired.ts';
+export { addressesIn, addressesOn, IndexedState, linksOfAlias } from './indexed-state.ts';
 export { keyOf, MAIN_TABLE, routeMetric } from './key.ts';
 export { compareAdditions, linksOf, lowerLink, sysctlLink } from './order.ts';
 export {

@@ -21,6 +21,8 @@ const RANK: Readonly<Record<KernelObjectKind, number>> = {
   'nft-element': 12,
 };
 
+const LINK_SYSCTL_RANK = 2;
+
 /** Items sorted as compareAdditions does, in one walk: sorting would compare each of thousands many times. */
 export function inAdditionOrder<T>(items: Iterable<T>, objectOf: (item: T) => KernelObject): T[] {
   const ranks = new Map<number, T[]>();
@@ -39,6 +41,11 @@ export function inAdditionOrder<T>(items: Iterable<T>, objectOf: (item: T) => Ke
 /** Sorts objects so that each comes after what it needs; equals keep their order. */
 export function compareAdditions(a: KernelObject, b: KernelObject): number {
   return rankOf(a) - rankOf(b);
+}
+
+/** True for what comes when each link is as it should be, its own sysctls set. */
+export function needsLinksUp(object: KernelObject): boolean {
+  return rankOf(object) > LINK_SYSCTL_RANK;
 }
 
 /** The links an object cannot exist without. */
@@ -99,7 +106,7 @@ function hasGateway({ nextHops }: Route): boolean {
 /** What holds for all links, such as forwarding, comes when each link is as it should be: some of its effects happen at that moment. */
 function sysctlRank(path: string): number {
   if (path.includes('/conf/all/')) return 2.5;
-  return sysctlLink(path) === undefined ? RANK.sysctl : 2;
+  return sysctlLink(path) === undefined ? RANK.sysctl : LINK_SYSCTL_RANK;
 }
 
 /** Masters and lower links first: bridges, links that stand alone, their like in bridges, then links upon any of these. */

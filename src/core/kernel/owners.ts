@@ -7,7 +7,7 @@
  * while it is empty.
  */
 import { linksOf } from './order.ts';
-import type { KernelObject, KernelState, Qdisc, TrafficFilter } from './state.ts';
+import type { KernelObject, KernelState, Link, Qdisc, TrafficFilter } from './state.ts';
 
 export interface Owner {
   readonly name: string;
@@ -119,7 +119,7 @@ export function isAttachmentLink(object: KernelObject): boolean {
 }
 
 /** True for a link that comes and goes with its pod. Made by a pass it would be of no use: it would lead nowhere. */
-export function isPodLink(object: KernelObject): boolean {
+export function isPodLink(object: KernelObject): object is Link {
   return isAttachmentLink(object) && object.kind === 'link' && object.detail.type !== 'ifb';
 }
 

@@ -386,3 +386,42 @@ describe('the links of pods', () => {
     ]);
   });
 });
+
+describe("a pod's link", () => {
+  const veth = (up: boolean): Link => ({
+    kind: 'link',
+    name: 'veth1',
+    detail: { type: 'veth' },
+    up,
+    alias: `${CNI.alias}:net/pod/eth0`,
+  });
+  const wanted: KernelObject[] = [
+    { kind: 'address', link: 'veth1', address: '10.1.0.1/24' },
+    veth(true),
+    { kind: 'sysctl', path: 'net/ipv6/conf/all/forwarding', value: '1' },
+    { kind: 'sysctl', path: 'net/ipv6/conf/veth1/accept_ra', value: '0' },
+  ];
+  const order = (found: readonly KernelObject[]) => {
+    const { ops } = plan(stateOf(wanted), stateOf(found), { owners: OWNERS });
+    return ops.map(
+      (op) => `${op.verb} ${keyOf(op.object)}${op.object.kind === 'link' ? ` ${op.object.up}` : ''}`,
+    );
+  };
+
+  it.each<[string, readonly KernelObject[], string]>([
+    ['that is made', [], 'add'],
+    ['that is down', [veth(false)], 'replace'],
+  ])('%s comes up when its sysctls are set, before what needs it up', (_, found, verb) => {
+    expect(order(found)).toEqual([
+      `${verb} link veth1 false`,
+      'add sysctl net/ipv6/conf/veth1/accept_ra',
+      'replace link veth1 true',
+      'add sysctl net/ipv6/conf/all/forwarding',
+      expect.stringContaining('add address'),
+    ]);
+  });
+
+  it('that is up stays so', () => {
+    expect(order([veth(true)]).filter((each) => each.includes('link veth1'))).toEqual([]);
+  });
+});

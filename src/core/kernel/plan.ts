@@ -5,8 +5,8 @@
  */
 import { compareObjects } from './compare.ts';
 import { keyOf } from './key.ts';
-import { compareAdditions, inAdditionOrder, linksOf, lowerLink } from './order.ts';
-import { type Owner, ownerOf } from './owners.ts';
+import { compareAdditions, inAdditionOrder, linksOf, lowerLink, needsLinksUp } from './order.ts';
+import { isPodLink, type Owner, ownerOf } from './owners.ts';
 import type { KernelObject, KernelOp, KernelState, Link } from './state.ts';
 
 export interface PlanOptions {
@@ -117,12 +117,21 @@ class Draft {
     );
     removals.sort((a, b) => compareAdditions(b, a));
     const kept: KernelOp[] = [];
+    const raised: KernelOp[] = [];
     for (const op of this.additions?.values() ?? this.found) {
       if (this.isOnBarred(op.object)) continue;
       const isLost = op.verb === 'replace' && this.goesWithLink(op.previous);
-      kept.push(isLost ? { verb: 'add', object: op.object } : op);
+      const { object } = op;
+      if (isPodLink(object) && goesUp(op)) {
+        const down = { ...object, up: false };
+        kept.push({ ...op, object: down });
+        raised.push({ verb: 'replace', object, previous: down });
+      } else kept.push(isLost ? { verb: 'add', object } : op);
     }
-    const additions = inAdditionOrder(kept, (op) => op.object);
+    const additions = withRaised(
+      inAdditionOrder(kept, (op) => op.object),
+      raised,
+    );
     const ops = removals.map((object): KernelOp => ({ verb: 'remove', object }));
     return { ops: ops.length === 0 ? additions : [...ops, ...additions], conflicts: this.conflicts };
   }
@@ -246,4 +255,21 @@ export function stateOf(objects: Iterable<KernelObject>): Map<string, KernelObje
 export function linkIn(state: KernelState, name: string): Link | undefined {
   const found = state.get(`link ${name}`);
   return found?.kind === 'link' ? found : undefined;
+}
+
+function goesUp(op: KernelOp): boolean {
+  if (op.object.kind !== 'link' || op.object.up !== true) return false;
+  return (
+    op.verb === 'add' || (op.verb === 'replace' && op.previous.kind === 'link' && op.previous.up !== true)
+  );
+}
+
+/**
+ * A pod's link is up once its sysctls are set: what the pod sends before could change the host, and its own addresses would be looked
+ * for among its neighbours.
+ */
+function withRaised(additions: KernelOp[], raised: readonly KernelOp[]): KernelOp[] {
+  if (raised.length === 0) return additions;
+  const at = additions.findIndex(({ object }) => needsLinksUp(object));
+  return at < 0 ? [...additions, ...raised] : additions.toSpliced(at, 0, ...raised);
 }

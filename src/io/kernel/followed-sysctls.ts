@@ -6,6 +6,7 @@ import { type Namespace, readSysctls } from '#io/namespace/index.ts';
 
 /** Those of no link: `net/ipv4/ip_forward`. */
 const NO_LINK = '';
+const NO_LINKS = new Set([NO_LINK, 'all', 'default']);
 
 export class FollowedSysctls {
   private readonly namespace: Namespace;
@@ -17,11 +18,20 @@ export class FollowedSysctls {
     this.namespace = namespace;
   }
 
-  /** Follows these too, and reads them. One that cannot be read is absent: no such key, a malformed one, one that is only written. */
-  read(paths: Iterable<string>): Map<string, string | undefined> {
-    const wanted = [...paths];
-    for (const path of wanted) this.follow(path);
-    return readSysctls(this.namespace, wanted);
+  /**
+   * Follows these too, and reads those of links that are there. One that cannot be read is absent: no such key, a malformed one, one that
+   * is only written.
+   */
+  read(paths: Iterable<string>, isLink: (name: string) => boolean): Map<string, string | undefined> {
+    const present: string[] = [];
+    const absent: string[] = [];
+    for (const path of paths) {
+      const link = this.follow(path);
+      (NO_LINKS.has(link) || isLink(link) ? present : absent).push(path);
+    }
+    const values = readSysctls(this.namespace, present);
+    for (const path of absent) values.set(path, undefined);
+    return values;
   }
 
   readAll(): Map<string, string | undefined> {
@@ -45,11 +55,13 @@ export class FollowedSysctls {
     return readSysctls(this.namespace, [...paths]);
   }
 
-  private follow(path: string): void {
+  /** The link that it is of. */
+  private follow(path: string): string {
     const link = linkOf(path);
     const paths = this.byLink.get(link);
     if (paths === undefined) this.byLink.set(link, new Set([path]));
     else paths.add(path);
+    return link;
   }
 }
 

@@ -39,13 +39,10 @@ export class PodKernel implements Disposable {
 
   /** The link of that name as it is now, or undefined. */
   link(name: string): (Link & { readonly index: number }) | undefined {
-    try {
-      const [answer] = this.route.requestSync(linkRequest(name), `link ${name}`);
-      return answer === undefined ? undefined : decodeLink(answer);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    const link = this.readLink(name);
+    if (link === undefined) this.indexes.delete(name);
+    else this.indexes.set(name, link.index);
+    return link;
   }
 
   /** Does the kernel take packets to this address of a link for its own? It does so a moment after an IPv6 address was added. */
@@ -77,12 +74,17 @@ export class PodKernel implements Disposable {
     this.namespace.close();
   }
 
-  private indexOf(name: string): number | undefined {
-    let index = this.indexes.get(name);
-    if (index === undefined) {
-      index = this.link(name)?.index;
-      if (index !== undefined) this.indexes.set(name, index);
+  private readLink(name: string): (Link & { readonly index: number }) | undefined {
+    try {
+      const [answer] = this.route.requestSync(linkRequest(name), `link ${name}`);
+      return answer === undefined ? undefined : decodeLink(answer);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
     }
-    return index;
+  }
+
+  private indexOf(name: string): number | undefined {
+    return this.indexes.get(name) ?? this.link(name)?.index;
   }
 }

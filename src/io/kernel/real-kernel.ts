@@ -6,9 +6,9 @@
 import { familyOf, type IpAddress } from '#base/ip/index.ts';
 import {
   type ApplyOutcome,
+  IndexedState,
   type Kernel,
   type KernelListener,
-  type KernelObject,
   type KernelOp,
   type KernelState,
   type Link,
@@ -54,7 +54,7 @@ export interface RealKernelOptions {
 }
 
 export class RealKernel implements Kernel {
-  private readonly objects = new Map<string, KernelObject>();
+  private readonly objects = new IndexedState();
   private readonly owners: readonly Owner[];
   private readonly routes: RouteMirror;
   private readonly tables: NftMirror;
@@ -129,7 +129,8 @@ export class RealKernel implements Kernel {
 
   /** A path that cannot be read counts as absent. */
   trackSysctls(paths: Iterable<string>): void {
-    this.orLose(() => this.noteSysctls(this.sysctls.read(paths)));
+    const isLink = (name: string) => this.routes.indexOf(name) !== undefined;
+    this.orLose(() => this.noteSysctls(this.sysctls.read(paths, isLink)));
   }
 
   apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome> {

@@ -26,10 +26,10 @@ export interface Namespace extends Disposable {
   readonly path: string;
   readonly id: NamespaceId;
   /**
-   * A path that leads to `/proc/sys/net/TREE` of this namespace, from whatever namespace it is used, until the handle is closed. The
+   * A descriptor of `/proc/sys/net/TREE` of this namespace, good in whatever namespace it is used, until the handle is closed. The
    * kernel finds the trees of all namespaces under one name, one after another; this way it looks once. Throws ENOENT if there is none.
    */
-  sysctlTree(tree: string): string;
+  sysctlTree(tree: string): number;
   /** Closes the descriptor; harmless if repeated. */
   close(): void;
 }
@@ -69,7 +69,7 @@ class NamespaceHandle implements Namespace {
     return this.#fd;
   }
 
-  sysctlTree(tree: string): string {
+  sysctlTree(tree: string): number {
     let fd = this.#trees.get(tree);
     if (fd === undefined) {
       const { fd: namespace } = this;
@@ -77,7 +77,7 @@ class NamespaceHandle implements Namespace {
       fd = nativeAddon().runInNamespace(namespace, open);
       this.#trees.set(tree, fd);
     }
-    return `/proc/self/fd/${fd}`;
+    return fd;
   }
 
   close(): void {

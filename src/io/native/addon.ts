@@ -44,6 +44,14 @@ export interface NativeAddon {
   /** Lazy unmount (MNT_DETACH); EINVAL if nothing is mounted there. */
   unmount(target: string): void;
 
+  /**
+   * The text of a small file (at most 128 KiB), or -errno; the path is relative to the folder of a descriptor, or absolute. A file of the
+   * kernel: nothing waits.
+   */
+  readFileAt(folderFd: number, path: string): string | number;
+  /** One write to a file that is there; 0 or -errno. */
+  writeFileAt(folderFd: number, path: string, text: Uint8Array): number;
+
   /** A close-on-exec socket, made inside the namespace if one is given. */
   socket(domain: number, type: number, protocol: number, namespaceFd?: number): number;
   /** `address` is a raw sockaddr, family first. */

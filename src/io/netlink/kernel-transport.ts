@@ -2,6 +2,7 @@
  * The transport over kernel sockets: one descriptor for the calling thread, and, from its first use on, a second one for the thread
  * pool, so that answers of the two never mix.
  */
+import { NLMSG } from '#core/netlink/index.ts';
 import { nativeAddon } from '#io/native/index.ts';
 import {
   ADDRESS_BYTES,
@@ -14,7 +15,7 @@ import {
   sendRoom,
   setSendBuffer,
 } from './descriptor.ts';
-import { portIdOf, splitMessages, uint32At } from './frame.ts';
+import { portIdOf, splitMessages, typeOf, uint32At } from './frame.ts';
 import type { NetlinkExchange, NetlinkTransport } from './transport.ts';
 
 const MSG_DONTWAIT = 0x40;
@@ -22,12 +23,22 @@ const MSG_TRUNC = 0x20;
 const EAGAIN = 11;
 const ENOBUFS = 105;
 /** No datagram is longer: dumps come in pieces of at most 32 KiB, single answers in less than this. */
-const DATAGRAM_BYTES = 256 * 1024;
+const DATAGRAM_BYTES = 128 * 1024;
+/** An answer and its acknowledgement come in one system call, and both halves of most dumps. */
+const DATAGRAMS = 4;
 /** What one acknowledgement costs of the receive buffer, the kernel's bookkeeping included, with room to spare. */
 const ANSWER_COST_BYTES = 2048;
 
 /** Used within one synchronous call only, hence shared by all sockets of the thread. */
-const scratch = { datagram: new Uint8Array(0), address: new Uint8Array(ADDRESS_BYTES) };
+const scratch = {
+  datagrams: new Uint8Array(0),
+  lengths: new Int32Array(DATAGRAMS),
+  addresses: new Uint8Array(DATAGRAMS * ADDRESS_BYTES),
+};
+
+function isFinal(message: Uint8Array | undefined): boolean {
+  return message !== undefined && (typeOf(message) === NLMSG.ERROR || typeOf(message) === NLMSG.DONE);
+}
 
 export class KernelTransport implements NetlinkTransport {
   readonly answersMax: number;
@@ -47,7 +58,7 @@ export class KernelTransport implements NetlinkTransport {
     this.#portId = boundPortId(this.#fd);
     this.#sendRoom = sendRoom(this.#fd);
     this.answersMax = Math.max(1, Math.floor(receiveRoom(this.#fd) / ANSWER_COST_BYTES));
-    if (scratch.datagram.length === 0) scratch.datagram = new Uint8Array(DATAGRAM_BYTES);
+    if (scratch.datagrams.length === 0) scratch.datagrams = new Uint8Array(DATAGRAMS * DATAGRAM_BYTES);
   }
 
   sendBytesMax(wantedBytes: number): number {
@@ -68,17 +79,28 @@ export class KernelTransport implements NetlinkTransport {
     const messages: Uint8Array[] = [];
     let lost = false;
     for (;;) {
-      const length = addon.recvfrom(this.#fd, scratch.datagram, MSG_DONTWAIT | MSG_TRUNC, scratch.address);
-      if (length === -EAGAIN) return { sendErrno: 0, receiveErrno: 0, lost, messages };
-      if (length < 0 && length !== -ENOBUFS) return { sendErrno: 0, receiveErrno: -length, lost, messages };
-      if (length < 0 || length > DATAGRAM_BYTES) {
-        lost = true;
-      } else if (uint32At(scratch.address, PORT_OFFSET) === 0) {
-        for (const message of splitMessages(scratch.datagram.slice(0, length))) {
-          if (portIdOf(message) === this.#portId) messages.push(message);
-        }
-      }
+      const { datagrams, lengths, addresses } = scratch;
+      const flags = MSG_DONTWAIT | MSG_TRUNC;
+      const count = addon.recvmmsg(this.#fd, datagrams, DATAGRAM_BYTES, lengths, flags, addresses);
+      if (count === -ENOBUFS) lost = true;
+      else if (count < 0)
+        return { sendErrno: 0, receiveErrno: count === -EAGAIN ? 0 : -count, lost, messages };
+      for (let at = 0; at < count; at++) if (this.#isCut(at, messages)) lost = true;
+      // What ends an answer is last: nothing is behind it, and no error either.
+      if (count < DATAGRAMS && isFinal(messages.at(-1)))
+        return { sendErrno: 0, receiveErrno: 0, lost, messages };
     }
+  }
+
+  /** Takes one of the datagrams received; true if it did not fit. */
+  #isCut(at: number, messages: Uint8Array[]): boolean {
+    const length = scratch.lengths[at] as number;
+    if (length > DATAGRAM_BYTES) return true;
+    if (uint32At(scratch.addresses, at * ADDRESS_BYTES + PORT_OFFSET) !== 0) return false;
+    const from = at * DATAGRAM_BYTES;
+    for (const message of splitMessages(scratch.datagrams.slice(from, from + length)))
+      if (portIdOf(message) === this.#portId) messages.push(message);
+    return false;
   }
 
   async exchangeAsync(request: Uint8Array): Promise<NetlinkExchange> {

@@ -4,7 +4,7 @@
  */
 import { digestHex, localMac } from '#base/hash.ts';
 import type { MacAddress } from '#base/ip/index.ts';
-import { CNI, type KernelState, type Link } from '#core/kernel/index.ts';
+import { CNI, type KernelState, type Link, linksOfAlias } from '#core/kernel/index.ts';
 import { CNI_ERROR, CniError } from '../spec/error.ts';
 import type { AttachmentId } from '../spec/network-config.ts';
 
@@ -39,8 +39,7 @@ export function networkAliasPrefix(network: string): string {
 
 /** The host links of an attachment. */
 export function linksOf(attachment: Attachment, host: KernelState): Link[] {
-  const alias = attachmentAlias(attachment);
-  return linksWhere(host, (link) => link.alias === alias);
+  return linksOfAlias(host, attachmentAlias(attachment));
 }
 
 /** The host links of a network's attachments that are not among the valid ones, those of chained plugins included. */

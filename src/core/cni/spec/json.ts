@@ -69,20 +69,37 @@ export function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(kept.map(([key, member]) => [key, withoutNulls(member)]));
 }
 
-/** The value as the schema has it, nulls taken as absent; throws a CniError that lists all problems as `path: problem`. */
+/** What values have been decoded to, by the value and the schema: a configuration comes with each call, and is kept (app/cni). */
+const decoded = new WeakMap<object, Map<z.ZodType, unknown>>();
+
+/**
+ * The value as the schema has it, nulls taken as absent; throws a CniError that lists all problems as `path: problem`. One value is decoded
+ * to one and the same result, so neither may be changed.
+ */
 export function decodeWith<S extends z.ZodType>(
   schema: S,
   value: unknown,
   msg: string,
   code: number = CNI_ERROR.invalidNetworkConfig,
 ): z.output<S> {
+  const known = isJsonObject(value) ? decoded.get(value)?.get(schema) : undefined;
+  if (known !== undefined) return known as z.output<S>;
   const outcome = schema.safeParse(withoutNulls(value));
-  if (outcome.success) return outcome.data;
+  if (outcome.success) {
+    if (isJsonObject(value)) remember(value, schema, outcome.data);
+    return outcome.data;
+  }
   const problems = outcome.error.issues.map((issue) => {
     const path = pathText(issue.path);
     return path === '' ? issue.message : `${path}: ${issue.message}`;
   });
   throw new CniError(code, msg, problems.join('; '));
+}
+
+function remember(value: object, schema: z.ZodType, result: unknown): void {
+  const results = decoded.get(value);
+  if (results === undefined) decoded.set(value, new Map([[schema, result]]));
+  else results.set(schema, result);
 }
 
 /** `['ipam', 'ranges', 0]` as `ipam.ranges[0]`. */

@@ -18,6 +18,18 @@ export function overviewRequests(): Uint8Array[] {
   ];
 }
 
+/** One table; refused with ENOENT if it is not there. */
+export function tableRequest(family: NftFamily, name: string): Uint8Array {
+  const payload = { ...headerOf(family), attributes: { name } };
+  return encodeMessage(tableMessage, { type: NFT_MESSAGE.GETTABLE, flags: 0, payload });
+}
+
+/** One chain; refused with ENOENT if it, or its table, is not there. */
+export function chainRequest(family: NftFamily, table: string, name: string): Uint8Array {
+  const payload = { ...headerOf(family), attributes: { table, name } };
+  return encodeMessage(chainMessage, { type: NFT_MESSAGE.GETCHAIN, flags: 0, payload });
+}
+
 /** The rules of one table. */
 export function rulesRequest(family: NftFamily, table: string): Uint8Array {
   const payload = { ...headerOf(family), attributes: { table } };

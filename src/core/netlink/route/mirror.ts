@@ -192,7 +192,7 @@ export class RouteMirror {
     const before = isKnown ? former : undefined;
     if (record === undefined) record = this.links.add(index, name, references);
     else if (!isKnown) this.renameLink(record, name);
-    record.references = references;
+    this.links.refer(record, references);
     const seen = linkOf(payload, (other) => this.links.nameOf(other));
     // No link message tells of VLANs; a port that leaves its bridge loses them.
     const vlans = former === undefined ? firstVlansOf(seen) : isSamePlace ? former.vlans : undefined;

@@ -10,6 +10,7 @@ import {
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -52,6 +53,8 @@ export class AddressDirectory implements ReservedAddresses {
   private readonly byAddress = new Map<IpAddress, Entry>();
   private readonly byContent = new Map<string, Set<IpAddress>>();
   private readonly lastByRangeSet = new Map<number, IpAddress | undefined>();
+  /** Bytes in the files that hold them, where we wrote last. */
+  private readonly lastLengths = new Map<number, number>();
   /** The directory's mtime in ns when the index was known to be right. */
   private stamp: bigint | undefined;
   /** We changed the directory, and so its stamp. */
@@ -111,24 +114,14 @@ export class AddressDirectory implements ReservedAddresses {
 
   reserve(address: IpAddress, owner: AttachmentId, rangeSetIndex: number): boolean {
     const content = contentOf(owner);
-    let fd: number;
     this.isChanged = true;
     try {
-      fd = openSync(join(this.path, address), O_NEW, 0o600);
+      if (!this.linkSibling(address, content)) this.makeFile(address, content);
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
       this.index(address);
       return false;
     }
-    try {
-      writeWhole(fd, content);
-      if (this.options.durability === 'power') fdatasyncSync(fd);
-    } catch (error) {
-      closeSync(fd);
-      unlinkSync(join(this.path, address));
-      throw error;
-    }
-    closeSync(fd);
     this.remember(address, { file: address, content });
     this.lastByRangeSet.set(rangeSetIndex, address);
     try {
@@ -143,6 +136,38 @@ export class AddressDirectory implements ReservedAddresses {
       throw error;
     }
     return true;
+  }
+
+  /**
+   * All addresses of an attachment say the same, so the second is another name of the first one's file: ext4 looks long for a new inode
+   * where many were freed in the last minutes (recently_deleted). False if there is no first, or the file system has no such names; throws EEXIST.
+   */
+  private linkSibling(address: IpAddress, content: string): boolean {
+    const [sibling] = this.byContent.get(content) ?? [];
+    const file = sibling === undefined ? undefined : this.byAddress.get(sibling)?.file;
+    if (file === undefined) return false;
+    try {
+      linkSync(join(this.path, file), join(this.path, address));
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) throw error;
+      return false;
+    }
+  }
+
+  /** Throws EEXIST, and what the disk says; then there is no file. */
+  private makeFile(address: IpAddress, content: string): void {
+    const path = join(this.path, address);
+    const fd = openSync(path, O_NEW, 0o600);
+    try {
+      writeWhole(fd, content);
+      if (this.options.durability === 'power') fdatasyncSync(fd);
+    } catch (error) {
+      unlinkSync(path);
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
   }
 
   releaseAddress(address: IpAddress): void {
@@ -196,6 +221,7 @@ export class AddressDirectory implements ReservedAddresses {
     this.byAddress.clear();
     this.byContent.clear();
     this.lastByRangeSet.clear();
+    this.lastLengths.clear();
     this.indexUnseen();
   }
 
@@ -247,7 +273,10 @@ export class AddressDirectory implements ReservedAddresses {
     }
     try {
       writeWhole(fd, address);
-      ftruncateSync(fd, address.length);
+      const { length } = address;
+      if (length < (this.lastLengths.get(rangeSetIndex) ?? Number.POSITIVE_INFINITY))
+        ftruncateSync(fd, length);
+      this.lastLengths.set(rangeSetIndex, length);
     } finally {
       closeSync(fd);
     }

@@ -12,7 +12,7 @@ import {
   prefixContains,
   prefixParts,
 } from '#base/ip/index.ts';
-import { type Address, CNI, type KernelState, type Link } from '#core/kernel/index.ts';
+import { type Address, addressesOn, CNI, type KernelState, type Link } from '#core/kernel/index.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
 import type { CniIp } from '../../spec/result.ts';
 import { type BridgeConfig, DEFAULT_BRIDGE } from './config.ts';
@@ -40,7 +40,7 @@ export function conflictingAddresses(
   wanted: readonly Address[],
   host: KernelState,
 ): Address[] {
-  const conflicts = addressesOn(config.bridge, host).filter((present) =>
+  const conflicts = addressesOn(host, config.bridge).filter((present) =>
     wanted.some((address) => conflict(present.address, address.address)),
   );
   const foreign = conflicts.filter((present) => !wanted.some((each) => each.address === present.address));
@@ -70,13 +70,6 @@ function conflict(present: IpInterface, wanted: IpInterface): boolean {
     prefixContains(networkOf(present), prefixParts(wanted).address) ||
     prefixContains(networkOf(wanted), prefixParts(present).address)
   );
-}
-
-function addressesOn(link: string, host: KernelState): Address[] {
-  const found: Address[] = [];
-  for (const object of host.values())
-    if (object.kind === 'address' && object.link === link) found.push(object);
-  return found;
 }
 
 function portsOf(bridge: string, host: KernelState): string[] {

@@ -82,11 +82,27 @@ export function parseHostLocalConfig(network: NetworkConfig, cniArgs = ''): Host
   const specs = [...(section.runtimeConfig?.ipRanges ?? []), ...flat, ...ipam.ranges];
   return {
     ...hostLocalPlace(network),
-    rangeSets: checkRangeSets(specs, network.cniVersion),
+    rangeSets: rangeSetsOf(section, specs, network.cniVersion),
     routes: ipam.routes,
     ...(ipam.resolvConf !== '' && { resolvConf: ipam.resolvConf }),
     requested: requestedAddresses(section, cniArgs),
   };
+}
+
+/** What sections were found to give, by the section as decodeWith returns it. */
+const checked = new WeakMap<object, readonly RangeSet[]>();
+
+function rangeSetsOf(
+  section: object,
+  specs: readonly (readonly RangeSpec[])[],
+  version: CniVersion,
+): readonly RangeSet[] {
+  let sets = checked.get(section);
+  if (sets === undefined) {
+    sets = checkRangeSets(specs, version);
+    checked.set(section, sets);
+  }
+  return sets;
 }
 
 /** Where a network's reservations lie: all that DEL and GC need, whatever else the configuration has become since ADD. Throws CniError 7. */

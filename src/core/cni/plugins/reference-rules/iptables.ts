@@ -29,6 +29,18 @@ const FIREWALL_CHAIN = 'CNI-FORWARD';
 /** The table that holds the rules. */
 export const tableOf = ({ kind }: ReferenceRules): string => (kind === 'firewall' ? 'filter' : 'nat');
 
+/** The chains of that table without which nothing of an attachment is there. */
+export function chainsOf(rules: ReferenceRules): string[] {
+  switch (rules.kind) {
+    case 'portmap':
+      return [portmapChain(rules), oldPortmapChain(rules)];
+    case 'masquerade':
+      return [masqueradeChain(rules)];
+    case 'firewall':
+      return [FIREWALL_CHAIN];
+  }
+}
+
 /** The arguments of iptables, call by call, that take an attachment's rules out of a table. */
 export function removals(rules: ReferenceRules, listing: IptablesListing): string[][] {
   switch (rules.kind) {

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { familyOf } from '#base/ip/index.ts';
+import type { RulePlace } from '../../ports.ts';
 import { nftInterfaceMark, nftNetworkMark, type RuleOwner } from './names.ts';
 import { destinationsOf, type ReferenceRules } from './rules.ts';
 
@@ -28,7 +29,7 @@ const listed = z.object({
 export type NftRule = NonNullable<z.infer<typeof listed>['nftables'][number]['rule']>;
 
 /** The tables that may hold the rules: family and name. */
-export function nftTablesOf({ kind }: ReferenceRules): readonly (readonly [string, string])[] {
+export function nftTablesOf({ kind }: ReferenceRules): readonly (readonly [RulePlace['family'], string])[] {
   if (kind === 'masquerade') return [['inet', 'cni_plugins_masquerade']];
   return kind === 'portmap'
     ? [

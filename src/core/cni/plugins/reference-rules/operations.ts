@@ -3,9 +3,9 @@
  * what somebody else removed meanwhile is no failure.
  */
 
-import type { RuleTool } from '../../ports.ts';
+import type { RulePlace, RuleTool } from '../../ports.ts';
 import { CNI_ERROR, CniError } from '../../spec/error.ts';
-import { missingRules, removals, staleRemovals, tableOf } from './iptables.ts';
+import { chainsOf, missingRules, removals, staleRemovals, tableOf } from './iptables.ts';
 import { type IptablesListing, parseListing } from './listing.ts';
 import type { RuleOwner } from './names.ts';
 import {
@@ -21,6 +21,7 @@ import type { ReferenceRules } from './rules.ts';
 
 const PROGRAMS = ['iptables', 'ip6tables'] as const;
 type Program = (typeof PROGRAMS)[number];
+const FAMILIES: Readonly<Record<Program, RulePlace['family']>> = { iptables: 'ip', ip6tables: 'ip6' };
 
 /** Seconds to wait for others that change rules. */
 const WAIT = ['-w', '5'];
@@ -35,7 +36,7 @@ export async function removeReferenceRules(tool: RuleTool, rules: ReferenceRules
   if (rules.kind === 'firewall' && rules.addresses.length === 0) return;
   await removeAll(
     tool,
-    rules,
+    { rules, chains: chainsOf(rules) },
     (listing) => removals(rules, listing),
     (all) => ownNftRules(rules, all),
   );
@@ -50,7 +51,7 @@ export async function collectReferenceRules(
   if (rules.kind === 'firewall') return;
   await removeAll(
     tool,
-    rules,
+    { rules },
     (listing) => staleRemovals(rules, valid, listing),
     (all) => staleNftRules(rules, valid, all),
   );
@@ -58,7 +59,9 @@ export async function collectReferenceRules(
 
 /** Throws CniError 114 that tells which rules are missing, in iptables, or in nf_tables if any is there. */
 export async function checkReferenceRules(tool: RuleTool, rules: ReferenceRules): Promise<void> {
-  const [four, six] = await Promise.all(PROGRAMS.map((program) => list(tool, program, tableOf(rules))));
+  const [four, six] = await Promise.all(
+    PROGRAMS.map((program) => list(tool, program, { table: tableOf(rules) })),
+  );
   const inIptables = missingRules(rules, { 4: four ?? EMPTY, 6: six ?? EMPTY });
   if (inIptables.length === 0) return;
   let missing = inIptables;
@@ -77,12 +80,14 @@ export async function checkReferenceRules(tool: RuleTool, rules: ReferenceRules)
 
 async function removeAll(
   tool: RuleTool,
-  rules: ReferenceRules,
+  /** `chains` as in RulePlace, for iptables. */
+  { rules, chains }: { readonly rules: ReferenceRules; readonly chains?: readonly string[] },
   plan: (listing: IptablesListing) => string[][],
   choose: (all: readonly NftRule[]) => NftRule[],
 ): Promise<void> {
+  const place = { table: tableOf(rules), ...(chains && { chains }) };
   await Promise.all([
-    ...PROGRAMS.map((program) => removeWith(tool, program, tableOf(rules), plan)),
+    ...PROGRAMS.map((program) => removeWith(tool, program, place, plan)),
     removeWithNft(tool, rules, choose),
   ]);
 }
@@ -90,15 +95,15 @@ async function removeAll(
 async function removeWith(
   tool: RuleTool,
   program: Program,
-  table: string,
+  place: Omit<RulePlace, 'family'>,
   plan: (listing: IptablesListing) => string[][],
 ): Promise<void> {
-  const planned = plan((await list(tool, program, table)) ?? EMPTY);
+  const planned = plan((await list(tool, program, place)) ?? EMPTY);
   try {
-    for (const args of planned) await tool.run(program, [...WAIT, '-t', table, ...args]);
+    for (const args of planned) await tool.run(program, [...WAIT, '-t', place.table, ...args]);
   } catch (error) {
     // Somebody else's removal of the same is as good.
-    if (plan((await list(tool, program, table)) ?? EMPTY).length > 0) throw failure(error);
+    if (plan((await list(tool, program, place)) ?? EMPTY).length > 0) throw failure(error);
   }
 }
 
@@ -117,10 +122,14 @@ async function removeWithNft(
   }
 }
 
-async function list(tool: RuleTool, program: Program, table: string): Promise<IptablesListing | undefined> {
-  if (!tool.has(program)) return undefined;
+async function list(
+  tool: RuleTool,
+  program: Program,
+  place: Omit<RulePlace, 'family'>,
+): Promise<IptablesListing | undefined> {
+  if (!tool.mayHold({ family: FAMILIES[program], ...place }) || !tool.has(program)) return undefined;
   try {
-    return parseListing(await tool.run(program, [...WAIT, '-t', table, '-S']));
+    return parseListing(await tool.run(program, [...WAIT, '-t', place.table, '-S']));
   } catch (error) {
     if (NO_TABLE.test(textOf(error))) return undefined;
     throw failure(error);
@@ -130,6 +139,7 @@ async function list(tool: RuleTool, program: Program, table: string): Promise<Ip
 async function listNft(tool: RuleTool, rules: ReferenceRules): Promise<NftRule[]> {
   const found: NftRule[] = [];
   for (const [family, table] of nftTablesOf(rules)) {
+    if (!tool.mayHold({ family, table })) continue;
     try {
       found.push(...parseNftRules(await tool.run('nft', ['-j', '-a', 'list', 'table', family, table])));
     } catch (error) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { RulePlace, RuleTool } from '../../ports.ts';
 import { missingRules, removals, staleRemovals } from './iptables.ts';
 import { parseListing, splitWords } from './listing.ts';
 import { masqueradeChain, portmapChain } from './names.ts';
@@ -110,6 +111,7 @@ test('a failure names the program, unless nothing is left to remove', async () =
   let text = NAT;
   const tool = (goes: boolean) => ({
     has: (program: string) => program === 'iptables',
+    mayHold: () => true,
     run: (_program: string, args: readonly string[]) => {
       if (args.includes('-S')) return Promise.resolve(text);
       if (goes) text = '';
@@ -122,4 +124,24 @@ test('a failure names the program, unless nothing is left to remove', async () =
   });
   await removeReferenceRules(tool(true), portmap);
   await expect(checkReferenceRules(tool(true), portmap)).rejects.toMatchObject({ code: 114 });
+});
+
+test('no program is run where the kernel has neither chain nor table', async () => {
+  const asked: RulePlace[] = [];
+  const tool: RuleTool = {
+    has: () => true,
+    mayHold: (place) => {
+      asked.push(place);
+      return false;
+    },
+    run: (program) => Promise.reject(new Error(`${program} was run`)),
+  };
+  await removeReferenceRules(tool, portmap);
+  const chains = [portmapChain(owner), portmapChain(owner).replace('CNI-DN-', 'CNI-SN-')];
+  expect(asked).toEqual([
+    { family: 'ip', table: 'nat', chains },
+    { family: 'ip6', table: 'nat', chains },
+    { family: 'ip', table: 'cni_hostport' },
+    { family: 'ip6', table: 'cni_hostport' },
+  ]);
 });

@@ -105,6 +105,53 @@ describe('the reconciler', () => {
     expect(failures.at(-1)).toBe('1 again 100');
   });
 
+  it('does not let somebody who waits wait for the minimum interval, nor shorten a backoff for them', async () => {
+    const { reconciler, log, finish, clock } = world({ minIntervalMs: 50 });
+    reconciler.trigger('a');
+    await settle();
+    await finish();
+    reconciler.trigger('b');
+    await clock.advanceAsync(10);
+    expect(log).toEqual(['0 a']);
+    reconciler.triggerUrgently('c');
+    await settle();
+    expect(log).toEqual(['0 a', '10 b+c']);
+    await finish();
+    reconciler.trigger('d');
+    await clock.advanceAsync(49);
+    expect(log).toHaveLength(2);
+    await clock.advanceAsync(1);
+    expect(log.at(-1)).toBe('60 d');
+    await finish(new Error('no'));
+    reconciler.triggerUrgently('e');
+    await clock.advanceAsync(99);
+    expect(log).toHaveLength(3);
+    await clock.advanceAsync(1);
+    expect(log.at(-1)).toBe('160 d+e');
+    await finish();
+  });
+
+  it('waits no longer than it was to when the clock is set back', async () => {
+    const clock = new SimClock(0);
+    let aheadMs = 3_600_000;
+    const skewed = {
+      now: () => clock.now() + aheadMs,
+      setTimeout: (ms: number, fn: () => void) => clock.setTimeout(ms, fn),
+    };
+    const { reconciler, log, finish } = world({ clock: skewed, minIntervalMs: 50 });
+    reconciler.trigger('a');
+    await settle();
+    await finish();
+    aheadMs = 0;
+    reconciler.trigger('b');
+    await clock.advanceAsync(50);
+    await finish(new Error('no'));
+    aheadMs = -3_600_000;
+    reconciler.trigger('c');
+    await clock.advanceAsync(100);
+    expect(log).toHaveLength(3);
+  });
+
   it('runs by itself after the maximum interval, counted from the last end', async () => {
     const { log, finish, clock } = world({ maxIntervalMs: 1000 });
     await clock.advanceAsync(1000);
@@ -165,13 +212,14 @@ describe('the reconciler', () => {
   });
 
   it('never loses a trigger nor runs twice at once, whatever happens in which order', async () => {
-    const step = fc.constantFrom('trigger', 'succeed', 'fail', 'wait');
+    const step = fc.constantFrom('trigger', 'urge', 'succeed', 'fail', 'wait');
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
         const { reconciler, clock, open, finish, most, log } = world({ minIntervalMs: 20 });
         let triggers = 0;
         for (const each of steps) {
           if (each === 'trigger') reconciler.trigger(`t${triggers++}`);
+          else if (each === 'urge') reconciler.triggerUrgently(`t${triggers++}`);
           else if (each === 'wait') await clock.advanceAsync(30);
           else if (open.length > 0) await finish(each === 'fail' ? new Error('no') : undefined);
         }

@@ -2,8 +2,10 @@
  * A bounded runner for reconcilers. Guarantees:
  * - Never two runs at once; a trigger during a run leads to one more run after it, however many triggers came.
  * - A run that starts after a trigger sees it: no trigger is lost, whatever the run does or throws.
- * - Starts are at least `minIntervalMs` apart; the first trigger after a quiet time starts at once (next microtask).
- * - A failed run is repeated after backoff; a trigger during the backoff does not shorten it.
+ * - Starts are at least `minIntervalMs` apart; the first trigger after a quiet time starts at once (next microtask), and so does an
+ *   urgent one.
+ * - A failed run is repeated after backoff; a trigger during the backoff does not shorten it, nor does an urgent one.
+ * - A clock that is set back makes no wait longer than it was meant to be.
  * - With `maxIntervalMs`, a run starts at the latest that long after the last one ended, triggers or not.
  * - After stop(), no run starts; stop() aborts the signal of the one that runs and waits for its end.
  */
@@ -28,6 +30,8 @@ export interface ReconcilerOptions {
 export interface Reconciler extends AsyncDisposable {
   /** Asks for a run; `reason` is handed to it. */
   trigger(reason?: string): void;
+  /** The same for somebody who waits: the run starts without regard to `minIntervalMs`, and answers all other triggers too. */
+  triggerUrgently(reason?: string): void;
   /** True from a trigger until a run that began after it has succeeded. */
   readonly dirty: boolean;
   /** Resolves when nothing is left to do: no run, no pending trigger, no retry. Also after stop(). */
@@ -42,6 +46,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   return new BoundedReconciler(options);
 }
 
+/** Time that has to pass before something is done. */
+interface Pause {
+  readonly sinceMs: number;
+  readonly ms: number;
+}
+
 class BoundedReconciler implements Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #backoff: Backoff;
@@ -49,14 +59,18 @@ class BoundedReconciler implements Reconciler {
   #reasons = new Set<string>();
   #timer: Disposable | undefined;
   #current: Promise<void> | undefined;
-  /** No run starts before this time. */
-  #notBefore: number;
+  #isUrgent = false;
+  /** Between the starts of two runs. */
+  #interval: Pause;
+  /** Before what failed is repeated. */
+  #retry: Pause;
   #waiters: Array<() => void> = [];
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.#backoff = new Backoff(options.backoff ?? DEFAULT_BACKOFF, options.random);
-    this.#notBefore = options.clock.now();
+    this.#interval = { sinceMs: options.clock.now(), ms: 0 };
+    this.#retry = this.#interval;
     this.#schedule();
   }
 
@@ -66,7 +80,16 @@ class BoundedReconciler implements Reconciler {
 
   trigger(reason = 'change'): void {
     if (this.#stopping.signal.aborted) return;
+    const isAwaited = this.#reasons.size > 0;
     this.#reasons.add(reason);
+    // What was scheduled for the first of them answers all that come until then.
+    if (!isAwaited) this.#schedule();
+  }
+
+  triggerUrgently(reason = 'change'): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#reasons.add(reason);
+    this.#isUrgent = true;
     this.#schedule();
   }
 
@@ -93,7 +116,8 @@ class BoundedReconciler implements Reconciler {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     const { clock, maxIntervalMs } = this.#options;
-    const wait = this.#notBefore - clock.now();
+    const retryMs = this.#left(this.#retry);
+    const wait = this.#isUrgent ? retryMs : Math.max(retryMs, this.#left(this.#interval));
     if (this.#reasons.size > 0) {
       if (wait <= 0) this.#start();
       else this.#timer = clock.setTimeout(wait, () => this.#start());
@@ -102,10 +126,15 @@ class BoundedReconciler implements Reconciler {
     }
   }
 
+  #left({ sinceMs, ms }: Pause): number {
+    const passedMs = this.#options.clock.now() - sinceMs;
+    return passedMs < 0 ? 0 : ms - passedMs;
+  }
+
   #start(): void {
     this.#timer = undefined;
     const { clock, minIntervalMs = 0 } = this.#options;
-    this.#notBefore = clock.now() + minIntervalMs;
+    this.#interval = { sinceMs: clock.now(), ms: minIntervalMs };
     this.#current = this.#runOnce().finally(() => {
       this.#current = undefined;
       this.#schedule();
@@ -119,6 +148,7 @@ class BoundedReconciler implements Reconciler {
     if (signal.aborted) return;
     const reasons = this.#reasons;
     this.#reasons = new Set();
+    this.#isUrgent = false;
     try {
       await this.#options.run(signal, reasons);
       this.#backoff.reset();
@@ -126,7 +156,7 @@ class BoundedReconciler implements Reconciler {
       if (signal.aborted) return;
       for (const reason of reasons) this.#reasons.add(reason);
       const retryInMs = this.#backoff.next();
-      this.#notBefore = Math.max(this.#notBefore, this.#options.clock.now() + retryInMs);
+      this.#retry = { sinceMs: this.#options.clock.now(), ms: retryInMs };
       this.#options.onError?.(error, this.#backoff.failures, retryInMs);
     }
   }

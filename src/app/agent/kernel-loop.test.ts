@@ -70,6 +70,9 @@ interface Line {
   readonly [field: string]: unknown;
 }
 
+/** Long enough for a pass that was put off, and for the one that its own changes lead to. */
+const COLLECTED_MS = 200;
+
 function setUp() {
   const clock = new SimClock();
   const kernel = new GatedKernel();
@@ -121,30 +124,63 @@ describe('KernelLoop', () => {
   });
 
   it('carries a changed wish out when triggered, and says nothing where nothing changed', async () => {
-    const { kernel, loop, lines } = setUp();
+    const { clock, kernel, loop, lines } = setUp();
     loop.start();
     loop.want('a', [device('a0')]);
     loop.trigger();
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     loop.want('a', [device('a0')]);
     loop.trigger();
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     expect(kernel.journal).toEqual(['add link a0 type dummy up']);
     expect(lines.map(({ msg }) => msg)).toEqual(['kernel changed']);
     loop.want('a', []);
     loop.trigger();
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     expect(kernel.journal).toEqual(['add link a0 type dummy up', 'remove link a0 type dummy up']);
   });
 
+  it('carries out the first change at once, and what follows it together', async () => {
+    const { clock, kernel, loop, lines } = setUp();
+    loop.start();
+    await clock.advanceAsync(COLLECTED_MS);
+    const applied: number[] = [];
+    kernel.before = (ops) => void applied.push(ops.length);
+    for (let n = 0; n < 100; n++) {
+      loop.want(`lease ${n}`, [device(`a${n}`)]);
+      loop.trigger();
+      await clock.advanceAsync(10);
+      if (n === 0) expect(applied).toEqual([1]);
+    }
+    await clock.advanceAsync(COLLECTED_MS);
+    expect(applied.reduce((sum, ops) => sum + ops)).toBe(100);
+    expect(applied.length).toBeLessThanOrEqual(11);
+    expect(lines.map(({ ops }) => ops)).toEqual(applied);
+  });
+
+  it('holds up nobody who waits, however much there is to collect', async () => {
+    const { clock, kernel, loop, there } = setUp();
+    loop.start();
+    await settle();
+    loop.want('lease', [device('a0')]);
+    loop.trigger();
+    loop.want('mine', [device('b0')]);
+    const begin = clock.now();
+    await loop.inPlace('mine');
+    expect(await loop.ensure('pod', [device('pod0')])).toEqual([]);
+    expect(clock.now()).toBe(begin);
+    expect(['a0', 'b0', 'pod0'].map((name) => there(device(name)))).toEqual([true, true, true]);
+    expect(kernel.mostAtOnce).toBe(1);
+  });
+
   it('undoes what others do to it', async () => {
-    const { kernel, loop, there } = setUp();
+    const { clock, kernel, loop, there } = setUp();
     const objects = [device('a0'), route('10.0.0.0/24', 'a0'), route('fd00::/64', 'a0')];
     loop.want('a', objects);
     loop.start();
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     kernel.foreign(remove(device('a0')), add(route('10.9.0.0/24', 'lo')));
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     expect(objects.every(there)).toBe(true);
     expect(there(route('10.9.0.0/24', 'lo'))).toBe(false);
   });
@@ -153,7 +189,7 @@ describe('KernelLoop', () => {
     const { clock, kernel, loop, there } = setUp();
     loop.want('a', [device('a0')]);
     loop.start();
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     kernel.deaf = true;
     kernel.foreign(remove(device('a0')));
     kernel.deaf = false;
@@ -165,18 +201,18 @@ describe('KernelLoop', () => {
     }
     await clock.advanceAsync(5000);
     loop.trigger();
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     expect(there(device('a0'))).toBe(true);
   });
 
   it('looks at everything when notifications were lost', async () => {
-    const { kernel, loop, there } = setUp();
+    const { clock, kernel, loop, there } = setUp();
     loop.want('a', [device('a0')]);
     loop.start();
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     const { passes } = loop.status();
     kernel.overrun();
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     expect(loop.status().passes).toBe(passes + 1);
     expect(there(device('a0'))).toBe(true);
   });
@@ -268,7 +304,7 @@ describe('KernelLoop', () => {
       await clock.advanceAsync(60_000);
       loop.want('b', [device('b0')]);
       loop.trigger();
-      await settle();
+      await clock.advanceAsync(COLLECTED_MS);
       expect(there(device('b0'))).toBe(true);
     });
 
@@ -382,13 +418,13 @@ describe('KernelLoop', () => {
   });
 
   it('shows in state the sysctls it wants, so that a change of one is noticed', async () => {
-    const { kernel, loop } = setUp();
+    const { clock, kernel, loop } = setUp();
     const sysctl = (value: string): KernelObject => ({ kind: 'sysctl', path: 'net/ipv4/ip_forward', value });
     loop.want('a', [sysctl('1')]);
     loop.start();
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     kernel.foreign({ verb: 'replace', object: sysctl('0'), previous: sysctl('1') });
-    await settle();
+    await clock.advanceAsync(COLLECTED_MS);
     expect(kernel.state().get(keyOf(sysctl('1')))).toEqual(sysctl('1'));
   });
 

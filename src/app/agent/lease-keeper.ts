@@ -38,6 +38,8 @@ export class LeaseKeeper implements AsyncDisposable {
   private readonly calls = new AbortController();
   private state: LeaseState;
   private timer: Disposable | undefined;
+  /** When the timer is due, milliseconds since 1970; it is set with every event, mostly to the same. */
+  private wakeAtMs: number | undefined;
   private current: SubnetLease | undefined;
   /** What has happened to subnets since all families were last held. */
   private losses: string[] = [];
@@ -91,7 +93,7 @@ export class LeaseKeeper implements AsyncDisposable {
   }
 
   private carryOut(action: LeaseAction): void {
-    const { store, logger, onLease, onLost, clock } = this.options;
+    const { store, logger, onLease, onLost } = this.options;
     const scope = { namespace: LEASE_NAMESPACE, signal: this.calls.signal };
     switch (action.type) {
       case 'list':
@@ -115,10 +117,7 @@ export class LeaseKeeper implements AsyncDisposable {
         });
         break;
       case 'wake':
-        this.timer?.[Symbol.dispose]();
-        this.timer = clock.setTimeout(Math.max(0, action.atMs - clock.now()), () =>
-          this.send({ type: 'wake' }),
-        );
+        this.wakeAt(action.atMs);
         break;
       case 'held':
       case 'renewed':
@@ -141,6 +140,19 @@ export class LeaseKeeper implements AsyncDisposable {
         this.stopped?.();
         break;
     }
+  }
+
+  private wakeAt(atMs: number): void {
+    const { clock } = this.options;
+    const leftMs = atMs - clock.now();
+    // Where the clock was set forward the timer may still have long to go.
+    if (this.wakeAtMs === atMs && leftMs > 0) return;
+    this.timer?.[Symbol.dispose]();
+    this.wakeAtMs = atMs;
+    this.timer = clock.setTimeout(Math.max(0, leftMs), () => {
+      this.wakeAtMs = undefined;
+      this.send({ type: 'wake' });
+    });
   }
 
   private call(id: number, work: () => Promise<Unstamped<LeaseEvent>>): void {

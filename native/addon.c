@@ -164,7 +164,7 @@ napi_status export_functions(napi_env env, napi_value exports, const struct func
 NAPI_MODULE_INIT() {
   if (namespace_init(env, exports) != napi_ok || socket_init(env, exports) != napi_ok ||
       batch_init(env, exports) != napi_ok || poll_init(env, exports) != napi_ok ||
-      exchange_init(env, exports) != napi_ok) {
+      exchange_init(env, exports) != napi_ok || memory_init(env, exports) != napi_ok) {
     throw_napi(env);
   }
   return exports;

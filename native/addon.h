@@ -67,5 +67,6 @@ napi_status socket_init(napi_env env, napi_value exports);
 napi_status batch_init(napi_env env, napi_value exports);
 napi_status poll_init(napi_env env, napi_value exports);
 napi_status exchange_init(napi_env env, napi_value exports);
+napi_status memory_init(napi_env env, napi_value exports);
 
 #endif

@@ -14,7 +14,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const WARNINGS = ['-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wstrict-prototypes', '-Wvla'];
 const FLAGS = ['-std=c11', '-O2', ...WARNINGS, '-fstack-protector-strong', '-D_FORTIFY_SOURCE=2'];
 const ADDON_FLAGS = ['-shared', '-fPIC', '-fvisibility=hidden', '-Wl,-z,relro,-z,now'];
-const ADDON_PARTS = ['addon.c', 'namespace.c', 'socket.c', 'batch.c', 'poll.c', 'exchange.c'];
+const ADDON_PARTS = ['addon.c', 'namespace.c', 'socket.c', 'batch.c', 'poll.c', 'exchange.c', 'memory.c'];
 const CLIENT_PARTS = ['cni-client.c', 'cni-frame.c', 'cni-json.c', 'cni-pending.c'];
 const TUNNEL_PURE_PARTS = ['tunnel-packet.c', 'tunnel-segment.c', 'tunnel-merge.c'];
 const TUNNEL_PARTS = [

@@ -24,6 +24,17 @@ test('released memory leaves the process', () => {
   expect(full - heapBytes()).toBeGreaterThan(20 * MEGABYTES);
 });
 
+test('so does what malloc keeps below memory that is held', () => {
+  let freed: ArrayBuffer[] | undefined = Array.from({ length: 100_000 }, () => new ArrayBuffer(512));
+  const held = Array.from({ length: 100 }, () => new ArrayBuffer(512));
+  const full = process.memoryUsage.rss();
+  expect(freed).toHaveLength(100_000);
+  freed = undefined;
+  releaseHeap();
+  expect(full - process.memoryUsage.rss()).toBeGreaterThan(30 * MEGABYTES);
+  expect(held).toHaveLength(100);
+});
+
 test('what is held survives a release', () => {
   const held = fill(1000);
   releaseHeap();

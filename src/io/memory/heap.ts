@@ -5,6 +5,7 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { nativeAddon } from '#io/native/index.ts';
 
 /** How often is looked. */
 const PERIOD_MS = 2000;
@@ -71,6 +72,7 @@ export function releaseHeap(): void {
     collect = runInNewContext('gc') as Collect;
   }
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  nativeAddon().trimMemory();
 }
 
 /** What V8 has taken from the system for its heap. */

@@ -94,6 +94,9 @@ export interface NativeAddon {
   pollUnref(handle: PollHandle): void;
   /** Stops and frees the watch; harmless if repeated. Close the descriptor only after this. */
   pollClose(handle: PollHandle): void;
+
+  /** Gives back to the system what malloc keeps of memory that was freed (malloc_trim); some milliseconds. */
+  trimMemory(): void;
 }
 
 let loaded: NativeAddon | undefined;

@@ -183,14 +183,9 @@ export class KernelLoop implements AsyncDisposable {
       this.wholePasses++;
       this.compareAgainAfter(nowMs);
     }
-    const only = this.desired.takeDirty();
-    for (const key of this.dirty) only.add(key);
-    this.dirty.clear();
-    if (reasons.has('retry')) for (const key of this.failures.keys()) only.add(key);
+    const only = this.takeKeys(whole, reasons);
     try {
-      const { planned } = await this.exclusively(() =>
-        this.reconcile(whole ? undefined : only, PASS, signal),
-      );
+      const { planned } = await this.exclusively(() => this.reconcile(only, PASS, signal));
       this.firstPassOps ??= planned;
       this.lastPassMs = this.options.clock.now() - nowMs;
     } catch (error) {
@@ -198,6 +193,20 @@ export class KernelLoop implements AsyncDisposable {
       throw error;
     }
     this.wakeWaiters();
+  }
+
+  /** What there is to look at since the last pass; undefined for all. */
+  private takeKeys(whole: boolean, reasons: ReadonlySet<string>): Set<string> | undefined {
+    if (whole) {
+      this.desired.settle();
+      this.dirty.clear();
+      return undefined;
+    }
+    const only = this.desired.takeDirty();
+    for (const key of this.dirty) only.add(key);
+    this.dirty.clear();
+    if (reasons.has('retry')) for (const key of this.failures.keys()) only.add(key);
+    return only;
   }
 
   /** The next whole comparison is due a minute after this one, whatever passes there are between. */

@@ -121,9 +121,21 @@ describe('DesiredState', () => {
     expect([...state.state.values()]).toEqual([sysctl('a', '2'), sysctl('b', '1')]);
   });
 
+  it('has everything dirty until somebody has looked at all, and then what changes', () => {
+    const state = new DesiredState();
+    state.set('one', [sysctl('a', '1'), sysctl('b', '1')]);
+    expect([...state.takeDirty()]).toEqual(['sysctl a', 'sysctl b']);
+    state.set('two', [sysctl('c', '1')]);
+    state.settle();
+    expect([...state.takeDirty()]).toEqual([]);
+    state.set('one', [sysctl('a', '2'), sysctl('b', '1')]);
+    expect([...state.takeDirty()]).toEqual(['sysctl a']);
+  });
+
   it('forgets a part that is set to nothing', () => {
     const state = new DesiredState();
     state.set('one', [sysctl('a', '1')]);
+    state.settle();
     state.set('one', []);
     expect([state.has('one'), [...state.partNames()], [...state.state]]).toEqual([false, [], []]);
     expect([...state.takeDirty()]).toEqual(['sysctl a']);

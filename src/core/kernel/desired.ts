@@ -15,7 +15,8 @@ export class DesiredState {
   private readonly winners = new Map<string, string>();
   /** Of keys that several parts want: each part's object. */
   private readonly contended = new Map<string, Map<string, KernelObject>>();
-  private dirty = new Set<string>();
+  /** Undefined until somebody has looked at everything: then all of it is. */
+  private dirty: Set<string> | undefined;
 
   get state(): KernelState {
     return this.objects;
@@ -63,11 +64,16 @@ export class DesiredState {
     this.parts.set(part, keys.slice());
   }
 
-  /** The keys that changed since the last call. */
+  /** The keys that changed since the last call of this or of settle(). */
   takeDirty(): Set<string> {
-    const taken = this.dirty;
-    this.dirty = new Set();
+    const taken = this.dirty ?? new Set(this.objects.keys());
+    this.settle();
     return taken;
+  }
+
+  /** Everything is about to be looked at: what changed until now is not told of any more. */
+  settle(): void {
+    this.dirty = new Set();
   }
 
   /** True if the part did not want this key before. */
@@ -91,7 +97,7 @@ export class DesiredState {
     if (wishes === undefined) {
       this.objects.delete(key);
       this.winners.delete(key);
-      this.dirty.add(key);
+      this.dirty?.add(key);
       return;
     }
     wishes.delete(part);
@@ -112,10 +118,13 @@ export class DesiredState {
   }
 
   private install(part: string, key: string, object: KernelObject): void {
-    const before = this.objects.get(key);
+    const { dirty } = this;
+    if (dirty !== undefined) {
+      const before = this.objects.get(key);
+      if (before === undefined || JSON.stringify(before) !== JSON.stringify(object)) dirty.add(key);
+    }
     this.objects.set(key, object);
     this.winners.set(key, part);
-    if (before === undefined || JSON.stringify(before) !== JSON.stringify(object)) this.dirty.add(key);
   }
 }
 

@@ -19,7 +19,7 @@ export {
   ownerOf,
   USUAL_OWNERS,
 } from './owners.ts';
-export { type Conflict, linkIn, type Plan, type PlanOptions, plan, stateOf } from './plan.ts';
+export { type Conflict, keyOfOp, linkIn, type Plan, type PlanOptions, plan, stateOf } from './plan.ts';
 export type { ApplyOutcome, Kernel, KernelListener, OpFailure } from './ports.ts';
 export type {
   Address,

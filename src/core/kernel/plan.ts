@@ -42,6 +42,30 @@ export function plan(desired: KernelState, actual: KernelState, options: PlanOpt
   return draft.finish();
 }
 
+/**
+ * An addition that knows the key it was planned by: who notes what became of it need not make the text anew, nor keep it twice.
+ * Thousands come at once. To others it is an operation like any.
+ */
+class PlannedAddition {
+  readonly verb = 'add';
+  readonly object: KernelObject;
+  readonly #key: string;
+
+  constructor(key: string, object: KernelObject) {
+    this.#key = key;
+    this.object = object;
+  }
+
+  static keyOf(op: KernelOp): string {
+    return op instanceof PlannedAddition ? op.#key : keyOf(op.object);
+  }
+}
+
+/** The key of what an operation is about. */
+export function keyOfOp(op: KernelOp): string {
+  return PlannedAddition.keyOf(op);
+}
+
 class Draft {
   private readonly desired: KernelState;
   private readonly actual: KernelState;
@@ -170,7 +194,7 @@ class Draft {
   }
 
   private add(key: string, object: KernelObject): void {
-    this.change(key, { verb: 'add', object });
+    this.change(key, new PlannedAddition(key, object));
   }
 
   private change(key: string, op: KernelOp): void {

@@ -17,7 +17,10 @@ export interface ApplyOutcome {
 }
 
 export interface KernelListener {
-  /** Keys of objects that appeared, changed or vanished since the last call. */
+  /**
+   * Keys of objects that appeared, changed or vanished since the last call. What apply() made, and the kernel announced as it was asked
+   * for, may be left out.
+   */
   changed(keys: ReadonlySet<string>): void;
   /** Notifications were lost and everything was read anew: anything may have changed. */
   resynced(): void;

@@ -63,15 +63,15 @@ export function peerElement(family: IpFamily, publicIp: IpAddress): KernelObject
   return element(peers(family), [publicIp]);
 }
 
+/** One for all: each of thousands of elements names it. */
+const PEERS: Readonly<Record<IpFamily, NftSet>> = {
+  4: { kind: 'nft-set', family: FAMILY, table: TABLE, name: 'peers4', keyType: ['ipv4_addr'] },
+  6: { kind: 'nft-set', family: FAMILY, table: TABLE, name: 'peers6', keyType: ['ipv6_addr'] },
+};
+
 /** The set of outer addresses of known nodes. */
 export function peers(family: IpFamily): NftSet {
-  return {
-    kind: 'nft-set',
-    family: FAMILY,
-    table: TABLE,
-    name: `peers${family}`,
-    keyType: [family === 4 ? 'ipv4_addr' : 'ipv6_addr'],
-  };
+  return PEERS[family];
 }
 
 /** A chain of the overlay's table. */

@@ -86,6 +86,7 @@ export class RealKernel implements Kernel {
       indexOf: (name) => this.routes.indexOf(name),
       state: () => this.objects,
       beforeSend: (messages, sources) => this.expect(messages, sources),
+      beforeTransaction: (ops) => this.tables.expect(ops),
       afterSend: () => this.reporting(() => this.drain()),
     });
     const monitor = {
@@ -135,11 +136,11 @@ export class RealKernel implements Kernel {
     const run = this.queue.then(async () => {
       const failures = await this.send(ops, signal);
       this.readChangedDevices(ops, failures);
-      const written = ops.flatMap(({ object }) => (object.kind === 'sysctl' ? [object.path] : []));
-      if (written.length > 0) this.trackSysctls(written);
+      this.readWritten(ops);
       this.readNewAddresses(ops);
       this.drain();
       this.routes.expectNoMore();
+      this.tables.expectNoMore();
       return { applied: ops.length - failures.length, failures };
     });
     this.queue = run.catch(() => undefined);
@@ -272,6 +273,12 @@ export class RealKernel implements Kernel {
   private readDevice(link: string, set?: SetEndpoints): void {
     const messages = this.session.readWireguard(link);
     if (messages !== undefined) this.wireguard.take(link, messages, set);
+  }
+
+  private readWritten(ops: readonly KernelOp[]): void {
+    const paths: string[] = [];
+    for (const { object } of ops) if (object.kind === 'sysctl') paths.push(object.path);
+    if (paths.length > 0) this.trackSysctls(paths);
   }
 
   /** The kernel announces an IPv6 address from a work queue, some time after it is there. */

@@ -38,6 +38,8 @@ export interface SessionContext {
   state?(): KernelState;
   /** Called before each send of what concerns no link, with the operation each message serves. */
   beforeSend?(messages: readonly Uint8Array[], sources: readonly KernelOp[]): void;
+  /** Called before a transaction of nf_tables is sent. */
+  beforeTransaction?(ops: readonly KernelOp[]): void;
   /** Called after each send, so that an owner can take in what it changed. */
   afterSend?(): void;
 }
@@ -189,6 +191,7 @@ export class KernelSession implements Disposable {
     const encoded = this.encodeNft(ops, failures);
     if (encoded === undefined) return;
     const { messages, opIndex } = encoded;
+    this.context.beforeTransaction?.(ops);
     const run = messages.length > SYNC_MESSAGES ? nftBatch : nftBatchSync;
     const outcome = await run(this.nft, messages);
     this.context.afterSend?.();

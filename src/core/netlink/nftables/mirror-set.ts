@@ -6,8 +6,8 @@ import { elementFromWire } from './element.ts';
 import type { WireElement } from './messages.ts';
 import { layoutOf, type SetLayout } from './set.ts';
 
-/** Takes in what became of an object; undefined if it is gone. */
-export type Report = (key: string, object: KernelObject | undefined) => void;
+/** Takes in what became of an object; undefined if it is gone. Gives the key's text as it is kept. */
+export type Report = (key: string, object: KernelObject | undefined) => string;
 
 export class MirrorSet {
   readonly set: NftSet;
@@ -54,9 +54,7 @@ export class MirrorSet {
   private put(wire: WireElement, last: Uint8Array | undefined, report: Report): void {
     const element = elementFromWire(this.layout, wire, last ?? wire.keyEnd?.value);
     if (element === undefined) return;
-    const key = keyOf(element);
-    this.keys.add(key);
-    report(key, element);
+    this.keys.add(report(keyOf(element), element));
   }
 
   private drop(wire: WireElement, report: Report): void {

@@ -3,7 +3,14 @@
  * changed objects come out. Messages about others' tables cost a look at the table's name. Elements that time or traffic
  * takes away go unannounced by the kernel: those of dynamic sets are never shown, those with a timeout stay until a dump.
  */
-import { type KernelObject, type KernelState, keyOf, USUAL_OWNERS } from '#core/kernel/index.ts';
+import {
+  type KernelObject,
+  type KernelOp,
+  type KernelState,
+  keyOf,
+  keyOfOp,
+  USUAL_OWNERS,
+} from '#core/kernel/index.ts';
 import { type NftFamily, type NftTable, sameData } from '#core/nft/index.ts';
 import { decodeMessage, type Message, messageType } from '../message.ts';
 import { elementsRequest, overviewRequests, rulesRequest } from './dump.ts';
@@ -44,6 +51,8 @@ export class NftMirror {
   private readonly unsettledChains = new Set<MirrorChain>();
   private readonly unsettledSets = new Set<MirrorSet>();
   private needsDump = false;
+  /** By key, elements of a transaction under way. */
+  private readonly expected = new Map<string, { readonly key: string; readonly object: KernelObject }>();
 
   /** Objects are kept in the given map, beside others'. `owned` are the names of the tables that count as ours, in any family. */
   constructor(objects: Map<string, KernelObject> = new Map(), owned: ReadonlySet<string> = OWN_TABLES) {
@@ -91,7 +100,24 @@ export class NftMirror {
     }
   }
 
-  /** Keys of objects that appeared, changed or vanished since the last call. The state is current afterwards. */
+  /** Told of a transaction that is about to be sent, the mirror keeps its elements as they are in place of copies. */
+  expect(ops: readonly KernelOp[]): void {
+    for (const op of ops) {
+      if (op.verb === 'remove' || op.object.kind !== 'nft-element') continue;
+      const key = keyOfOp(op);
+      this.expected.set(key, { key, object: op.object });
+    }
+  }
+
+  /** The transaction is over, and all its notifications were taken in. */
+  expectNoMore(): void {
+    this.expected.clear();
+  }
+
+  /**
+   * Keys of objects that appeared, changed or vanished since the last call, other than as expected. The state is current
+   * afterwards.
+   */
   takeChanged(): Set<string> {
     this.settle();
     const { changed } = this;
@@ -139,16 +165,20 @@ export class NftMirror {
     for (const [key, object] of fresh) this.report(key, object);
   }
 
-  private readonly report = (key: string, object: KernelObject | undefined): void => {
+  private readonly report = (key: string, object: KernelObject | undefined): string => {
     const objects = this.fresh ?? this.objects;
-    const before = objects.get(key);
     if (object === undefined) {
-      if (!objects.delete(key)) return;
-    } else {
-      if (before !== undefined && sameData(before, object)) return;
-      objects.set(key, object);
+      if (objects.delete(key) && this.fresh === undefined) this.changed.add(key);
+      return key;
     }
-    if (this.fresh === undefined) this.changed.add(key);
+    const asked = this.expected.get(key);
+    const isAsked = asked !== undefined && sameData(asked.object, object);
+    const before = objects.get(key);
+    if (before === undefined || !sameData(before, object)) {
+      objects.set(isAsked ? asked.key : key, isAsked ? asked.object : object);
+      if (this.fresh === undefined && !isAsked) this.changed.add(key);
+    }
+    return isAsked ? asked.key : key;
   };
 
   private settle(): void {

@@ -5,7 +5,14 @@
  * decoded as anybody's.
  */
 import { familyOf } from '#base/ip/index.ts';
-import { type KernelObject, type KernelOp, MAIN_TABLE, type Route, routeMetric } from '#core/kernel/index.ts';
+import {
+  type KernelObject,
+  type KernelOp,
+  keyOfOp,
+  MAIN_TABLE,
+  type Route,
+  routeMetric,
+} from '#core/kernel/index.ts';
 import { HEADER_BYTES } from '../message.ts';
 import { NTF, RTM_NEIGHBOUR } from './neighbour.ts';
 import { RTNH_F } from './next-hop.ts';
@@ -17,13 +24,14 @@ type Echoed = Extract<KernelObject, { readonly kind: 'route' | 'neighbour' | 'fd
 export interface Echo {
   /** As decoding the notification would have given it. */
   readonly object: Echoed;
+  readonly key: string;
   /** The number of its link as the notification has it. */
   readonly index: number;
 }
 
 interface Expected {
   readonly request: Uint8Array;
-  readonly object: Echoed;
+  readonly op: KernelOp;
 }
 
 /** So many refused requests in a row are passed over; behind more, notifications are decoded. */
@@ -59,7 +67,8 @@ export class EchoQueue {
   private next = 0;
 
   /** Before the request is sent. Requests of other kinds are left to decoding. */
-  expect(request: Uint8Array, { verb, object }: KernelOp): void {
+  expect(request: Uint8Array, op: KernelOp): void {
+    const { verb, object } = op;
     if (verb === 'remove') return;
     if (this.next >= DONE_MAX) {
       this.expected = this.expected.slice(this.next);
@@ -67,7 +76,7 @@ export class EchoQueue {
     }
     const isKnown =
       object.kind === 'route' ? isPlainRoute(object) : object.kind === 'neighbour' || object.kind === 'fdb';
-    if (isKnown) this.expected.push({ request, object: object as Echoed });
+    if (isKnown) this.expected.push({ request, op });
   }
 
   /** Nothing is under way any more. */
@@ -81,11 +90,12 @@ export class EchoQueue {
     const { expected } = this;
     const end = Math.min(expected.length, this.next + LOOKAHEAD);
     for (let at = this.next; at < end; at++) {
-      const { request, object } = expected[at] as Expected;
+      const { request, op } = expected[at] as Expected;
       const index = matchIndex(request, notification);
       if (index === undefined) continue;
       this.next = at + 1;
-      return { object: object.kind === 'route' ? announced(object) : object, index };
+      const object = op.object as Echoed;
+      return { object: object.kind === 'route' ? announced(object) : object, key: keyOfOp(op), index };
     }
     return undefined;
   }

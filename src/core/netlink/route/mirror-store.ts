@@ -28,18 +28,15 @@ export class MirrorStore {
     this.place(key, object);
   }
 
+  /** Takes in what came out as it was asked for: nobody need be told. `key` is the object's. */
+  putAsked(key: string, object: KernelObject): void {
+    this.confirmed?.add(key);
+    this.note(key, object);
+  }
+
   /** Takes in what follows from something else. */
   place(key: string, object: KernelObject): void {
-    const before = this.objects.get(key);
-    if (before !== undefined) {
-      if (equal(before, object)) return;
-      this.detach(key, before);
-    }
-    this.objects.set(key, object);
-    this.attach(key, object);
-    if (object.kind === 'route' && object.preferredSource !== undefined)
-      this.countSource(object.preferredSource, 1);
-    this.changed.add(key);
+    if (this.note(key, object)) this.changed.add(key);
   }
 
   drop(key: string): boolean {
@@ -74,6 +71,20 @@ export class MirrorStore {
     for (const [key, { kind }] of this.objects) {
       if ((kinds as ReadonlySet<string>).has(kind) && !confirmed.has(key)) this.drop(key);
     }
+  }
+
+  /** False if the object was there already. */
+  private note(key: string, object: KernelObject): boolean {
+    const before = this.objects.get(key);
+    if (before !== undefined) {
+      if (equal(before, object)) return false;
+      this.detach(key, before);
+    }
+    this.objects.set(key, object);
+    this.attach(key, object);
+    if (object.kind === 'route' && object.preferredSource !== undefined)
+      this.countSource(object.preferredSource, 1);
+    return true;
   }
 
   private attach(key: string, object: KernelObject): void {

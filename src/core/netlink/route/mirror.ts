@@ -136,7 +136,7 @@ export class RouteMirror {
     return this.links.nameOf(index);
   }
 
-  /** Keys of objects that appeared, changed or vanished since the last call. */
+  /** Keys of objects that appeared, changed or vanished since the last call, other than as expected. */
   takeChanged(): Set<string> {
     return this.store.takeChanged();
   }
@@ -245,12 +245,12 @@ export class RouteMirror {
   private applyEcho(message: Uint8Array): boolean {
     const echo = this.echoes.take(message);
     if (echo === undefined) return false;
-    const { object, index } = echo;
+    const { object, key, index } = echo;
     if (this.links.get(index)?.name !== linkOfEchoed(object)) return false;
     if (object.kind === 'fdb') {
       if (this.linkObject(object.link)?.detail.type !== 'vxlan') return false;
     } else if (!this.owned.has(object.protocol)) return false;
-    this.store.put(object);
+    this.store.putAsked(key, object);
     return true;
   }
 

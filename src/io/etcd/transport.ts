@@ -11,7 +11,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Clock } from '#base/clock.ts';
 import { EtcdError } from '#core/lease/etcd/index.ts';
-import { Limit } from '#io/http/index.ts';
+import { chunksOf, Limit } from '#io/http/index.ts';
 import { answerFailure, isStaleToken, unreachable } from './errors.ts';
 import { checkEtcdOptions, type EtcdOptions, TlsFiles } from './options.ts';
 
@@ -134,13 +134,7 @@ export class EtcdTransport {
   #streamOf(call: EtcdCall, endpoint: Endpoint, response: IncomingMessage, limit: Limit): EtcdStream {
     const guard = (error: unknown) => this.#toError(error, call, endpoint, limit);
     return {
-      async *chunks() {
-        try {
-          yield* response as AsyncIterable<Uint8Array>;
-        } catch (error) {
-          throw guard(error);
-        }
-      },
+      chunks: () => chunksOf(response, guard),
       [Symbol.dispose]: () => {
         response.destroy();
         limit[Symbol.dispose]();

@@ -1,3 +1,4 @@
+export { chunksOf } from './chunks.ts';
 export { Limit } from './limit.ts';
 export { splitLines } from './lines.ts';
 export { describe, excerpt } from './text.ts';

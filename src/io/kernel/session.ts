@@ -29,7 +29,7 @@ import { WireguardSession } from './wireguard.ts';
 /** Above so many messages a transaction runs on the thread pool: about a millisecond of kernel work. */
 const SYNC_MESSAGES = 100;
 /** Notifications of so many messages fit the monitor's buffer between two drains. */
-const CHUNK_MESSAGES = 500;
+const CHUNK_MESSAGES = 2000;
 
 /** What a session needs to know of its namespace. */
 export interface SessionContext {

@@ -11,7 +11,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { type Clock, delay, type Random } from '#base/clock.ts';
 import { StoreError } from '#core/store/index.ts';
-import { excerpt, Limit } from '#io/http/index.ts';
+import { chunksOf, excerpt, Limit } from '#io/http/index.ts';
 import type { KubeConfig } from './config.ts';
 import { statusFailure, UnreachableError } from './errors.ts';
 import { TokenCache } from './token-cache.ts';
@@ -141,13 +141,7 @@ export class Transport {
   #answerStream(call: Call, response: IncomingMessage, limit: Limit): AnswerStream {
     const toError = (error: unknown) => this.#toError(error, call, limit);
     return {
-      async *chunks() {
-        try {
-          yield* response as AsyncIterable<Uint8Array>;
-        } catch (error) {
-          throw toError(error);
-        }
-      },
+      chunks: () => chunksOf(response, toError),
       [Symbol.dispose]: () => {
         response.destroy();
         limit[Symbol.dispose]();

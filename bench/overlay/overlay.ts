@@ -24,7 +24,7 @@ const QUICK: Plan = { rounds: 1, warmUps: [], settleMs: 0 };
 
 /** Fewer rounds where each is long. */
 function planFor(nodes: number): Plan {
-  return { rounds: nodes < 3000 ? 7 : 3, warmUps: [WARM_UP_NODES], settleMs: SETTLE_MS };
+  return { rounds: nodes < 3000 ? 9 : 5, warmUps: [WARM_UP_NODES], settleMs: SETTLE_MS };
 }
 
 /** Prints the table, or with `json` one line; progress goes to standard error. */

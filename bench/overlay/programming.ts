@@ -22,6 +22,12 @@ export interface Programming {
   /** User and system time of Poplin's process, and of the tools with the same content, microseconds for each node. */
   readonly poplinCpuUs: number;
   readonly peerCpuUs: number;
+  /** Sending Poplin's messages of rtnetlink and nothing else: the kernel's own time, microseconds for each node. */
+  readonly floorUs: number;
+  /** Medians of the ratios of each round: what else the machine does weighs on both sides of it. */
+  readonly ratio: number;
+  readonly plainRatio: number;
+  readonly cpuRatio: number;
   /** Poplin's first round in its process, microseconds for each node: before anything is compiled. */
   readonly firstUs: number;
 }
@@ -41,6 +47,8 @@ export interface ProgrammingOptions {
 
 /** The kernel takes a removed namespace apart in the background, and holds up whoever configures another. */
 const QUIET_MS = 200;
+/** How often the tools are started with nothing to do. */
+const STARTS = 9;
 
 /** Microseconds. */
 interface Time {
@@ -59,37 +67,52 @@ type Work = (netns: string) => Promise<Time> | Time;
 export async function measureProgramming(options: ProgrammingOptions): Promise<Programming> {
   const { nodes, content, rounds, warmUps, program } = options;
   await using measured = new MeasuredProcess(program);
-  const ours = (count: number) =>
-    inFreshNamespace(measured, options, (netns) => measured.give({ netns, nodes: count, content }));
+  const ours = (count: number, raw = false) =>
+    inFreshNamespace(measured, options, (netns) => measured.give({ netns, nodes: count, content, raw }));
   const letter = writeFiles(options, 'letter');
   const plain = writeFiles(options, 'plain');
-  const theirs = (commands: readonly Command[]) =>
-    inFreshNamespace(measured, options, (netns) => timePeer(netns, commands));
+  const theirs = (commands: readonly Command[], start: Time) =>
+    inFreshNamespace(measured, options, (netns) => timePeer(netns, commands, start));
   const first = await ours(nodes);
   for (const count of warmUps) await ours(count);
-  const found: { poplin: Round[]; peer: Round[]; plainPeer: Round[] } = {
-    poplin: [],
-    peer: [],
-    plainPeer: [],
-  };
+  const start = await timeStart(measured, options, letter);
+  const found: Found[] = [];
   for (let round = 0; round < rounds; round++) {
-    const [poplin, peer, plainPeer] = [await ours(nodes), await theirs(letter), await theirs(plain)];
+    const [poplin, peer, plainPeer] = [
+      await ours(nodes),
+      await theirs(letter, start),
+      await theirs(plain, start),
+    ];
     checkAlike(poplin.listed, peer.listed, nodes);
     checkAlike(poplin.listed.map(withoutScope).sort(), plainPeer.listed, nodes);
-    found.poplin.push(poplin);
-    found.peer.push(peer);
-    found.plainPeer.push(plainPeer);
+    found.push({ poplin, peer, plainPeer, floor: await ours(nodes, true) });
   }
-  const each = (times: readonly Time[], of: (time: Time) => number) => median(times.map(of)) / nodes;
+  return { nodes, content, ...mediansOf(found, nodes), firstUs: first.us / nodes };
+}
+
+/** One round of each side. */
+interface Found {
+  readonly poplin: Time;
+  readonly peer: Time;
+  readonly plainPeer: Time;
+  readonly floor: Time;
+}
+
+function mediansOf(
+  found: readonly Found[],
+  nodes: number,
+): Omit<Programming, 'nodes' | 'content' | 'firstUs'> {
+  const of = (value: (round: Found) => number) => median(found.map(value));
   return {
-    nodes,
-    content,
-    poplinUs: each(found.poplin, ({ us }) => us),
-    peerUs: each(found.peer, ({ us }) => us),
-    plainPeerUs: each(found.plainPeer, ({ us }) => us),
-    poplinCpuUs: each(found.poplin, ({ cpuUs }) => cpuUs),
-    peerCpuUs: each(found.peer, ({ cpuUs }) => cpuUs),
-    firstUs: first.us / nodes,
+    poplinUs: of(({ poplin }) => poplin.us) / nodes,
+    peerUs: of(({ peer }) => peer.us) / nodes,
+    plainPeerUs: of(({ plainPeer }) => plainPeer.us) / nodes,
+    poplinCpuUs: of(({ poplin }) => poplin.cpuUs) / nodes,
+    peerCpuUs: of(({ peer }) => peer.cpuUs) / nodes,
+    floorUs: of(({ floor }) => floor.us) / nodes,
+    ratio: of(({ poplin, peer }) => poplin.us / peer.us),
+    plainRatio: of(({ poplin, plainPeer }) => poplin.us / plainPeer.us),
+    cpuRatio: of(({ poplin, peer }) => poplin.cpuUs / peer.cpuUs),
   };
 }
 
@@ -112,10 +135,24 @@ function writeFiles({ nodes, content, folder }: ProgrammingOptions, style: Route
 }
 
 /** The tools as an operator would run them, one process each; what they take to start is taken off. */
-function timePeer(netns: string, commands: readonly Command[]): Time {
-  const start = timeAll(netns, commands, ({ start: command }) => command);
+function timePeer(netns: string, commands: readonly Command[], start: Time): Time {
   const run = timeAll(netns, commands, ({ run: command }) => command);
   return { us: run.us - start.us, cpuUs: run.cpuUs - start.cpuUs };
+}
+
+/** What the tools take to start with nothing to do: the median of several, for a single one is as long as hundreds of nodes. */
+async function timeStart(
+  measured: MeasuredProcess,
+  options: ProgrammingOptions,
+  commands: readonly Command[],
+): Promise<Time> {
+  const times: Time[] = [];
+  await inFreshNamespace(measured, options, (netns) => {
+    for (let time = 0; time < STARTS; time++)
+      times.push(timeAll(netns, commands, ({ start: command }) => command));
+    return times[0] as Time;
+  });
+  return { us: median(times.map(({ us }) => us)), cpuUs: median(times.map(({ cpuUs }) => cpuUs)) };
 }
 
 function timeAll(

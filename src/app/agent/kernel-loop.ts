@@ -17,6 +17,7 @@ import {
   isPodLink,
   type Kernel,
   type KernelObject,
+  type KernelOp,
   keyOf,
   type OpFailure,
   type Owner,
@@ -237,15 +238,25 @@ export class KernelLoop implements AsyncDisposable {
       logger.warn({ conflict }, 'foreign object in the way');
     const outcome = ops.length === 0 ? { failures: [] } : await kernel.apply(ops, signal);
     const failures = outcome.failures.filter(({ op, code }) => !isGone(op.verb, op.object.kind, code));
-    const applied = ops.length - outcome.failures.length;
-    if (applied > 0)
-      logger.info({ ops: applied, first: ops.slice(0, LOGGED_OPS).map(describeOp) }, 'kernel changed');
+    if (ops.length > outcome.failures.length) this.logChanges(ops, outcome.failures);
     const refused = failures.map(({ op, message }) => [keyOf(op.object), message] as const);
     const news = replaceEntries(this.failures, only, refused);
     if (news.length > 0)
       logger.warn({ failed: news.length, first: news.slice(0, LOGGED_OPS) }, 'kernel refused');
     this.scheduleRetry();
     return { planned: ops.length, failures };
+  }
+
+  /** How many of each at info, and single ones at debug: there may be many a second. */
+  private logChanges(ops: readonly KernelOp[], failures: readonly OpFailure[]): void {
+    const { logger } = this.options;
+    const counts = { add: 0, replace: 0, remove: 0 };
+    for (const { verb } of ops) counts[verb]++;
+    for (const { op } of failures) counts[op.verb]--;
+    const { add: added, replace: replaced, remove: removed } = counts;
+    logger.info({ ops: added + replaced + removed, added, replaced, removed }, 'kernel changed');
+    if (logger.isLevelEnabled('debug'))
+      logger.debug({ first: ops.slice(0, LOGGED_OPS).map(describeOp) }, 'kernel operations');
   }
 
   private scheduleRetry(): void {

@@ -3,6 +3,8 @@
 /** The longest line accepted, in bytes: far above the largest object a server stores. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
+const EMPTY = new Uint8Array(0);
+
 /** Splits bytes at line feeds, whatever the chunks; a last line without line feed counts. Empty lines are skipped. */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
@@ -11,7 +13,10 @@ export async function* splitLines(
   let held: Uint8Array[] = [];
   let heldBytes = 0;
   const take = () => {
-    const line = Buffer.concat(held).toString('utf8').trim();
+    const [first = EMPTY] = held;
+    const bytes =
+      held.length > 1 ? Buffer.concat(held) : Buffer.from(first.buffer, first.byteOffset, first.length);
+    const line = bytes.toString('utf8').trim();
     held = [];
     heldBytes = 0;
     return line;

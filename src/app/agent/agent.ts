@@ -34,7 +34,7 @@ import { KernelLoop } from './kernel-loop.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
 import type { NetworkRules } from './network-rules.ts';
 import { type NodeAddressWishes, SOMEWHERE } from './node-addresses.ts';
-import { lockNode } from './node-lock.ts';
+import { isPlaceFree, lockNode } from './node-lock.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { PendingDels, readRecordedDels } from './pending-dels.ts';
 import type { RegistrySource } from './registries/source.ts';
@@ -74,9 +74,9 @@ const ONLY_NETWORK: NetworkChoice = { name: FIRST_NETWORK, mayBeFirst: true };
 /** Runs until the signal aborts. Rejects on configuration that cannot work. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { network = ONLY_NETWORK, root, registry, logger } = options;
-  // An agent that serves CNI alone has no network, and shares the place of the first one.
   const networks = new HostNetworks(agentPaths(root).networks);
-  const number = registry === undefined ? 0 : await networks.claim(network.name, network.mayBeFirst);
+  // An agent that serves CNI alone has no network, and shares the place of the first one.
+  const number = registry === undefined ? 0 : await numberOf(network, networks);
   await using _lock = await lockNode(number, registry === undefined ? undefined : network.name);
   if (number > 0)
     logger.info(
@@ -93,6 +93,12 @@ const CLOCK = { clock: systemClock, random: systemRandom };
 const SWEEP_MS = 60_000;
 /** resolv.conf(5) names a handful of servers. */
 const MAX_RESOLV_CONF_BYTES = 64 * 1024;
+
+/** A network that need not be the first is none beside an agent that serves CNI alone. */
+async function numberOf({ name, mayBeFirst }: NetworkChoice, networks: HostNetworks): Promise<number> {
+  const isFirst = mayBeFirst && (name === FIRST_NETWORK || (await isPlaceFree(0)));
+  return networks.claim(name, isFirst);
+}
 
 class Agent implements AsyncDisposable {
   private readonly options: AgentOptions;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { lockNetworks, lockNode } from './node-lock.ts';
+import { isPlaceFree, lockNetworks, lockNode } from './node-lock.ts';
 
 it('lets one agent run in a network namespace, and the next when it has gone', async () => {
   {
@@ -8,6 +8,7 @@ it('lets one agent run in a network namespace, and the next when it has gone', a
       'another poplin agent runs in this network namespace: stop it first, or say which network',
     );
     await using _further = await lockNode(1, 'second');
+    expect([await isPlaceFree(0), await isPlaceFree(1), await isPlaceFree(2)]).toEqual([false, false, true]);
     await expect(lockNode(1, 'second')).rejects.toThrow('for network second: stop it first');
   }
   await using again = await lockNode();

@@ -12,13 +12,20 @@ const RETRY_MS = 10;
 
 /** `number` and `name` are the host's of the network. Rejects, saying so, if another agent runs here for the same network. */
 export async function lockNode(number = 0, name?: string): Promise<AsyncDisposable> {
-  const lock = await take(number === 0 ? AGENT : `${AGENT}-${number}`);
+  const lock = await take(placeOf(number));
   if (lock !== undefined) return lock;
   const which = name === undefined ? '' : ` for network ${name}`;
   throw new Error(
     `another poplin agent runs in this network namespace${which}: stop it first, or say which network this one is of ` +
       '(poplin agent --network, flanneld -subnet-file)',
   );
+}
+
+/** True if no agent runs here for the network of that number. */
+export async function isPlaceFree(number: number): Promise<boolean> {
+  const lock = await take(placeOf(number));
+  await lock?.[Symbol.asyncDispose]();
+  return lock !== undefined;
 }
 
 /** Waits until no other process of the namespace looks through the host's networks. Those that do are done within moments. */
@@ -28,6 +35,10 @@ export async function lockNetworks(): Promise<AsyncDisposable> {
     if (lock !== undefined) return lock;
     await setTimeout(RETRY_MS);
   }
+}
+
+function placeOf(number: number): string {
+  return number === 0 ? AGENT : `${AGENT}-${number}`;
 }
 
 /** Undefined if somebody has the name. */

@@ -29,12 +29,16 @@ class Flanneld implements AsyncDisposable {
     node: string,
     flags: readonly string[],
     env: Readonly<Record<string, string>>,
+    beside?: Flanneld,
   ) {
     const { NODE_EXTRA_CA_CERTS: _slow, ...own } = process.env;
-    const netns = `--net=${station.file(`host-${node}`)}`;
     const command = [process.execPath, PROGRAM, 'flanneld', ...flags];
+    const place =
+      beside === undefined
+        ? [`--net=${station.file(`host-${node}`)}`, 'unshare', '--mount', 'sh', '-c', OWN_FILES, 'sh']
+        : ['--net', '--mount', `--target=${beside.child.pid}`];
     this.station = station;
-    this.child = spawn('nsenter', [netns, 'unshare', '--mount', 'sh', '-c', OWN_FILES, 'sh', ...command], {
+    this.child = spawn('nsenter', [...place, ...command], {
       env: { ...own, ...env, NODE_NAME: node },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -56,8 +60,19 @@ class Flanneld implements AsyncDisposable {
 
   /** What `poplin status` prints of it. */
   status(): string {
-    const into = ['--mount', '--net', `--target=${this.child.pid}`, process.execPath, PROGRAM, 'status'];
+    return this.poplin('status');
+  }
+
+  /** What `poplin` prints among its files. */
+  poplin(...words: string[]): string {
+    const into = ['--mount', '--net', `--target=${this.child.pid}`, process.execPath, PROGRAM, ...words];
     return execFileSync('nsenter', into, { encoding: 'utf8' });
+  }
+
+  /** The exit status of one that ends by itself. */
+  async ended(): Promise<number | null> {
+    if (this.child.exitCode === null) await once(this.child, 'exit');
+    return this.child.exitCode;
   }
 
   /** The answer of its health server: status and text; undefined if there is none. */
@@ -226,4 +241,54 @@ test('leases are taken in etcd as flannel has them, and kept when it stops', asy
   expect(flanneld.get('/metrics')?.text).toMatch(/^poplin_store_connected 1$/m);
   expect(await flanneld.stop()).toBe(0);
   expect(etcd.ctl('get', '--prefix', '/other/network/subnets/').trim()).toBe(`${key}\n${value}`);
+});
+
+test('several on one host are told apart by their subnet files, and one that wants what another has is refused', async () => {
+  await using station = await Station.open(NET_CONF);
+  station.addHost('n1', 11);
+  await using etcd = await Etcd.start(station);
+  const put = (prefix: string, which: string, backend: object) =>
+    etcd.ctl(
+      'put',
+      `${prefix}/config`,
+      JSON.stringify({
+        Network: `10.${which}.0.0/16`,
+        EnableIPv6: true,
+        IPv6Network: `fd${which}::/48`,
+        Backend: backend,
+      }),
+    );
+  put('/coreos.com/network', '44', { Type: 'vxlan' });
+  put('/second', '45', { Type: 'vxlan', VNI: 2 });
+  put('/third', '46', { Type: 'vxlan', VNI: 2 });
+  const flags = (name: string) => [
+    ...[`-etcd-endpoints=${Etcd.URL}`, `-etcd-prefix=/${name}`],
+    ...[`-subnet-file=/run/flannel/${name}.env`, '-ip-masq'],
+  ];
+  await using first = new Flanneld(station, 'n1', [`-etcd-endpoints=${Etcd.URL}`, '-ip-masq'], {});
+  await until('the first is ready', () => first.file('/run/flannel/subnet.env'));
+  await using second = new Flanneld(station, 'n1', flags('second'), {}, first);
+  await until('the second is ready', () => first.file('/run/flannel/second.env'));
+  expect(first.file('/run/flannel/second.env')).toMatch(/^FLANNEL_SUBNET=10\.45\./m);
+  expect(first.file('/run/flannel/subnet.env')).toMatch(/^FLANNEL_SUBNET=10\.44\./m);
+  expect(first.status()).not.toMatch(/^(network|problem)/m);
+  expect(first.poplin('status', '--network', 'second')).toMatch(/^network +second\nready +yes$/m);
+  const made = station.sh('n1', 'nft list tables; ip -d link; ip rule; ip -6 rule');
+  for (const each of ['poplin-network-1', 'poplin:overlay-1', 'flannel-v6.2', 'lookup 1121', 'lookup 112 '])
+    expect(made).toContain(each);
+
+  await using third = new Flanneld(station, 'n1', flags('third'), {}, first);
+  expect(await third.ended()).toBe(1);
+  expect(
+    await third.says("network third: VNI 2 (device flannel.2) is network second's on this host"),
+  ).toContain('poplin cleanup --network second');
+  await using again = new Flanneld(station, 'n1', flags('second'), {}, first);
+  expect(await again.ended()).toBe(1);
+  await again.says('another poplin agent runs in this network namespace for network second');
+
+  expect(await second.stop()).toBe(0);
+  const rows = JSON.parse(first.poplin('cleanup', '--network', 'second', '--json')) as { done: string }[];
+  expect(rows.filter(({ done }) => done !== 'removed')).toEqual([]);
+  expect(station.sh('n1', 'nft list tables; ip -d link')).not.toMatch(/-1$|overlay-1|flannel\S*\.2/m);
+  expect(first.status()).toMatch(/^ready +yes$/m);
 });

@@ -249,10 +249,6 @@ test('two networks of one host, one family each, do not mix', async () => {
   const call = (name: string, command: string, CNI_IFNAME: string, more: object = {}) =>
     world.call('flannel', command, 'a', of(name, more), { CNI_IFNAME });
   expect((await call('four', 'ADD', 'eth0')).json).toMatchObject({ ips: [{ address: '10.73.0.2/24' }] });
-  expect((await call('six', 'ADD', 'eth1', { dataDir: dataDir('four') })).json).toMatchObject({
-    code: 7,
-    msg: expect.stringContaining('network "four"'),
-  });
   expect((await call('six', 'ADD', 'eth1')).json).toMatchObject({ ips: [{ address: 'fd00:74::2/64' }] });
   await reachesBoth('a', ['10.73.0.1', 'fd00:74::1']);
   expect(world.inPod('a', 'ip -o link')).toMatch(/eth0@.* mtu 1400 (.*\n)*.*eth1@.* mtu 1300 /);
@@ -260,6 +256,87 @@ test('two networks of one host, one family each, do not mix', async () => {
   await reachesBoth('a', ['fd00:74::1']);
   expect(await call('six', 'DEL', 'eth1')).toEqual(SILENT);
   expect([ports(), world.reserved('four'), world.reserved('six')]).toEqual([0, [], []]);
+});
+
+describe.each([
+  ['ours', {}],
+  ['Debian’s', DEBIAN],
+])(
+  'one container, interfaces of two networks and two of one of them, one dataDir, the bridge is %s',
+  (_, environment) => {
+    const shared = 'flannel-shared';
+    /** Network and interface, in the order of the ADDs. */
+    const INTERFACES = [
+      ['red', 'eth0'],
+      ['blue', 'net1'],
+      ['blue', 'net2'],
+    ] as const;
+    const call = (command: string, network: string, CNI_IFNAME: string, more: object = {}) => {
+      const keys = {
+        subnetFile: subnetFile(network),
+        dataDir: join(world.folder, shared),
+        delegate: { bridge: `br-${network}` },
+        ...more,
+      };
+      world.pod('a');
+      return world.call('flannel', command, 'a', config(keys, network), { ...environment, CNI_IFNAME });
+    };
+    const files = () => readdirSync(join(world.folder, shared)).sort();
+    const gateways = (network: string) =>
+      network === 'red' ? ['10.75.0.1', 'fd00:75::1'] : ['10.76.0.1', 'fd00:76::1'];
+
+    beforeEach(async () => {
+      writeSubnet('red', 75);
+      writeSubnet('blue', 76);
+      for (const [network, ifName] of INTERFACES) {
+        const { exitStatus, json } = await call('ADD', network, ifName);
+        expect(exitStatus, JSON.stringify(json)).toBe(0);
+      }
+    });
+
+    test('each has a file, and each DEL takes its own, also twice', async () => {
+      expect(files()).toEqual(['container-a', 'container-a@blue@net1', 'container-a@blue@net2']);
+      for (const network of ['red', 'blue']) await reachesBoth('a', gateways(network));
+      for (let round = 0; round < 2; round++) expect(await call('DEL', 'blue', 'net1')).toEqual(SILENT);
+      expect(files()).toEqual(['container-a', 'container-a@blue@net2']);
+      expect(world.reserved('blue')).toEqual(['10.76.0.3', 'fd00:76::3']);
+      await reachesBoth('a', [...gateways('red'), ...gateways('blue')]);
+      expect(await call('DEL', 'red', 'eth0')).toEqual(SILENT);
+      expect([files(), world.reserved('red')]).toEqual([['container-a@blue@net2'], []]);
+      await reachesBoth('a', gateways('blue'));
+      expect(await call('DEL', 'blue', 'net2')).toEqual(SILENT);
+      expect([ports(), files(), world.reserved('blue'), world.recorded()]).toEqual([0, [], [], []]);
+    });
+
+    test('GC of one network takes what is not valid there, and nothing of the other', async () => {
+      const valid = [{ containerID: 'container-a', ifname: 'net2' }];
+      const request = { cniVersion: '1.1.0', 'cni.dev/valid-attachments': valid };
+      expect(await call('GC', 'blue', 'eth0', request)).toEqual(SILENT);
+      expect(files()).toEqual(['container-a', 'container-a@blue@net2']);
+      expect(world.reserved('blue')).toEqual(['10.76.0.3', 'fd00:76::3']);
+      await reachesBoth('a', [...gateways('red'), ...gateways('blue')]);
+    });
+
+    test('an ADD that fails leaves the file of the other interface', async () => {
+      const text = readFileSync(join(world.folder, shared, 'container-a'), 'utf8');
+      expect((await call('ADD', 'red', 'net9', { delegate: { type: 'nowhere' } })).exitStatus).toBe(1);
+      expect(readFileSync(join(world.folder, shared, 'container-a'), 'utf8')).toBe(text);
+      expect(files()).toHaveLength(INTERFACES.length);
+    });
+  },
+);
+
+test('a file that flannel’s own plugin left for another interface than eth0 is found there', async () => {
+  await added('a', {}, { ...DEBIAN, CNI_IFNAME: 'net1' });
+  const own = join(dataDir(), 'container-a@cbr0@net1');
+  const { 'poplin.dev/interface': _, ...flannels } = JSON.parse(readFileSync(own, 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  rmSync(own);
+  writeFileSync(saved('a'), JSON.stringify(flannels));
+  expect(await flannel('DEL', 'a', {}, { CNI_IFNAME: 'net1' })).toEqual(SILENT);
+  expect([ports(), world.reserved('cbr0'), readdirSync(dataDir())]).toEqual([0, [], []]);
 });
 
 test('other delegates of ours: poplin and ptp, with the records they have by themselves', async () => {

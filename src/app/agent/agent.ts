@@ -31,10 +31,10 @@ import { createRuleTool } from '#io/rule-tool/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
 import { KernelLoop } from './kernel-loop.ts';
-import { Membership } from './membership.ts';
+import { Membership, type MembershipOptions } from './membership.ts';
 import type { NetworkRules } from './network-rules.ts';
 import { type NodeAddressWishes, SOMEWHERE } from './node-addresses.ts';
-import { lockNode } from './node-lock.ts';
+import { isPlaceFree, lockNode } from './node-lock.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { PendingDels, readRecordedDels } from './pending-dels.ts';
 import type { RegistrySource } from './registries/source.ts';
@@ -42,8 +42,8 @@ import { type AgentStatus, StatusServer } from './status.ts';
 
 export interface AgentOptions extends NodeAddressWishes {
   readonly node: string;
-  /** The name of the network, where the host is a node of several; absent: the one it has. */
-  readonly network?: string;
+  /** Of several networks of the host; absent: the one it has. */
+  readonly network?: NetworkChoice;
   /** Where leases are; without it the agent serves CNI alone: no lease, no overlay, no Node object. */
   readonly registry?: RegistrySource;
   readonly rules: NetworkRules;
@@ -63,14 +63,27 @@ export interface AgentOptions extends NodeAddressWishes {
   readonly logger: Logger;
 }
 
+export interface NetworkChoice {
+  readonly name: string;
+  /** Whether it may be the host's first network, with whose agent CNI goes, where that has not been chosen yet. */
+  readonly mayBeFirst: boolean;
+}
+
+const ONLY_NETWORK: NetworkChoice = { name: FIRST_NETWORK, mayBeFirst: true };
+
 /** Runs until the signal aborts. Rejects on configuration that cannot work. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
-  const { network = FIRST_NETWORK, root, registry } = options;
-  // An agent that serves CNI alone has no network, and shares the place of the first one.
+  const { network = ONLY_NETWORK, root, registry, logger } = options;
   const networks = new HostNetworks(agentPaths(root).networks);
-  const number = registry === undefined ? 0 : networks.claim(network);
-  await using _lock = await lockNode(number);
-  await using agent = new Agent(options, networks, number, signal);
+  // An agent that serves CNI alone has no network, and shares the place of the first one.
+  const number = registry === undefined ? 0 : await numberOf(network, networks);
+  await using _lock = await lockNode(number, registry === undefined ? undefined : network.name);
+  if (number > 0)
+    logger.info(
+      { network: network.name, number },
+      'a further network of this host: CNI is served by the agent of the first',
+    );
+  await using agent = new Agent(options, { networks, number, name: network.name }, signal);
   await agent.start();
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
@@ -81,11 +94,15 @@ const SWEEP_MS = 60_000;
 /** resolv.conf(5) names a handful of servers. */
 const MAX_RESOLV_CONF_BYTES = 64 * 1024;
 
+/** A network that need not be the first is none beside an agent that serves CNI alone. */
+async function numberOf({ name, mayBeFirst }: NetworkChoice, networks: HostNetworks): Promise<number> {
+  const isFirst = mayBeFirst && (name === FIRST_NETWORK || (await isPlaceFree(0)));
+  return networks.claim(name, isFirst);
+}
+
 class Agent implements AsyncDisposable {
   private readonly options: AgentOptions;
-  private readonly networks: HostNetworks;
-  /** The host's number of the network. The first one's agent serves CNI. */
-  private readonly number: number;
+  private readonly network: MembershipOptions['network'];
   private readonly signal: AbortSignal;
   private readonly paths: AgentPaths;
   private readonly resources = new AsyncDisposableStack();
@@ -99,12 +116,12 @@ class Agent implements AsyncDisposable {
   private service: CniService | undefined;
   private ready = false;
 
-  constructor(options: AgentOptions, networks: HostNetworks, number: number, signal: AbortSignal) {
+  constructor(options: AgentOptions, network: MembershipOptions['network'], signal: AbortSignal) {
+    const { name, number } = network;
     this.options = options;
-    this.networks = networks;
-    this.number = number;
+    this.network = network;
     this.signal = signal;
-    this.paths = agentPaths(options.root, options.subnetFile, number === 0 ? undefined : options.network);
+    this.paths = agentPaths(options.root, options.subnetFile, number === 0 ? undefined : name);
     const { attachments, cniPending, lease, statusSocket } = this.paths;
     for (const path of [attachments, cniPending, dirname(lease), dirname(statusSocket)]) {
       mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -138,7 +155,7 @@ class Agent implements AsyncDisposable {
     const { registry } = this.options;
     this.resources.use(await StatusServer.listen(this.paths.statusSocket, () => this.status()));
     await this.serveHealth();
-    if (this.number === 0) await this.serveCni();
+    if (this.network.number === 0) await this.serveCni();
     if (registry === undefined) this.beAlone();
     else await this.join(registry);
   }
@@ -159,11 +176,7 @@ class Agent implements AsyncDisposable {
         ...this.options,
         node,
         source,
-        network: {
-          networks: this.networks,
-          number: this.number,
-          name: this.options.network ?? FIRST_NETWORK,
-        },
+        network: this.network,
         wishes: this.options,
         paths: this.paths,
         kernel: this.kernel,
@@ -303,6 +316,7 @@ class Agent implements AsyncDisposable {
     const lease = membership?.lease;
     return {
       node: this.options.node,
+      network: this.network.name,
       ready: this.ready,
       cniOnly: this.options.registry === undefined,
       pid: process.pid,

@@ -155,7 +155,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
     await runAgent(
       {
         node: nodeName,
-        network: flags.network,
+        network: { name: flags.network, mayBeFirst: flags.network === FIRST_NETWORK },
         checksumOffload,
         root: rootDir,
         logger,
@@ -215,6 +215,8 @@ function openRegistry(flags: AgentFlags, logger: Logger, resources: DisposableSt
     ...world,
     store: flags.network === FIRST_NETWORK ? store : new NetworkStore(store, flags.network),
     registerNode,
+    // The Node object tells of one network's subnets.
+    publishNode: registerNode && flags.network === FIRST_NETWORK,
     ...(netConf !== undefined && { netConfFile: netConf }),
   });
 }
@@ -257,6 +259,7 @@ export function pathsOfNetwork(root: string, network: string): AgentPaths {
 export function describeStatus(status: AgentStatus): string {
   const rows: readonly (readonly [string, string])[] = [
     ['node', `${status.node} (pid ${status.pid}, ${status.memoryMb} MB)`],
+    ...(status.network === FIRST_NETWORK ? [] : [['network', status.network] as const]),
     ['ready', status.ready ? 'yes' : 'no'],
     ...(status.cniOnly
       ? [['mode', 'CNI alone (--cni-only): no store, no lease, no overlay'] as const]

@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FURTHER_NETWORKS } from '#core/kernel/index.ts';
 import { type NetConf, parseNetConf } from '#core/lease/index.ts';
-import { HostNetworkError, HostNetworks, networkUse } from './host-networks.ts';
+import { FIRST_NETWORK, HostNetworkError, HostNetworks } from './host-networks.ts';
+import { useOf } from './network-use.ts';
 
 let folder: string;
 let networks: HostNetworks;
@@ -20,44 +21,66 @@ function netConf(network: string, backend: object = { Type: 'vxlan' }): NetConf 
   return parsed.value;
 }
 
+/** As `poplin agent` asks for it. */
+const claim = (name: string, from = networks) => from.claim(name, name === FIRST_NETWORK);
+
 describe('the number of a network', () => {
-  it('is the first that is free, and the same whenever it is asked for', () => {
-    expect(['default', 'b', 'c', 'b', 'default'].map((name) => networks.claim(name))).toEqual([
-      0, 1, 2, 1, 0,
-    ]);
-    expect(new HostNetworks(join(folder, 'networks')).claim('c')).toBe(2);
+  it('is 0 for the one that is not told of several, and else the first that is free, whenever it is asked for', async () => {
+    const numbers: number[] = [];
+    for (const name of ['b', 'default', 'c', 'b', 'default']) numbers.push(await claim(name));
+    expect(numbers).toEqual([1, 0, 2, 1, 0]);
+    expect(await claim('c', new HostNetworks(join(folder, 'networks')))).toBe(2);
+  });
+
+  it('is 0 for another only where it may be, and keeps the one that comes later from it', async () => {
+    expect(await networks.claim('b', true)).toBe(0);
+    expect(await claim('default')).toBe(1);
+    expect(await networks.claim('b', false)).toBe(0);
+  });
+
+  it('is one for each of many that begin at once', async () => {
+    const names = ['default', ...'bcdefgh'].flatMap((name) => [name, name]);
+    const numbers = await Promise.all(names.map((name) => claim(name)));
+    expect(numbers.filter((_, at) => at % 2 === 0)).toEqual(numbers.filter((_, at) => at % 2 === 1));
+    expect([...new Set(numbers)].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(readdirSync(join(folder, 'networks'))).toHaveLength(8);
   });
 
   it('is given to another once it is given back', async () => {
-    networks.claim('default');
-    networks.claim('b');
+    await claim('default');
+    await claim('b');
     await networks.forget(1);
-    expect(networks.claim('c')).toBe(1);
-    expect(networks.claim('b')).toBe(2);
+    expect(await claim('c')).toBe(1);
+    expect(await claim('b')).toBe(2);
   });
 
-  it('is not given away while its file cannot be read', () => {
-    networks.claim('default');
-    networks.claim('b');
+  it('is not given away while its file cannot be read', async () => {
+    await claim('default');
+    await claim('b');
     writeFileSync(join(folder, 'networks/1.json'), '{');
-    expect(networks.claim('c')).toBe(2);
+    expect(await claim('c')).toBe(2);
   });
 
-  it('is refused to a name that is none, and when there is no more', () => {
+  it('is refused to a name that is none, and when there is no more', async () => {
     for (const name of ['', 'A', '../x', 'a b', 'x'.repeat(33), '-a'])
-      expect(() => networks.claim(name)).toThrow(HostNetworkError);
-    for (let index = 0; index <= FURTHER_NETWORKS; index++) networks.claim(`n${index}`);
-    expect(() => networks.claim('more')).toThrow(
+      await expect(claim(name)).rejects.toThrow(HostNetworkError);
+    for (let index = 0; index <= FURTHER_NETWORKS; index++) await networks.claim(`n${index}`, true);
+    await expect(claim('more')).rejects.toThrow(
       'network more: this host is a node of 8 already (n0, n1, n2, n3, n4, n5, n6, n7); take one off: poplin cleanup --network NAME',
     );
   });
 });
 
 describe('what a network uses', () => {
-  const use = (name: string, conf: NetConf, devices: readonly string[], subnetFile = `/run/${name}.env`) =>
-    networks.use(networks.claim(name), name, networkUse(conf, subnetFile, devices));
+  const use = async (
+    name: string,
+    conf: NetConf,
+    devices: readonly string[],
+    subnetFile = `/run/${name}.env`,
+  ) => networks.use(await claim(name), name, useOf(conf, subnetFile, devices));
+  const UDP = { Type: 'udp', Port: 7890 };
 
-  beforeEach(() => use('default', netConf('10.1.0.0/16', { Type: 'udp', Port: 7890 }), ['flannel0']));
+  beforeEach(() => use('default', netConf('10.1.0.0/16', UDP), ['flannel0']));
 
   it.each<[string, NetConf, string[], string]>([
     ['the network', netConf('10.1.0.0/16'), ['flannel.9'], '10.1.0.0/16 is network default'],
@@ -70,13 +93,53 @@ describe('what a network uses', () => {
     ['a device', netConf('10.2.0.0/16'), ['flannel0'], 'device flannel0 is network default'],
     [
       'a port',
-      netConf('10.2.0.0/16', { Type: 'udp', Port: 7890 }),
+      netConf('10.2.0.0/16', UDP),
       ['flannel1'],
-      'UDP port 7890 is network default',
+      'UDP port 7890 (here for udp, there for udp) is network default',
+    ],
+    [
+      'a port of another backend',
+      netConf('10.2.0.0/16', { Type: 'vxlan', Port: 7890 }),
+      ['flannel.9'],
+      'UDP port 7890 (here for vxlan, there for udp) is network default',
+    ],
+    [
+      'one of the ports of wireguard',
+      netConf('10.2.0.0/16', { Type: 'wireguard', ListenPortV6: 7890 }),
+      ['flannel-wg.1'],
+      'UDP port 7890 (here for wireguard, there for udp) is network default',
     ],
   ])('is refused to another: %s', async (_name, conf, devices, message) => {
     await expect(use('b', conf, devices)).rejects.toThrow(message);
-    expect(readFileSync(join(folder, 'networks/1.json'), 'utf8')).toBe('{"name":"b"}');
+    expect(networks.list().map(({ name }) => name)).toEqual(['default']);
+  });
+
+  it('is told in the words of the configuration: VNIs, and the backend that a host has one of', async () => {
+    await use('default', netConf('10.1.0.0/16'), ['flannel.1', 'fl6.1']);
+    for (const device of ['flannel.1', 'fl6.1'])
+      await expect(use('b', netConf('10.2.0.0/16'), [device])).rejects.toThrow(
+        `network b: VNI 1 (device ${device}) is network default's on this host`,
+      );
+    await use('default', netConf('10.1.0.0/16', { Type: 'ipip' }), ['flannel-v6.ipip']);
+    await expect(
+      use('b', netConf('10.2.0.0/16', { Type: 'ipip' }), ['flannel.ipip', 'flannel-v6.ipip']),
+    ).rejects.toThrow(
+      'the backend ipip (device flannel-v6.ipip, of which a host has one) is network default',
+    );
+  });
+
+  it('may be a port that VXLAN devices share, if they are of one kind', async () => {
+    const vxlan = (network: string, keys: object) => netConf(network, { Type: 'vxlan', ...keys });
+    await use('default', vxlan('10.1.0.0/16', { VNI: 1 }), ['flannel.1']);
+    await use('b', vxlan('10.2.0.0/16', { VNI: 2 }), ['flannel.2']);
+    await expect(use('c', vxlan('10.3.0.0/16', { VNI: 3, GBP: true }), ['flannel.3'])).rejects.toThrow(
+      'UDP port 8472 (here for vxlan with GBP, there for vxlan) is network default',
+    );
+  });
+
+  it('goes to one of two that want the same at once', async () => {
+    const both = await Promise.allSettled(['b', 'c'].map((name) => use(name, netConf('10.2.0.0/16'), [])));
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   });
 
   it('is refused where it is the file that tells of the subnet', async () => {
@@ -87,8 +150,9 @@ describe('what a network uses', () => {
 
   it('may be another at its next start, and is free once the network is given up', async () => {
     await use('default', netConf('10.3.0.0/16'), ['flannel.1']);
-    await use('b', netConf('10.1.0.0/16', { Type: 'udp', Port: 7890 }), ['flannel1']);
+    await use('b', netConf('10.1.0.0/16', UDP), ['flannel1']);
     await expect(use('default', netConf('10.1.0.0/16'), ['flannel.1'])).rejects.toThrow('network b');
+    expect(networks.list()[0]).toMatchObject({ name: 'default', prefixes: ['10.3.0.0/16'] });
     await networks.forget(1);
     await use('default', netConf('10.1.0.0/16'), ['flannel.1']);
   });

@@ -28,10 +28,11 @@ import { createRuleTool } from '#io/rule-tool/index.ts';
 import { endTunnel } from '#io/tunnel/index.ts';
 import { type Carrying, openBackend, underlayOf } from './backend.ts';
 import { ForwardAccept, forwardChain } from './forward-accept.ts';
-import { type HostNetworks, networkUse } from './host-networks.ts';
-import { type KernelLoop } from './kernel-loop.ts';
+import type { HostNetworks } from './host-networks.ts';
+import type { KernelLoop } from './kernel-loop.ts';
 import { loopOfNetwork } from './network-loop.ts';
 import { type NetworkRules, planNetworkRules } from './network-rules.ts';
+import { useOf } from './network-use.ts';
 import {
   describeDrift,
   findNodeAddresses,
@@ -231,7 +232,7 @@ export class Membership implements AsyncDisposable {
     const devices = (carrying?.backend.planLocal(locals) ?? []).flatMap((object) =>
       object.kind === 'link' ? [object.name] : [],
     );
-    await networks.use(number, name, networkUse(netConf, paths.subnetEnv, devices));
+    await networks.use(number, name, useOf(netConf, paths.subnetEnv, devices));
   }
 
   private beMember(registry: LeaseRegistry, netConf: NetConf, addresses: NodeAddresses): void {

@@ -5,6 +5,8 @@ import type { KernelLoopStatus } from './kernel-loop.ts';
 
 export interface AgentStatus {
   readonly node: string;
+  /** Which of the host's networks this agent is for. */
+  readonly network: string;
   readonly ready: boolean;
   /** Started with --cni-only: there is no store, no lease and no overlay. */
   readonly cniOnly: boolean;

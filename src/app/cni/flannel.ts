@@ -14,6 +14,7 @@ import {
   delegateOfCall,
   type ExecPlugin,
   encodeResult,
+  encodeSavedDelegate,
   executePlugin,
   INTERFACE_PLUGINS,
   isCniError,
@@ -23,11 +24,13 @@ import {
   parseNetworkConfig,
   planDelegate,
   planUnsavedDelegate,
-  savedPath,
+  type SavedFor,
+  savedPaths,
+  USUAL_INTERFACE,
 } from '#core/cni/index.ts';
 import { removeIfExists } from '#io/files/index.ts';
 import { type Call, parseNetworkToLeave } from './call.ts';
-import { readSaved, readSubnetFacts, savedContainers, writeSaved } from './saved-delegates.ts';
+import { findSaved, placeToSave, readSubnetFacts, savedOfNetwork, writeSaved } from './saved-delegates.ts';
 import { validOf } from './upkeep.ts';
 
 /** How delegates that are not served here are found and called. */
@@ -47,8 +50,6 @@ export interface FlannelOptions extends DelegateExec {
   readonly logger: Logger;
 }
 
-/** The interface that a file without further record is about: the one that runtimes name. */
-const USUAL_INTERFACE = 'eth0';
 /** What plugins answer that are older than a command. */
 const UNKNOWN_COMMAND: readonly number[] = [CNI_ERROR.incompatibleVersion, CNI_ERROR.invalidEnvironment];
 
@@ -84,17 +85,12 @@ export class FlannelDelegation {
   private async add(call: Call): Promise<string> {
     const { network, environment } = call;
     const config = parseFlannelConfig(network);
-    const path = savedPath(config, environment.containerId);
+    const wanted = savedFor(call);
+    const paths = savedPaths(config, wanted);
     const delegate = planDelegate(network, config, readSubnetFacts(config.subnetFile));
-    const before = readSaved(path);
-    const holder = before?.delegate?.name ?? network.name;
-    if (holder !== network.name)
-      throw new CniError(
-        CNI_ERROR.invalidNetworkConfig,
-        `dataDir: ${path} is of network "${holder}"`,
-        'give each network a dataDir of its own',
-      );
-    await writeSaved(path, JSON.stringify(delegate));
+    const before = findSaved(paths, wanted);
+    const path = before?.path ?? placeToSave(paths, wanted);
+    await writeSaved(path, encodeSavedDelegate(delegate, environment.ifName));
     try {
       return await this.deliver(delegate, call);
     } catch (error) {
@@ -117,24 +113,25 @@ export class FlannelDelegation {
   }
 
   private async del(call: Call): Promise<void> {
-    const { network, environment } = call;
-    const path = savedPath(parseFlannelPlaces(network), environment.containerId);
-    const saved = readSaved(path)?.delegate;
+    const { network } = call;
+    const wanted = savedFor(call);
+    const saved = findSaved(savedPaths(parseFlannelPlaces(network), wanted), wanted);
     const madeBy = this.options.madeBy(call);
-    if (saved?.name === network.name) await this.deliver(toLeave(saved, network), call);
+    if (saved?.delegate !== undefined) await this.deliver(toLeave(saved.delegate, network), call);
     else if (madeBy !== undefined) await this.deliver(planUnsavedDelegate(network, madeBy), call);
-    if (saved === undefined || saved.name === network.name) await removeIfExists(path);
+    if (saved !== undefined) await removeIfExists(saved.path);
   }
 
   private async check(call: Call): Promise<void> {
-    const { network, environment } = call;
-    const path = savedPath(parseFlannelPlaces(network), environment.containerId);
-    const saved = readSaved(path)?.delegate;
-    if (saved?.name !== network.name)
+    const { network } = call;
+    const wanted = savedFor(call);
+    const { dataDir } = parseFlannelPlaces(network);
+    const saved = findSaved(savedPaths({ dataDir }, wanted), wanted)?.delegate;
+    if (saved === undefined)
       throw new CniError(
         CNI_ERROR.checkFailed,
-        `${path} does not hold the delegate's configuration`,
-        `network "${network.name}"; DEL and ADD write it anew`,
+        `no file of ${dataDir} holds the delegate's configuration`,
+        `container ${wanted.containerId}, interface ${wanted.ifName}, network "${network.name}"; DEL and ADD write it anew`,
       );
     await this.deliver(delegateOfCall(saved, network), call);
   }
@@ -157,13 +154,10 @@ export class FlannelDelegation {
   /** Has every delegate of the network collect, and takes away the files of containers that are gone. Throws the first failure. */
   private async gc(call: Call): Promise<void> {
     const { network } = call;
-    const valid = new Set(validOf(network).map(({ containerId }) => containerId));
-    const places = parseFlannelPlaces(network);
-    const files = savedContainers(places.dataDir).flatMap((containerId) => {
-      const path = savedPath(places, containerId);
-      const delegate = readSaved(path)?.delegate;
-      return delegate?.name === network.name ? [{ containerId, path, delegate }] : [];
-    });
+    const valid = new Set(
+      validOf(network).flatMap(({ containerId, ifName }) => [containerId, nameOf(containerId, ifName)]),
+    );
+    const files = savedOfNetwork(parseFlannelPlaces(network).dataDir, network.name);
     const { type } = parseFlannelConfig(network).delegate;
     const delegates = new Map<string, DelegateConfig>(
       [type, ...this.options.madeIn(network.name)].map((each) => [each, planUnsavedDelegate(network, each)]),
@@ -177,11 +171,12 @@ export class FlannelDelegation {
         failed.add(delegate.type);
       });
     }
-    for (const { containerId, path, delegate } of files) {
-      if (valid.has(containerId) || failed.has(delegate.type)) continue;
-      await this.forget(call, { containerId, path, delegate }).catch((error: unknown) =>
-        failures.push(error),
-      );
+    for (const file of files) {
+      const { containerId, ifName, delegate } = file;
+      // A file of flannel's own plugin tells of no interface: the container's is meant.
+      const isValid = valid.has(ifName === undefined ? containerId : nameOf(containerId, ifName));
+      if (isValid || failed.has(delegate.type)) continue;
+      await this.forget(call, file).catch((error: unknown) => failures.push(error));
     }
     if (failures.length > 0) throw failures[0];
   }
@@ -201,10 +196,10 @@ export class FlannelDelegation {
   /** A container that is gone: plugins of others may know no GC, but all of them know DEL. */
   private async forget(
     call: Call,
-    { containerId, path, delegate }: { containerId: string; path: string; delegate: DelegateConfig },
+    { containerId, ifName, path, delegate }: ReturnType<typeof savedOfNetwork>[number],
   ): Promise<void> {
     if (this.isForeign(delegate.type, call)) {
-      const gone = { ...call.environment, containerId, ifName: USUAL_INTERFACE, netns: '' };
+      const gone = { ...call.environment, containerId, ifName: ifName ?? USUAL_INTERFACE, netns: '' };
       await this.deliver(delegate, withCommand({ ...call, environment: gone }, 'DEL'));
     }
     await removeIfExists(path);
@@ -230,6 +225,15 @@ export class FlannelDelegation {
   private isForeign(type: string, { environment }: Call): boolean {
     return !INTERFACE_PLUGINS.has(type) || this.options.isForeign(type, environment.path);
   }
+}
+
+function savedFor({ network, environment: { containerId, ifName } }: Call): SavedFor {
+  return { containerId, network: network.name, ifName };
+}
+
+/** In no container's id there is a blank. */
+function nameOf(containerId: string, ifName: string): string {
+  return `${containerId} ${ifName}`;
 }
 
 function withCommand({ network, environment }: Call, command: CniCommand): Call {

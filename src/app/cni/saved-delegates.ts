@@ -1,13 +1,16 @@
-/** The files of the plugin flannel: the node's subnet, and for each container the configuration its delegate was called with. */
+/** The files of the plugin flannel: the node's subnet, and for each interface the configuration its delegate was called with. */
 import { readdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   CNI_ERROR,
   CniError,
-  checkContainerId,
   type DelegateConfig,
   parseSavedDelegate,
+  parseSavedName,
+  type SavedFor,
+  type SavedPaths,
   type SubnetFacts,
+  USUAL_INTERFACE,
 } from '#core/cni/index.ts';
 import { decodeSubnetEnv, SubnetEnvError } from '#core/lease/index.ts';
 import { atomicWrite, ensureDir, hasCode, readRegularFile } from '#io/files/index.ts';
@@ -41,18 +44,48 @@ export function readSubnetFacts(path: string): SubnetFacts {
   }
 }
 
-/** A container's file: undefined if there is none. Throws CniError 5. */
-export function readSaved(path: string): { text: string; delegate: DelegateConfig | undefined } | undefined {
+/** A file of `dataDir`; without `delegate` it is whole no more, or none of ours or flannel's. */
+export interface SavedFile {
+  readonly path: string;
+  readonly text: string;
+  readonly delegate?: DelegateConfig;
+  /** Of the interface it is about, where it tells. */
+  readonly ifName?: string;
+}
+
+/**
+ * The file that an interface's delegate was kept in: its own, or the one that has flannel's name, if that is of this network and of no
+ * other interface; what is broken there counts as this one's. Throws CniError 5.
+ */
+export function findSaved(
+  { own, flannels }: SavedPaths,
+  { network, ifName }: SavedFor,
+): SavedFile | undefined {
+  const found = readSaved(own);
+  if (found !== undefined) return found;
+  const usual = readSaved(flannels);
+  const isOf =
+    usual?.delegate === undefined ||
+    (usual.delegate.name === network && (usual.ifName === undefined || usual.ifName === ifName));
+  return isOf ? usual : undefined;
+}
+
+/** Where an interface's delegate is to be kept that has no file yet: under flannel's name if it is the usual one, and the name is free. */
+export function placeToSave({ own, flannels }: SavedPaths, { ifName }: SavedFor): string {
+  return ifName === USUAL_INTERFACE && readSaved(flannels) === undefined ? flannels : own;
+}
+
+function readSaved(path: string): SavedFile | undefined {
   try {
     const text = readRegularFile(path, MAX_SAVED_BYTES);
-    return { text, delegate: parseSavedDelegate(text) };
+    return { path, text, ...parseSavedDelegate(text) };
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return undefined;
     throw new CniError(CNI_ERROR.ioFailure, `cannot read ${path}`, String(error), { cause: error });
   }
 }
 
-/** Writes a container's file, whole or not at all, readable by root alone as flannel's. Rejects with CniError 5. */
+/** Writes such a file, whole or not at all, readable by root alone as flannel's. Rejects with CniError 5. */
 export async function writeSaved(path: string, text: string): Promise<void> {
   try {
     await ensureDir(dirname(path), 0o700);
@@ -62,10 +95,27 @@ export async function writeSaved(path: string, text: string): Promise<void> {
   }
 }
 
-/** The ids of the containers that have a file. */
-export function savedContainers(dataDir: string): string[] {
+/** The files of a network's interfaces that tell what their delegate was called with. Throws CniError 5. */
+export function savedOfNetwork(
+  dataDir: string,
+  network: string,
+): (Required<Pick<SavedFile, 'path' | 'delegate'>> &
+  Pick<SavedFor, 'containerId'> &
+  Pick<SavedFile, 'ifName'>)[] {
+  return namesIn(dataDir).flatMap((name) => {
+    const told = parseSavedName(name);
+    if (told === undefined || (told.network ?? network) !== network) return [];
+    const saved = readSaved(join(dataDir, name));
+    if (saved?.delegate?.name !== network) return [];
+    const { path, delegate } = saved;
+    const ifName = told.ifName ?? saved.ifName;
+    return [{ containerId: told.containerId, path, delegate, ...(ifName !== undefined && { ifName }) }];
+  });
+}
+
+function namesIn(dataDir: string): string[] {
   try {
-    return readdirSync(dataDir).filter((name) => checkContainerId(name) === undefined);
+    return readdirSync(dataDir);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw new CniError(CNI_ERROR.ioFailure, `cannot read dataDir ${dataDir}`, String(error), {

@@ -1,4 +1,5 @@
 /** The agent as flanneld's flags ask for it. */
+import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import {
   agentPaths,
@@ -6,21 +7,18 @@ import {
   etcdSource,
   FIRST_NETWORK,
   kubeNodesRegistry,
+  type NetworkChoice,
   type RegistrySource,
   readyNotice,
   runAgent,
   wireguardKeyFile,
 } from '#app/agent/index.ts';
-import { digestHex } from '#base/hash.ts';
 import { isNotFound, type ObjectStore, RESOURCES } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, type KubeConfig, kubeConfigFor } from '#io/kube/index.ts';
-import { FLAGS } from './flags-table.ts';
 import { FlagError } from './go-flags.ts';
+import { networkName, USUAL_SUBNET_FILE } from './network-name.ts';
 import type { FlanneldOptions, KubernetesRegistryOptions } from './options.ts';
-
-/** flannel's -kube-annotation-prefix where none is given. */
-const USUAL_ANNOTATIONS = `${FLAGS['kube-annotation-prefix'].default}/`;
 
 /** Runs until the signal aborts. Rejects on configuration that cannot work. */
 export async function runFlanneld(
@@ -34,7 +32,7 @@ export async function runFlanneld(
   await runAgent(
     {
       node,
-      network: networkOf(options),
+      network: networkOf(subnetFile),
       registry: source,
       root: '/',
       checksumOffload: 'auto',
@@ -59,19 +57,10 @@ export async function runFlanneld(
   );
 }
 
-/**
- * flannel tells the networks of a host apart by where their leases and their subnet.env are: so does the name, which is that of the first
- * network where both are flannel's own.
- */
-export function networkOf({
-  registry,
-  subnetFile,
-}: Pick<FlanneldOptions, 'registry' | 'subnetFile'>): string {
-  const place = registry.type === 'etcd' ? registry.prefix : registry.annotationPrefix;
-  const isUsual =
-    place === (registry.type === 'etcd' ? FLAGS['etcd-prefix'].default : USUAL_ANNOTATIONS) &&
-    subnetFile === FLAGS['subnet-file'].default;
-  return isUsual ? FIRST_NETWORK : `flannel-${digestHex(`${place} ${subnetFile}`, 8)}`;
+/** flannel's own file tells of a network that is the first, whether its daemon is Poplin or flannel: then this one is none. */
+function networkOf(subnetFile: string): NetworkChoice {
+  const name = networkName(subnetFile);
+  return { name, mayBeFirst: name === FIRST_NETWORK || !existsSync(USUAL_SUBNET_FILE) };
 }
 
 /** The registry, and this node's name there. What must be closed goes onto the stack. */

@@ -4,7 +4,10 @@ import { planForward, planMasquerade } from '#core/masquerade/index.ts';
 import { asOfNetwork } from './further-network.ts';
 import { udpBackend } from './udp.ts';
 import { vxlanBackend } from './vxlan-backend.ts';
+import { wireguardBackend } from './wireguard.ts';
 
+/** With the zero at the end. */
+const IFNAMSIZ = 16;
 const UNDERLAY = { link: 'eth0', mtuBytes: 1500, prefixes: [], advertisedLinks: [] };
 const VXLAN = {
   type: 'vxlan',
@@ -15,12 +18,22 @@ const VXLAN = {
   learning: false,
 } as const;
 
+const WIREGUARD = {
+  type: 'wireguard',
+  mode: 'separate',
+  listenPort: 51_820,
+  listenPortV6: 51_821,
+  persistentKeepaliveSec: 0,
+} as const;
+const KEYS = { privateKey: 'private', publicKey: 'own' };
+
 /** All that a node of both families and two nodes beside it want. */
 function wanted(network: number) {
   const vni = network + 1;
   const backends = [
     vxlanBackend({ ...VXLAN, vni }, { ...UNDERLAY, network }),
     udpBackend({ type: 'udp', port: 8285 + network }, { ...UNDERLAY, network }),
+    wireguardBackend(WIREGUARD, { ...UNDERLAY, network }, { keys: KEYS, own: {}, networks: [] }),
   ];
   const local = [4, 6].map((family) => ({
     node: 'a',
@@ -33,7 +46,7 @@ function wanted(network: number) {
     node: 'b',
     subnet: each.family === 4 ? `10.${network}.2.0/24` : `fd0${network}:0:0:2::/64`,
     publicIp: each.family === 4 ? '192.0.2.2' : '2001:db8::2',
-    backendData: { VNI: vni, VtepMAC: '02:00:00:00:00:02' },
+    backendData: { VNI: vni, VtepMAC: '02:00:00:00:00:02', PublicKey: `${'A'.repeat(43)}=` },
   }));
   const networks = local.map(({ family, subnet }) => ({ family, subnet, network: subnet }));
   const objects = backends.flatMap((backend) => [
@@ -70,6 +83,8 @@ describe('asOfNetwork', () => {
       expect(new Set(shared.map(({ kind }) => kind))).toEqual(new Set(['sysctl']));
       const owners = new Set(objects.map((object) => ownerOf(object, state)));
       expect(owners).toEqual(new Set([overlayOwner(network), undefined]));
+      const names = objects.flatMap((object) => (object.kind === 'link' ? [object.name] : []));
+      expect(names.filter((name) => name.length > IFNAMSIZ - 1)).toEqual([]);
     }
   });
 

@@ -36,8 +36,6 @@ export interface WireguardNode {
   readonly networks: readonly IpPrefix[];
 }
 
-/** The names flannel gives. The first is that of the one device in all modes but `separate`, too. */
-const LINK_NAMES = { 4: 'flannel-wg', 6: 'flannel-wg-v6' } as const;
 /** flannel's figure for both outer families: IPv6 40, UDP 8, WireGuard 32. */
 const OVERHEAD_BYTES = 80;
 const KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
@@ -59,13 +57,18 @@ export function wireguardBackend(config: WireguardConfig, underlay: Underlay, no
     },
     offer: () => ({ PublicKey: node.keys.publicKey }),
     planLocal: (locals) => planLocal(locals, config, underlay, node),
-    planRemote: (remote) => planRemote(remote, config, node),
+    planRemote: (remote) => planRemote(remote, config, underlay, node),
     probedLinks: () => [],
   };
 }
 
-function linkOf({ mode }: WireguardConfig, family: IpFamily): string {
-  return mode === 'separate' ? LINK_NAMES[family] : LINK_NAMES[4];
+/**
+ * The names flannel gives, and like them those of a host's further networks. The first is that of the one device in all modes but
+ * `separate`, too.
+ */
+function linkOf({ mode }: WireguardConfig, family: IpFamily, { network = 0 }: Underlay): string {
+  const name = mode === 'separate' && family === 6 ? 'flannel-wg-v6' : 'flannel-wg';
+  return network === 0 ? name : `${name}.${network}`;
 }
 
 function portOf({ mode, listenPort, listenPortV6 }: WireguardConfig, family: IpFamily): number {
@@ -79,7 +82,7 @@ function planLocal(
   node: WireguardNode,
 ): KernelObject[] {
   const outerMtuBytes = Math.min(config.mtuBytes ?? underlay.mtuBytes, underlay.mtuBytes);
-  const ports = new Map(locals.map(({ family }) => [linkOf(config, family), portOf(config, family)]));
+  const ports = new Map(locals.map(({ family }) => [linkOf(config, family, underlay), portOf(config, family)]));
   const devices = [...ports].flatMap(([name, listenPort]): KernelObject[] => [
     {
       kind: 'link',
@@ -95,7 +98,7 @@ function planLocal(
   const families = locals.map(({ family }) => family);
   return [
     ...devices,
-    ...locals.flatMap((local) => planTunnelEnd(local, linkOf(config, local.family), underlay)),
+    ...locals.flatMap((local) => planTunnelEnd(local, linkOf(config, local.family, underlay), underlay)),
     // What no peer has is refused: it would leave by the default route, for all to read.
     ...node.networks
       .filter((network) => families.includes(familyOf(network)) && !isUnderlay(network, underlay, node.own))
@@ -115,6 +118,7 @@ function isUnderlay(network: IpPrefix, { prefixes }: Underlay, { ipv4, ipv6 }: O
 function planRemote(
   remote: RemoteSubnet,
   config: WireguardConfig,
+  underlay: Underlay,
   node: WireguardNode,
 ): KernelObject[] | string {
   const { family, subnet, publicIp } = remote;
@@ -123,7 +127,7 @@ function planRemote(
   if (publicKey === undefined) return 'its backend data has no PublicKey of 32 bytes in base64';
   if (publicKey === node.keys.publicKey)
     return `its PublicKey is this node's own: one of the two has a copied key file, remove it and start that node's agent again`;
-  const link = linkOf(config, family);
+  const link = linkOf(config, family, underlay);
   const nextHops = [{ link }];
   const { protocol } = OVERLAY;
   const nodeAddress = hostPrefixOf(publicIp);

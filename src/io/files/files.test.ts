@@ -3,7 +3,14 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { atomicWrite, ensureDir, readRegularFile, readTextIfExists, removeIfExists } from './index.ts';
+import {
+  atomicCreate,
+  atomicWrite,
+  ensureDir,
+  readRegularFile,
+  readTextIfExists,
+  removeIfExists,
+} from './index.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -34,6 +41,16 @@ describe('files', () => {
     expect(new Uint8Array(await readFile(path))).toEqual(Uint8Array.of(1, 2));
     expect((await stat(path)).mode & 0o7777).toBe(0o600);
     expect(await readdir(folder)).toEqual(['subnet.env']);
+  });
+
+  it('are made once by several that make them at once, whole, with the mode asked for', async () => {
+    const path = join(folder, 'key');
+    const made = await Promise.all(['a', 'b', 'c'].map((text) => atomicCreate(path, text, { mode: 0o600 })));
+    expect(made.filter(Boolean)).toHaveLength(1);
+    expect(await readFile(path, 'utf8')).toBe(['a', 'b', 'c'][made.indexOf(true)]);
+    expect((await stat(path)).mode & 0o7777).toBe(0o600);
+    expect(await readdir(folder)).toEqual(['key']);
+    await expect(atomicCreate(join(folder, 'missing', 'x'), 'x')).rejects.toThrow(/ENOENT.*missing/);
   });
 
   it('stay as they were when a write fails', async () => {

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
@@ -14,19 +14,50 @@ import { basename, dirname, join } from 'node:path';
 export async function atomicWrite(
   path: string,
   data: string | Uint8Array,
-  options: { readonly mode?: number } = {},
+  { mode = 0o644 }: { readonly mode?: number } = {},
+): Promise<void> {
+  await withDraft(path, data, mode, (draft) => rename(draft, path));
+}
+
+/**
+ * Makes `path` as atomicWrite does, unless it is there: false then. Of several processes that make it at once one succeeds, and none ever
+ * reads a part of it.
+ */
+export async function atomicCreate(
+  path: string,
+  data: string | Uint8Array,
+  { mode = 0o644 }: { readonly mode?: number } = {},
+): Promise<boolean> {
+  let isMade = true;
+  await withDraft(path, data, mode, async (draft) => {
+    try {
+      await link(draft, path);
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+      isMade = false;
+    }
+    await unlink(draft);
+  });
+  return isMade;
+}
+
+/** `settle` gives the whole, durable file beside `path` its name. */
+async function withDraft(
+  path: string,
+  data: string | Uint8Array,
+  mode: number,
+  settle: (draft: string) => Promise<void>,
 ): Promise<void> {
   const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
-  const mode = options.mode ?? 0o644;
+  const draft = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    await using file = await open(temporary, 'wx', mode);
+    await using file = await open(draft, 'wx', mode);
     await file.chmod(mode);
     await file.writeFile(data);
     await file.sync();
-    await rename(temporary, path);
+    await settle(draft);
   } catch (error) {
-    await removeIfExists(temporary).catch(() => {});
+    await removeIfExists(draft).catch(() => {});
     throw error;
   }
   await syncDirectory(folder);

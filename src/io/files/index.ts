@@ -1,4 +1,5 @@
 export {
+  atomicCreate,
   atomicWrite,
   ensureDir,
   hasCode,

@@ -4,9 +4,9 @@
  * when it is read next.
  */
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
-import { linkSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { atomicWrite, ensureDir, readRegularFile, removeIfExists } from '#io/files/index.ts';
+import { atomicCreate, ensureDir, readRegularFile } from '#io/files/index.ts';
 
 /** Where flannel has it, unless the environment variable WIREGUARD_KEY_FILE says otherwise. */
 export const WIREGUARD_KEY_FILE = '/run/flannel/wgkey';
@@ -33,26 +33,11 @@ export async function loadWireguardKeys(path: string): Promise<WireguardKeyFile>
   const found = readKey(path);
   if (found !== undefined) return { ...keysOf(found), made: false };
   await ensureDir(dirname(path));
-  const made = await makeKey(path, clamped(randomBytes(KEY_BYTES)).toString('base64'));
+  const key = clamped(randomBytes(KEY_BYTES)).toString('base64');
+  const made = await atomicCreate(path, `${key}\n`, { mode: 0o600 });
   const raw = readKey(path);
   if (raw === undefined) throw new Error(`${path} was removed while it was read`);
   return { ...keysOf(raw), made };
-}
-
-/** False if another process was faster. */
-async function makeKey(path: string, key: string): Promise<boolean> {
-  // Written whole beside it, then linked: a rename would take the place of a key that another process made meanwhile.
-  const draft = `${path}.${randomBytes(6).toString('hex')}`;
-  try {
-    await atomicWrite(draft, `${key}\n`, { mode: 0o600 });
-    linkSync(draft, path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  } finally {
-    await removeIfExists(draft);
-  }
 }
 
 function readKey(path: string): Buffer | undefined {

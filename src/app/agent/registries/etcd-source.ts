@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AcquirerConfig } from '#core/lease/index.ts';
 import type { EtcdOptions } from '#io/etcd/index.ts';
-import { atomicWrite, readTextIfExists } from '#io/files/index.ts';
+import { atomicCreate, atomicWrite, readTextIfExists } from '#io/files/index.ts';
 import { type EtcdRegistryOptions, etcdRegistry } from './etcd.ts';
 import type { RegistrySource } from './source.ts';
 
@@ -36,10 +36,12 @@ function nameOf({ endpoints }: EtcdOptions): string {
   return `etcd ${urls.map((text) => new URL(text).origin).join(' ')}`;
 }
 
+/** Agents of several networks may begin at once: all of them have the identity that one made. */
 async function identity(file: string): Promise<string> {
   const found = (await readTextIfExists(file))?.trim();
   if (found !== undefined && UUID.test(found)) return found;
   const made = randomUUID();
-  await atomicWrite(file, `${made}\n`);
+  if (found !== undefined) await atomicWrite(file, `${made}\n`);
+  else if (!(await atomicCreate(file, `${made}\n`))) return identity(file);
   return made;
 }

@@ -33,11 +33,18 @@ export interface LeaseObjectsOptions {
   readonly logger: Logger;
 }
 
-/** `netConfFile`: flannel's net-conf.json; absent: the ConfigMap in the store. `registerNode`: no kubelet does it. */
+/**
+ * `netConfFile`: flannel's net-conf.json; absent: the ConfigMap in the store. `registerNode`: no kubelet makes the Node object;
+ * `publishNode`: nor tells there of the node's addresses and subnets.
+ */
 export function leaseObjects(
-  options: LeaseObjectsOptions & { readonly netConfFile?: string; readonly registerNode: boolean },
+  options: LeaseObjectsOptions & {
+    readonly netConfFile?: string;
+    readonly registerNode: boolean;
+    readonly publishNode: boolean;
+  },
 ): RegistrySource {
-  const { store, clock, logger, netConfFile, registerNode } = options;
+  const { store, clock, logger, netConfFile, registerNode, publishNode: isPublished } = options;
   let node = '';
   return {
     name: 'API server',
@@ -50,7 +57,7 @@ export function leaseObjects(
       return new LeaseObjects({ ...options, ...request, ownerUid });
     },
     announce: async (lease, addresses, signal) => {
-      if (!registerNode) return;
+      if (!isPublished) return;
       const news = { addresses, lease, ready: true, nowMs: clock.now() };
       await untilReachable('node', () => publishNode(store, node, news, signal), { ...options, signal });
     },

@@ -17,14 +17,19 @@ export { type DhcpConfig, dhcpResult, optionsOfClient } from './dhcp/index.ts';
 export {
   type DelegateConfig,
   delegateOfCall,
+  encodeSavedDelegate,
   FLANNEL_TYPE,
   parseFlannelConfig,
   parseFlannelPlaces,
   parseSavedDelegate,
+  parseSavedName,
   planDelegate,
   planUnsavedDelegate,
+  type SavedFor,
+  type SavedPaths,
   type SubnetFacts,
-  savedPath,
+  savedPaths,
+  USUAL_INTERFACE,
 } from './flannel/index.ts';
 export {
   type AddressRange,

@@ -145,7 +145,7 @@ export const INTERFACE_PLUGIN_KEYS: Readonly<Record<string, PluginKeys>> = {
       ),
       dataDir: string(
         '`/var/lib/cni/flannel`',
-        'where the delegate’s configuration of each container is kept; one folder for each network',
+        'where the delegates’ configurations are kept, a file for each interface of a container',
       ),
       delegate: {
         ...string(

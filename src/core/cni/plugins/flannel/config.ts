@@ -1,6 +1,5 @@
 /** The configuration of the meta plugin flannel: where the node's subnet is written, and what makes the interface. */
 import { z } from 'zod';
-import { CNI_ERROR, CniError } from '../../spec/error.ts';
 import { decodeWith, type JsonObject } from '../../spec/json.ts';
 import type { NetworkConfig } from '../../spec/network-config.ts';
 
@@ -69,14 +68,4 @@ export function parseFlannelConfig(network: NetworkConfig): FlannelConfig {
 /** The folder alone, of whatever configuration: what DEL and GC need. Throws CniError 7. */
 export function parseFlannelPlaces({ json }: NetworkConfig): Pick<FlannelConfig, 'dataDir'> {
   return decodeWith(schema.pick({ dataDir: true }), json, 'invalid network config');
-}
-
-/** Where the delegate's configuration of a container is kept. Throws CniError 4 for an id that the file system cannot take. */
-export function savedPath({ dataDir }: Pick<FlannelConfig, 'dataDir'>, containerId: string): string {
-  if (containerId.length > 255)
-    throw new CniError(
-      CNI_ERROR.invalidEnvironment,
-      `CNI_CONTAINERID is longer than 255 bytes: it names a file of ${dataDir}`,
-    );
-  return `${dataDir.replace(/\/$/, '')}/${containerId}`;
 }

@@ -1,9 +1,8 @@
-/** From flannel's configuration and the node's subnet to the configuration of the plugin that makes the interface, and back from disk. */
+/** From flannel's configuration and the node's subnet to the configuration of the plugin that makes the interface. */
 import { type IpPrefix, networkOf } from '#base/ip/index.ts';
-import { checkNetworkName } from '../../spec/environment.ts';
 import { isJsonObject, type JsonObject } from '../../spec/json.ts';
 import type { NetworkConfig } from '../../spec/network-config.ts';
-import { FLANNEL_TYPE, type FlannelConfig, isPluginName } from './config.ts';
+import type { FlannelConfig } from './config.ts';
 
 /** What the subnet file says of this node. */
 export interface SubnetFacts {
@@ -61,18 +60,4 @@ export function delegateOfCall(saved: DelegateConfig, { json, cniVersion }: Netw
   const given = members.filter((key) => json[key] !== undefined);
   const words: JsonObject = Object.fromEntries(given.map((key) => [key, json[key]]));
   return { ...saved, ...words, cniVersion };
-}
-
-/** What a file of `dataDir` holds, ours or flannel's; undefined if it is no configuration of a plugin. */
-export function parseSavedDelegate(text: string): DelegateConfig | undefined {
-  try {
-    const json: unknown = JSON.parse(text);
-    if (!isJsonObject(json)) return undefined;
-    const { name, type } = json;
-    if (typeof name !== 'string' || typeof type !== 'string') return undefined;
-    const isNamed = checkNetworkName(name) === undefined && isPluginName(type) && type !== FLANNEL_TYPE;
-    return isNamed ? { ...json, name, type } : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -3,14 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { CNI_ERROR } from '../../spec/error.ts';
 import type { JsonObject } from '../../spec/json.ts';
 import { parseNetworkConfig } from '../../spec/network-config.ts';
-import { parseFlannelConfig, savedPath } from './config.ts';
-import {
-  delegateOfCall,
-  parseSavedDelegate,
-  planDelegate,
-  planUnsavedDelegate,
-  type SubnetFacts,
-} from './delegate.ts';
+import { parseFlannelConfig } from './config.ts';
+import { delegateOfCall, planDelegate, planUnsavedDelegate, type SubnetFacts } from './delegate.ts';
+import { encodeSavedDelegate, parseSavedDelegate, parseSavedName, savedPaths } from './saved.ts';
 
 const FACTS: SubnetFacts = {
   networks: ['10.244.0.0/16', 'fd00:244::/48'],
@@ -93,9 +88,36 @@ test.each<[string, JsonObject, RegExp]>([
   expect(parse).toThrow(expect.objectContaining({ code: CNI_ERROR.invalidNetworkConfig }));
 });
 
-test('the file of a container is named by its id', () => {
-  expect(savedPath({ dataDir: '/var/lib/cni/flannel/' }, 'c1')).toBe('/var/lib/cni/flannel/c1');
-  expect(() => savedPath({ dataDir: '/x' }, 'c'.repeat(256))).toThrow(expect.objectContaining({ code: 4 }));
+describe('the file of an interface', () => {
+  const of = (containerId: string, ifName: string) =>
+    savedPaths({ dataDir: '/var/lib/cni/flannel/' }, { containerId, network: 'cbr0', ifName });
+
+  test('is named by the container, as flannel has it, or by all it is of', () => {
+    expect(of('c1', 'eth0')).toEqual({
+      flannels: '/var/lib/cni/flannel/c1',
+      own: '/var/lib/cni/flannel/c1@cbr0@eth0',
+    });
+  });
+
+  test('has a name that the file system takes', () => {
+    const refused = expect.objectContaining({ code: 4, msg: expect.stringContaining(' 1 bytes too long') });
+    expect(of('c'.repeat(255), 'eth0').flannels).toHaveLength(255 + '/var/lib/cni/flannel/'.length);
+    expect(() => of('c'.repeat(256), 'eth0')).toThrow(refused);
+    expect(() => of('c'.repeat(246), 'net1')).toThrow(refused);
+    expect(of('c'.repeat(245), 'net1').own).toMatch(/@cbr0@net1$/);
+  });
+
+  test.each([
+    ['c1', { containerId: 'c1' }],
+    ['c1@cbr0@eth0', { containerId: 'c1', network: 'cbr0', ifName: 'eth0' }],
+    ['c1@cbr0@a@b', { containerId: 'c1', network: 'cbr0', ifName: 'a@b' }],
+    ['c1@cbr0', undefined],
+    ['c1@@eth0', undefined],
+    ['.c1.tmp', undefined],
+    ['@cbr0@eth0', undefined],
+  ])('%s tells of %j', (name, told) => {
+    expect(parseSavedName(name)).toEqual(told);
+  });
 });
 
 describe('a kept configuration', () => {
@@ -108,7 +130,12 @@ describe('a kept configuration', () => {
     expect(planned({ delegate: { hairpinMode: true, isDefaultGateway: true } }, facts)).toEqual(
       JSON.parse(text),
     );
-    expect(parseSavedDelegate(text)).toEqual(JSON.parse(text));
+    expect(parseSavedDelegate(text)).toEqual({ delegate: JSON.parse(text) });
+  });
+
+  test('of ours tells of its interface, and the delegate hears nothing of that', () => {
+    const delegate = { name: 'cbr0', type: 'bridge', mtu: 1450 };
+    expect(parseSavedDelegate(encodeSavedDelegate(delegate, 'net1'))).toEqual({ delegate, ifName: 'net1' });
   });
 
   test.each([

@@ -1,9 +1,17 @@
-export { FLANNEL_TYPE, parseFlannelConfig, parseFlannelPlaces, savedPath } from './config.ts';
+export { FLANNEL_TYPE, parseFlannelConfig, parseFlannelPlaces } from './config.ts';
 export {
   type DelegateConfig,
   delegateOfCall,
-  parseSavedDelegate,
   planDelegate,
   planUnsavedDelegate,
   type SubnetFacts,
 } from './delegate.ts';
+export {
+  encodeSavedDelegate,
+  parseSavedDelegate,
+  parseSavedName,
+  type SavedFor,
+  type SavedPaths,
+  savedPaths,
+  USUAL_INTERFACE,
+} from './saved.ts';

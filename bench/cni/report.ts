@@ -41,7 +41,7 @@ export function jsonOf({ lean, full, concurrent, scale, scaleReference }: CniFig
   return {
     ...(lean && { lean: shares(lean) }),
     ...(full && { full: shares(full) }),
-    ...(concurrent && { concurrent: { add: share(concurrent.full), lean: share(concurrent.lean) } }),
+    ...(concurrent && { concurrent: { add: share(concurrent.lean), full: share(concurrent.full) } }),
     ...(scale && { scale: rounded(scale.last / scale.fiftieth) }),
     ms: { ...(lean && { lean: milliseconds(lean) }), ...(full && { full: milliseconds(full) }) },
     ...(concurrent && {

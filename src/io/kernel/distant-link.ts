@@ -6,7 +6,7 @@ import { digestHex } from '#base/hash.ts';
 import type { KernelOp, Link } from '#core/kernel/index.ts';
 import { decodeLink, encodeOp, encodeRenameLink, type LinkIndex, linkRequest } from '#core/netlink/index.ts';
 import { openNamespace } from '#io/namespace/index.ts';
-import { isNotFound, type MessageFailure, NETLINK_ROUTE, NetlinkSocket } from '#io/netlink/index.ts';
+import { type MessageFailure, NETLINK_ROUTE, NetlinkSocket } from '#io/netlink/index.ts';
 
 /** True if an operation makes a link elsewhere under a name that is taken here. */
 export function isNameTaken({ verb, object }: KernelOp, links: LinkIndex): boolean {
@@ -41,11 +41,6 @@ function removeIn(socket: NetlinkSocket, name: string): void {
 }
 
 function indexIn(socket: NetlinkSocket, name: string): number | undefined {
-  try {
-    const [answer] = socket.requestSync(linkRequest(name), `link ${name}`);
-    return answer === undefined ? undefined : decodeLink(answer).index;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  const [answer] = socket.findSync(linkRequest(name), `link ${name}`) ?? [];
+  return answer === undefined ? undefined : decodeLink(answer).index;
 }

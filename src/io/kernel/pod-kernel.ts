@@ -13,7 +13,7 @@ import {
   snapshotRequests,
 } from '#core/netlink/index.ts';
 import { type Namespace, openNamespace, readSysctl } from '#io/namespace/index.ts';
-import { isNotFound, isUnreachable, type NetlinkSocket } from '#io/netlink/index.ts';
+import { isUnreachable, type NetlinkSocket } from '#io/netlink/index.ts';
 import { KernelSession } from './session.ts';
 
 export class PodKernel implements Disposable {
@@ -75,13 +75,8 @@ export class PodKernel implements Disposable {
   }
 
   private readLink(name: string): (Link & { readonly index: number }) | undefined {
-    try {
-      const [answer] = this.route.requestSync(linkRequest(name), `link ${name}`);
-      return answer === undefined ? undefined : decodeLink(answer);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    const [answer] = this.route.findSync(linkRequest(name), `link ${name}`) ?? [];
+    return answer === undefined ? undefined : decodeLink(answer);
   }
 
   private indexOf(name: string): number | undefined {

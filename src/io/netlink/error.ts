@@ -43,6 +43,9 @@ export class NetlinkError extends Error {
   }
 }
 
+/** What the kernel says of an object that is not there. */
+export const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'ENODEV', 'ENXIO', 'EADDRNOTAVAIL']);
+
 /** Any error of a netlink request. */
 export function isNetlinkError(error: unknown): error is NetlinkError {
   return error instanceof NetlinkError;
@@ -55,7 +58,7 @@ export function isExist(error: unknown): error is NetlinkError {
 
 /** The object is not there: ENOENT, ESRCH, ENODEV, ENXIO or EADDRNOTAVAIL. */
 export function isNotFound(error: unknown): error is NetlinkError {
-  return hasCode(error, 'ENOENT', 'ESRCH', 'ENODEV', 'ENXIO', 'EADDRNOTAVAIL');
+  return isNetlinkError(error) && ABSENT.has(error.code);
 }
 
 /** A route lookup that found no way. */

@@ -26,6 +26,17 @@ export interface TransactOptions {
 
 /** One message, acknowledged; gives the other answers. */
 export function* request(channel: Channel, message: Uint8Array, operation: string): Operation<Uint8Array[]> {
+  const outcome = yield* ask(channel, message, operation);
+  if (Array.isArray(outcome)) return outcome;
+  throw refusalOf(outcome.verdict, operation, outcome.sequence);
+}
+
+/** The same, with a refusal as an answer like others: to make an Error of it costs more than to ask. */
+export function* ask(
+  channel: Channel,
+  message: Uint8Array,
+  operation: string,
+): Operation<Uint8Array[] | { readonly verdict: Verdict; readonly sequence: number }> {
   checkMessage(message, operation);
   const sequence = channel.takeSequences(1);
   channel.transport.sendBytesMax(message.length);
@@ -37,7 +48,8 @@ export function* request(channel: Channel, message: Uint8Array, operation: strin
     if (sequenceOf(answer) !== sequence) continue;
     const type = typeOf(answer);
     if (type === NLMSG.ERROR) {
-      throwRefusal(readVerdict(answer), operation, sequence);
+      const verdict = readVerdict(answer);
+      if (verdict.errno !== 0) return { verdict, sequence };
       acknowledged = true;
     } else if (type !== NLMSG.DONE) {
       answers.push(answer);
@@ -171,8 +183,12 @@ function stamped(message: Uint8Array, sequence: number, flags: number): Uint8Arr
 }
 
 function throwRefusal(verdict: Verdict, operation: string, sequence: number): void {
-  if (verdict.errno === 0) return;
-  throw new NetlinkError({
+  if (verdict.errno !== 0) throw refusalOf(verdict, operation, sequence);
+}
+
+/** The error for a message that the kernel refused. */
+export function refusalOf(verdict: Verdict, operation: string, sequence: number): NetlinkError {
+  return new NetlinkError({
     operation,
     errno: verdict.errno,
     sequence,

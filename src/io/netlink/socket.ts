@@ -5,9 +5,10 @@
 import type { Namespace } from '#io/namespace/index.ts';
 import { Channel } from './channel.ts';
 import { inNamespace, type NetlinkProtocol } from './descriptor.ts';
+import { ABSENT } from './error.ts';
 import type { MessageFailure } from './frame.ts';
 import { KernelTransport } from './kernel-transport.ts';
-import { dump, request, type TransactOptions, transact } from './operation.ts';
+import { ask, dump, refusalOf, request, type TransactOptions, transact } from './operation.ts';
 import type { NetlinkTransport } from './transport.ts';
 
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
@@ -53,6 +54,14 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
   /** One message with an acknowledgement; returns the answers other than the acknowledgement. Throws NetlinkError. */
   requestSync(message: Uint8Array, operation = 'netlink request'): Uint8Array[] {
     return this.channel.runSync(request(this.channel, message, operation));
+  }
+
+  /** As requestSync; undefined where the kernel says that there is no such object. */
+  findSync(message: Uint8Array, operation = 'netlink request'): Uint8Array[] | undefined {
+    const outcome = this.channel.runSync(ask(this.channel, message, operation));
+    if (Array.isArray(outcome)) return outcome;
+    if (ABSENT.has(outcome.verdict.code)) return undefined;
+    throw refusalOf(outcome.verdict, operation, outcome.sequence);
   }
 
   /** requestSync on the thread pool: for work that is slow in the kernel, as deleting a veth is. */

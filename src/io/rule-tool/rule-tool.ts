@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { RulePlace, RuleProgram, RuleTool } from '#core/cni/index.ts';
 import { chainRequest, tableRequest } from '#core/netlink/nftables/index.ts';
 import { type Namespace, openNamespace, runIn } from '#io/namespace/index.ts';
-import { isNotFound, NETLINK_NETFILTER, NetlinkSocket } from '#io/netlink/index.ts';
+import { NETLINK_NETFILTER, NetlinkSocket } from '#io/netlink/index.ts';
 
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const TIMEOUT_MS = 15_000;
@@ -84,9 +84,9 @@ function isInNfTables({ family, table, chains }: RulePlace, namespace: Namespace
   ];
   return requests.some((request) => {
     try {
-      return socket.requestSync(request, `nf_tables ${family} ${table}`).length > 0;
-    } catch (error) {
-      return !isNotFound(error);
+      return socket.findSync(request, `nf_tables ${family} ${table}`) !== undefined;
+    } catch {
+      return true;
     }
   });
 }

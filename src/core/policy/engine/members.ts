@@ -4,26 +4,21 @@ import type { LabelMap, Member } from '../model.ts';
 import type { Selector } from '../selector/index.ts';
 import { matchesSelector } from '../selector/index.ts';
 import { AddressIndex } from './addresses.ts';
-import { Entry, type Group, selfLabels } from './entry.ts';
-import { type Pivot, type Term, termKey } from './pivot.ts';
+import { Entry, type Group } from './entry.ts';
+import { isOfName, MemberLabels } from './member-labels.ts';
+import { type Pivot, pivotOf, type Term, termKey } from './pivot.ts';
 import { same } from './same.ts';
-import { TermIndex } from './term-index.ts';
 
 /** Told of each member that is there, changed or gone; `keys` are the labels that changed, absent: anything may have. */
 export type MemberListener = (entry: Entry, keys?: ReadonlySet<string>) => void;
 
 const NO_LABELS: LabelMap = {};
-/** Not a label of a member: the key under which host endpoints are found by their node. */
-const HOST_ENDPOINTS = 'host-endpoints-of';
 
 export class Members {
   readonly entries = new Map<string, Entry>();
   readonly namespaces = new Map<string, Group>();
   readonly #accounts = new Map<string, Group>();
-  readonly #labels = new TermIndex<Entry>();
-  readonly #self = new TermIndex<Entry>();
-  readonly #namespaceLabels = new TermIndex<Group>();
-  readonly #accountLabels = new TermIndex<Group>();
+  readonly #labels = new MemberLabels();
   readonly #addresses = new AddressIndex();
   readonly #changed: MemberListener;
 
@@ -55,18 +50,18 @@ export class Members {
   }
 
   setNamespace(name: string, labels: LabelMap): void {
-    this.#setLabels(this.namespaces, this.#namespaceLabels, 'namespace', name, labels);
+    this.#setLabels(this.namespaces, 'namespace', name, labels);
   }
 
   setServiceAccount(namespace: string, name: string, labels: LabelMap): void {
-    this.#setLabels(this.#accounts, this.#accountLabels, 'service-account', `${namespace}/${name}`, labels);
+    this.#setLabels(this.#accounts, 'service-account', `${namespace}/${name}`, labels);
   }
 
   /** Everything, to be upserted elsewhere. */
   copyTo(other: Members): void {
     for (const { key, labels } of this.namespaces.values()) other.setNamespace(key, labels);
     for (const { key, labels } of this.#accounts.values())
-      other.#setLabels(other.#accounts, other.#accountLabels, 'service-account', key, labels);
+      other.#setLabels(other.#accounts, 'service-account', key, labels);
     for (const { member } of this.entries.values()) other.upsert(member);
   }
 
@@ -86,58 +81,29 @@ export class Members {
 
   /** The host endpoints of a node. */
   hostEndpointsOf(node: string): ReadonlySet<Entry> | undefined {
-    return this.#self.get(HOST_ENDPOINTS, node);
+    return this.#labels.hostEndpointsOf(node);
   }
 
   get hasHostEndpoints(): boolean {
-    return this.#self.valuesOf(HOST_ENDPOINTS) !== undefined;
+    return this.#labels.hasHostEndpoints;
   }
 
   /** How many members have a label, or a little more. */
-  readonly weigh = ({ of, key, value }: Term): number => {
-    if (of === 'self' && key === 'name') return this.entries.size; // not indexed
-    let count = 0;
-    for (const items of this.#itemsOf(of, key, value)) {
-      if (of === 'member' || of === 'self') count += items.size;
-      else for (const group of items as ReadonlySet<Group>) count += group.entries.size;
-    }
-    return count;
-  };
+  readonly weigh = (term: Term): number => (isOfName(term) ? this.entries.size : this.#labels.weigh(term));
 
   /** The members that a selector selects; its pivot says where to look. */
   *selected(selector: Selector, pivot: Pivot): Generator<Entry> {
-    for (const entry of this.#candidates(pivot)) if (matchesSelector(selector, entry)) yield entry;
+    for (const entry of this.#labels.candidates(pivot) ?? this.entries.values())
+      if (matchesSelector(selector, entry)) yield entry;
   }
 
-  #candidates(pivot: Pivot): Iterable<Entry> {
-    if (pivot === 'any' || pivot.some(({ of, key }) => of === 'self' && key === 'name'))
-      return this.entries.values();
-    const found = new Set<Entry>();
-    for (const { of, key, value } of pivot) {
-      for (const items of this.#itemsOf(of, key, value)) {
-        for (const item of items)
-          for (const entry of item instanceof Entry ? [item] : item.entries) found.add(entry);
-      }
-    }
-    return found;
-  }
-
-  #itemsOf(of: Term['of'], key: string, value: string | undefined): ReadonlySet<Entry | Group>[] {
-    const index: TermIndex<Entry> | TermIndex<Group> = {
-      member: this.#labels,
-      self: this.#self,
-      namespace: this.#namespaceLabels,
-      'service-account': this.#accountLabels,
-    }[of];
-    if (value === undefined) return [...(index.valuesOf(key)?.values() ?? [])];
-    const items = index.get(key, value);
-    return items === undefined ? [] : [items];
+  selectsAny(selector: Selector): boolean {
+    return !this.selected(selector, pivotOf(selector, this.weigh)).next().done;
   }
 
   #index(entry: Entry): void {
     const { member } = entry;
-    for (const key in member.labels) this.#labels.add(key, member.labels[key], entry);
-    for (const [key, value] of selfTerms(member)) this.#self.add(key, value, entry);
+    this.#labels.add(entry);
     if (member.namespace !== undefined) {
       entry.namespace = join(this.namespaces, member.namespace, entry);
       if (member.serviceAccount !== undefined)
@@ -147,9 +113,7 @@ export class Members {
   }
 
   #unindex(entry: Entry): void {
-    const { member } = entry;
-    for (const key in member.labels) this.#labels.remove(key, member.labels[key], entry);
-    for (const [key, value] of selfTerms(member)) this.#self.remove(key, value, entry);
+    this.#labels.remove(entry);
     leave(this.namespaces, entry.namespace, entry);
     leave(this.#accounts, entry.account, entry);
     entry.namespace = undefined;
@@ -159,7 +123,6 @@ export class Members {
 
   #setLabels(
     groups: Map<string, Group>,
-    index: TermIndex<Group>,
     of: 'namespace' | 'service-account',
     key: string,
     labels: LabelMap,
@@ -168,8 +131,7 @@ export class Members {
     const before = group.labels;
     if (same(before, labels)) return;
     groups.set(key, group);
-    for (const each in before) index.remove(each, before[each], group);
-    for (const each in labels) index.add(each, labels[each], group);
+    this.#labels.replace(of, group, before, labels);
     group.labels = labels;
     const keys = new Set<string>();
     for (const each in { ...before, ...labels })
@@ -177,13 +139,6 @@ export class Members {
     for (const entry of group.entries) this.#changed(entry, keys);
     leave(groups, group);
   }
-}
-
-function selfTerms(member: Member): [string, string][] {
-  const { name: _, ...rest } = selfLabels(member);
-  const terms = Object.entries(rest);
-  if (member.kind === 'host-endpoint' && member.node !== undefined) terms.push([HOST_ENDPOINTS, member.node]);
-  return terms;
 }
 
 function join(groups: Map<string, Group>, key: string, entry: Entry): Group {

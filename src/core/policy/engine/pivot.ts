@@ -52,7 +52,6 @@ export function termKey(of: LabelsOf, key: string): string {
   return `${of} ${key}`;
 }
 
-/** A member's name is no way to find it: it would be an index of its own that hardly anybody asks. */
 function termOf({ of, key }: Pick<Term, 'of' | 'key'>, value: string | undefined): Term {
   return { of, key, value };
 }

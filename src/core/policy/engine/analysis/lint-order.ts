@@ -1,5 +1,5 @@
 /** Findings about rules that others come before: never reached, or against what an earlier tier says. */
-import type { Direction, Policy } from '../../model.ts';
+import type { Direction, Policy, RuleAction } from '../../model.ts';
 import type { PolicyGraph } from '../graph.ts';
 import { comparePolicies, compareTiers, enforcedText } from '../stages.ts';
 import { coversRule, implies } from './cover.ts';
@@ -22,24 +22,39 @@ export function lintOrder(graph: PolicyGraph): Finding[] {
 
 function lintDirection(policies: readonly Policy[], direction: Direction): Finding[] {
   const findings: Finding[] = [];
-  /** Rules that end the way of what they match, as far as they were asked already. */
-  const earlier: PlacedRule[] = [];
+  /** Rules of earlier policies that end the way of what they match, by what they do. */
+  const earlier = new Map<RuleAction, PlacedRule[]>();
   for (const policy of policies) {
-    for (const placed of rulesOf(policy)) {
-      if (placed.direction !== direction) continue;
-      const found = earlier.map((one) => findingOf(one, placed)).find((each) => each !== undefined);
+    const own: PlacedRule[] = [];
+    for (const placed of rulesOf(policy).filter((each) => each.direction === direction)) {
+      // What several policies do alike is no mistake.
+      const others = [...earlier].flatMap(([action, rules]) => (action === placed.rule.action ? [] : rules));
+      const found = firstFinding(others, placed) ?? firstFinding(own, placed);
       if (found !== undefined) findings.push(found);
-      if (placed.rule.action !== 'log') earlier.push(placed);
+      if (placed.rule.action !== 'log') own.push(placed);
+    }
+    for (const placed of own) {
+      const rules = earlier.get(placed.rule.action);
+      if (rules === undefined) earlier.set(placed.rule.action, [placed]);
+      else rules.push(placed);
     }
   }
   return findings;
 }
 
+function firstFinding(earlier: readonly PlacedRule[], placed: PlacedRule): Finding | undefined {
+  for (const each of earlier) {
+    const found = findingOf(each, placed);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 function findingOf(first: PlacedRule, second: PlacedRule): Finding | undefined {
   const isOther = first.rule.action !== second.rule.action;
   const isOfOther = first.policy !== second.policy;
-  // What several policies allow alike is no mistake, and one rule of an API may have become several here.
-  if (isOfOther ? !isOther : first.rule.origin.path === second.rule.origin.path) return undefined;
+  // One rule of an API may have become several here.
+  if (!isOfOther && first.rule.origin.path === second.rule.origin.path) return undefined;
   const isLaterTier = first.policy.tier !== second.policy.tier;
   if (isLaterTier && first.rule.action === 'pass') return undefined;
   if (second.policy.ref.kind === 'Profile') return undefined; // asked for what is left, and meant to be

@@ -1,7 +1,6 @@
 /** Findings about single policies and rules: what they speak of is not there, or they say nothing. */
 import { type Direction, type EndMatch, type Policy, type PolicyRule, refText } from '../../model.ts';
 import { endSets } from '../../peer-set.ts';
-import type { Selector } from '../../selector/index.ts';
 import { memberElements } from '../elements.ts';
 import type { PolicyGraph } from '../graph.ts';
 import { pivotOf } from '../pivot.ts';
@@ -41,7 +40,7 @@ export function lintPolicy(graph: PolicyGraph, policy: Policy): Finding[] {
       message:
         'the policy is about neither direction and has no effect: give it rules, or name Ingress or Egress in its types',
     });
-  if (!selectsAny(graph, policy.subject))
+  if (!graph.members.selectsAny(policy.subject))
     findings.push({
       ...about,
       code: 'selects-nothing',
@@ -81,7 +80,7 @@ function lintRule(graph: PolicyGraph, placed: PlacedRule): Finding[] {
 }
 
 function lintSelectors(graph: PolicyGraph, { policy, rule }: PlacedRule, { selector }: EndMatch): Finding[] {
-  if (selector === undefined || selectsAny(graph, selector)) return [];
+  if (selector === undefined || graph.members.selectsAny(selector)) return [];
   return [
     {
       code: 'peer-selects-nothing',
@@ -123,11 +122,6 @@ function lintLists({ policy, rule }: PlacedRule, { nets, ports }: EndMatch): Fin
       message: `the list of ${nets?.length === 0 ? 'nets' : 'ports'} is empty and matches nothing: leave it out to match everything, or fill it`,
     },
   ];
-}
-
-function selectsAny(graph: PolicyGraph, selector: Selector): boolean {
-  for (const _ of graph.members.selected(selector, pivotOf(selector, graph.members.weigh))) return true;
-  return false;
 }
 
 /** `rule 2 (ingress[1].from[0]) of NetworkPolicy shop/web`. */

@@ -16,7 +16,7 @@ const FLAGS = ['-std=c11', '-O2', ...WARNINGS, '-fstack-protector-strong', '-D_F
 const ADDON_FLAGS = ['-shared', '-fPIC', '-fvisibility=hidden', '-Wl,-z,relro,-z,now'];
 const ADDON_PARTS = ['addon.c', 'namespace.c', 'socket.c', 'batch.c', 'poll.c', 'exchange.c'];
 const CLIENT_PARTS = ['cni-client.c', 'cni-frame.c', 'cni-json.c', 'cni-pending.c'];
-const TUNNEL_PURE_PARTS = ['tunnel-packet.c', 'tunnel-segment.c', 'tunnel-merge.c'];
+const TUNNEL_PURE_PARTS = ['tunnel-sum.c', 'tunnel-packet.c', 'tunnel-segment.c', 'tunnel-merge.c'];
 const TUNNEL_PARTS = [
   'tunnel.c',
   'tunnel-control.c',

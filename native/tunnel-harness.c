@@ -57,16 +57,15 @@ static void do_segments(struct input input) {
   if (!segmentation_begin(&cut, &header, packet, input.left)) {
     put_number(REFUSED);
   } else {
-    uint8_t *one = malloc(cut.header_length);
-    const uint8_t *payload;
     size_t length;
     put_number((uint32_t)segmentation_left(&cut));
-    while (segmentation_next(&cut, one, &payload, &length)) {
-      put_number((uint32_t)(cut.header_length + length));
-      fwrite(one, 1, cut.header_length, stdout);
-      fwrite(payload, 1, length, stdout);
+    while ((length = segmentation_length(&cut)) > 0) {
+      uint8_t *one = malloc(length);
+      if (one == NULL) abort();
+      segmentation_next(&cut, one);
+      put_bytes(one, length);
+      free(one);
     }
-    free(one);
   }
   free(packet);
 }
@@ -92,11 +91,11 @@ struct written {
 };
 
 static void write_out(struct merge *merge, struct written *written) {
-  int parts = merge_finish(merge);
+  merge_finish(merge);
   uint8_t *length_at = written->bytes + written->length;
   written->length += 4;
   size_t total = 0;
-  for (int i = 0; i < parts; i++) {
+  for (int i = 0; i < 2; i++) {
     memcpy(written->bytes + written->length + total, merge->parts[i].iov_base, merge->parts[i].iov_len);
     total += merge->parts[i].iov_len;
   }
@@ -107,7 +106,7 @@ static void write_out(struct merge *merge, struct written *written) {
 
 static void do_merge(struct input input) {
   struct written written = {.bytes = malloc(input.left * 20 + 64)};
-  struct merge merge;
+  struct merge merge = {.room = malloc(IP_MAX_BYTES)};
   uint8_t *copies[4096];
   size_t copy_count = 0;
   bool is_merging = false;
@@ -127,6 +126,7 @@ static void do_merge(struct input input) {
   put_number(written.count);
   fwrite(written.bytes, 1, written.length, stdout);
   free(written.bytes);
+  free(merge.room);
   while (copy_count > 0) free(copies[--copy_count]);
 }
 

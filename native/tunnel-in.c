@@ -14,7 +14,7 @@
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
-#define MAX_DATAGRAMS 16
+#define MAX_DATAGRAMS 8
 /* Not a multiple of a page: else all datagrams would compete for the same lines of the cache. */
 #define DATAGRAM_BYTES (65536 + 576)
 
@@ -33,6 +33,10 @@ struct inbox {
   bool is_merging;
   bool is_gone;
   size_t merged_bytes;
+  /* The source that was looked at last in this call, and is its peer's. */
+  uint8_t source[16];
+  const struct peer *source_peer;
+  uint8_t merged[IP_MAX_BYTES];
   uint8_t bytes[MAX_DATAGRAMS][DATAGRAM_BYTES];
 };
 
@@ -66,9 +70,9 @@ static void flush(struct inbox *inbox) {
   struct family *family = inbox->family;
   if (!inbox->is_merging) return;
   inbox->is_merging = false;
-  int parts = merge_finish(&inbox->merge);
+  merge_finish(&inbox->merge);
   count(&family->counters.device_writes, 1);
-  if (writev(family->device, inbox->merge.parts, parts) >= 0) {
+  if (writev(family->device, inbox->merge.parts, 2) >= 0) {
     count(&family->counters.received_packets, inbox->merge.count);
     count(&family->counters.received_bytes, inbox->merged_bytes);
     return;
@@ -96,9 +100,16 @@ static const struct peer *peer_behind(const struct family *family, const struct 
   return peer != NULL && memcmp(peer->outer.bytes, address, address_bytes(family->version)) == 0 ? peer : NULL;
 }
 
-static bool belongs(const struct family *family, const struct packet *packet, const struct peer *peer) {
+/* What comes together mostly comes from one source, which need not be looked for again. */
+static bool belongs(struct inbox *inbox, const struct packet *packet, const struct peer *peer) {
+  const struct family *family = inbox->family;
+  size_t bytes = address_bytes(family->version);
+  if (inbox->source_peer == peer && memcmp(inbox->source, packet->source, bytes) == 0) return true;
   const struct peer *owner = peers_find(&family->peers, packet->source, family->version);
-  return owner != NULL && memcmp(&owner->outer, &peer->outer, sizeof(peer->outer)) == 0;
+  if (owner == NULL || memcmp(&owner->outer, &peer->outer, sizeof(peer->outer)) != 0) return false;
+  memcpy(inbox->source, packet->source, bytes);
+  inbox->source_peer = peer;
+  return true;
 }
 
 static void take_packet(struct inbox *inbox, const struct peer *peer, uint8_t *bytes, size_t length) {
@@ -108,7 +119,7 @@ static void take_packet(struct inbox *inbox, const struct peer *peer, uint8_t *b
     count(&family->counters.malformed, 1);
     return;
   }
-  if (!belongs(family, &packet, peer)) {
+  if (!belongs(inbox, &packet, peer)) {
     count(&family->counters.spoofed_inner, 1);
     return;
   }
@@ -148,6 +159,7 @@ static bool receive(struct inbox *inbox) {
   /* An error of the way, reported by ICMP or by the underlay's link, ends nothing. */
   if (received < 0) return errno != EBADF && errno != ENOTSOCK;
   pthread_rwlock_rdlock(&family->peers.lock);
+  inbox->source_peer = NULL;
   for (int i = 0; i < received; i++)
     take_datagrams(inbox, &inbox->calls[i].msg_hdr, inbox->bytes[i], inbox->calls[i].msg_len);
   flush(inbox);
@@ -159,6 +171,7 @@ void *carry_in(void *family) {
   struct inbox *inbox = calloc(1, sizeof(*inbox));
   if (inbox == NULL) return NULL;
   inbox->family = family;
+  inbox->merge.room = inbox->merged;
   while (receive(inbox)) continue;
   return NULL;
 }

@@ -36,7 +36,6 @@ void merge_begin(struct merge *merge, const struct packet *first) {
   merge->known_sound = false;
   merge->tcp = first->protocol == PROTOCOL_TCP;
   merge->pushed = false;
-  merge->parts[1] = (struct iovec){first->at, first->length};
   if (merge->closed) return;
   merge->segment_length = merge->payload_length = first->length - merge->header_length;
   merge->closed = merge->tcp && (first->at[first->transport + 13] & TCP_PSH) != 0;
@@ -61,6 +60,29 @@ static bool continues(const struct merge *merge, const struct packet *packet) {
          memcmp(a + 18, b + 18, 2) == 0 && memcmp(a + TCP_HEADER_BYTES, b + TCP_HEADER_BYTES, options) == 0;
 }
 
+/* Copies the payload to `to`; true if the packet's checksums are right. UDP without a checksum has none that is right. */
+static bool copy_sound(const struct packet *packet, size_t header_length, uint8_t *to) {
+  const uint8_t *transport = packet->at + packet->transport;
+  size_t payload_length = packet->length - header_length;
+  if (packet->version == 4 && sum_fold(sum_bytes(0, packet->at, packet->transport)) != 0xffff) return false;
+  if (packet->protocol == PROTOCOL_UDP && get16(transport + 6) == 0) return false;
+  uint64_t sum = sum_pseudo_header(packet, packet->protocol, packet->length - packet->transport);
+  sum = sum_bytes(sum, transport, header_length - packet->transport);
+  return sum_fold(sum_copy(sum, to, packet->at + header_length, payload_length)) == 0xffff;
+}
+
+/* The first packet moves to where the others will follow it. */
+static bool move_first(struct merge *merge) {
+  struct packet *first = &merge->first;
+  memcpy(merge->room, first->at, merge->header_length);
+  if (!copy_sound(first, merge->header_length, merge->room + merge->header_length)) return false;
+  merge->known_sound = true;
+  first->source = merge->room + (first->source - first->at);
+  first->destination = merge->room + (first->destination - first->at);
+  first->at = merge->room;
+  return true;
+}
+
 bool merge_append(struct merge *merge, const struct packet *packet, bool udp) {
   if (merge->closed || merge->count >= MAX_SEGMENTS || (!merge->tcp && !udp)) return false;
   const struct packet *first = &merge->first;
@@ -71,16 +93,14 @@ bool merge_append(struct merge *merge, const struct packet *packet, bool udp) {
   if (payload_length > merge->segment_length) return false;
   if (header_length + merge->payload_length + payload_length > IP_MAX_BYTES) return false;
   if (!same_ip_header(merge, packet) || !continues(merge, packet)) return false;
-  if (!merge->known_sound && !packet_is_sound(first)) {
+  if (!merge->known_sound && !move_first(merge)) {
     merge->closed = true;
     return false;
   }
-  merge->known_sound = true;
-  if (!packet_is_sound(packet)) return false;
+  if (!copy_sound(packet, header_length, merge->room + header_length + merge->payload_length)) return false;
   merge->pushed = merge->tcp && (packet->at[packet->transport + 13] & TCP_PSH) != 0;
   merge->closed = merge->pushed || payload_length < merge->segment_length;
   merge->count++;
-  merge->parts[merge->count] = (struct iovec){packet->at + header_length, payload_length};
   merge->payload_length += payload_length;
   return true;
 }
@@ -102,16 +122,18 @@ static void write_merged_headers(const struct merge *merge) {
   memcpy(transport + (merge->tcp ? 16 : 6), &pseudo, sizeof(pseudo));
 }
 
-int merge_finish(struct merge *merge) {
+void merge_finish(struct merge *merge) {
   const struct packet *first = &merge->first;
   struct virtio_net_hdr *header = &merge->header;
   memset(header, 0, sizeof(*header));
   merge->parts[0] = (struct iovec){header, sizeof(*header)};
+  merge->parts[1] = (struct iovec){first->at, first->length};
   if (merge->count == 1) {
     if (merge->known_sound) header->flags = VIRTIO_NET_HDR_F_DATA_VALID;
-    return 2;
+    return;
   }
   write_merged_headers(merge);
+  merge->parts[1].iov_len = merge->header_length + merge->payload_length;
   header->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
   header->gso_type = !merge->tcp            ? VIRTIO_NET_HDR_GSO_UDP_L4
                      : first->version == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
@@ -120,5 +142,4 @@ int merge_finish(struct merge *merge) {
   header->gso_size = (uint16_t)merge->segment_length;
   header->csum_start = (uint16_t)first->transport;
   header->csum_offset = merge->tcp ? 16 : 6;
-  return (int)merge->count + 1;
 }

@@ -17,20 +17,20 @@
 #define UDP_SEGMENT 103
 #endif
 #define MAX_MESSAGES 64
-#define MAX_PARTS 1024
 #define MAX_MESSAGE_BYTES 65000
-#define READ_BYTES (sizeof(struct virtio_net_hdr) + IP_MAX_BYTES)
-#define ARENA_BYTES (4 * READ_BYTES)
-#define HEADERS_BYTES (MAX_PARTS * MAX_HEADER_BYTES / 2)
-/* So much waits at most for more to join it. */
-#define ENOUGH_BYTES 60000
+/*
+ * With so much waiting no more is read: two large packets. The kernel's way out costs less the second time in a row, and what was read
+ * and is sent should stay in the processor's cache.
+ */
+#define ENOUGH_BYTES 120000
+#define WIRE_BYTES (ENOUGH_BYTES + 2 * IP_MAX_BYTES)
 #define ANSWERS_PER_SECOND 100
 
-/* Datagrams for one node: all of one size but the last, which may be shorter. */
+/* Datagrams for one node, behind each other: all of one size but the last, which may be shorter. */
 struct message {
   struct address outer;
+  struct iovec datagrams;
   size_t segment_length;
-  size_t bytes;
   size_t segments;
   size_t limit;
   bool closed;
@@ -46,17 +46,15 @@ struct outbox {
   struct mmsghdr calls[MAX_MESSAGES];
   struct message messages[MAX_MESSAGES];
   size_t count;
-  struct iovec parts[MAX_PARTS];
-  size_t part_count;
-  size_t header_bytes;
-  size_t arena_bytes;
-  size_t waiting_bytes;
+  size_t wire_bytes;
   /* The way out takes no segments. */
   bool one_by_one;
   time_t answers_since;
   unsigned answers;
-  uint8_t headers[HEADERS_BYTES];
-  uint8_t arena[ARENA_BYTES];
+  /* What was read last. */
+  uint8_t packet[IP_MAX_BYTES];
+  /* The datagrams of all messages. */
+  uint8_t wire[WIRE_BYTES];
 };
 
 static void address_message(const struct family *family, struct message *message, struct msghdr *header) {
@@ -96,18 +94,15 @@ static void note_sent(struct family *family, size_t packets, size_t bytes) {
 
 /* Where the kernel takes no segments (a path with a smaller MTU, a card without checksums), it takes datagrams and fragments them. */
 static void send_one_by_one(struct family *family, const struct message *message, const struct msghdr *header) {
-  size_t from = 0;
-  while (from < header->msg_iovlen) {
-    size_t until = from, bytes = 0;
-    while (until < header->msg_iovlen && bytes < message->segment_length) bytes += header->msg_iov[until++].iov_len;
-    struct msghdr single = {.msg_name = header->msg_name,
-                            .msg_namelen = header->msg_namelen,
-                            .msg_iov = header->msg_iov + from,
-                            .msg_iovlen = until - from};
+  size_t length = message->segment_length;
+  for (size_t from = 0; from < message->datagrams.iov_len; from += length) {
+    if (message->datagrams.iov_len - from < length) length = message->datagrams.iov_len - from;
+    struct iovec part = {(uint8_t *)message->datagrams.iov_base + from, length};
+    struct msghdr single = {
+        .msg_name = header->msg_name, .msg_namelen = header->msg_namelen, .msg_iov = &part, .msg_iovlen = 1};
     count(&family->counters.socket_sends, 1);
-    if (sendmsg(family->socket, &single, MSG_NOSIGNAL) >= 0) note_sent(family, 1, bytes);
+    if (sendmsg(family->socket, &single, MSG_NOSIGNAL) >= 0) note_sent(family, 1, length);
     else count(&family->counters.send_failed, 1);
-    from = until;
   }
 }
 
@@ -136,50 +131,42 @@ static void outbox_flush(struct outbox *outbox) {
       give_up(outbox, done++, errno);
       continue;
     }
-    for (int i = 0; i < sent; i++, done++) note_sent(family, outbox->messages[done].segments, outbox->messages[done].bytes);
+    for (int i = 0; i < sent; i++, done++)
+      note_sent(family, outbox->messages[done].segments, outbox->messages[done].datagrams.iov_len);
   }
-  outbox->count = outbox->part_count = outbox->header_bytes = outbox->arena_bytes = outbox->waiting_bytes = 0;
+  outbox->count = outbox->wire_bytes = 0;
 }
 
-/* The message that a datagram can join, or a new one. */
-static struct message *message_for(struct outbox *outbox, const struct address *outer, size_t length, size_t limit) {
-  if (outbox->count > 0) {
-    struct message *last = &outbox->messages[outbox->count - 1];
-    bool fits = !last->closed && length <= last->segment_length && last->segments < last->limit &&
-                last->bytes + length <= MAX_MESSAGE_BYTES;
-    if (fits && memcmp(&last->outer, outer, sizeof(*outer)) == 0) return last;
-  }
+static bool joins(const struct message *message, const struct address *outer, size_t length) {
+  return !message->closed && length <= message->segment_length && message->segments < message->limit &&
+         message->datagrams.iov_len + length <= MAX_MESSAGE_BYTES &&
+         memcmp(&message->outer, outer, sizeof(*outer)) == 0;
+}
+
+static void begin_message(struct outbox *outbox, const struct address *outer, size_t length, size_t limit) {
   struct message *fresh = &outbox->messages[outbox->count];
-  struct msghdr *header = &outbox->calls[outbox->count].msg_hdr;
   fresh->outer = *outer;
+  fresh->datagrams = (struct iovec){outbox->wire + outbox->wire_bytes, 0};
   fresh->segment_length = length;
-  fresh->bytes = fresh->segments = 0;
+  fresh->segments = 0;
   fresh->limit = outbox->one_by_one ? 1 : limit;
   fresh->closed = false;
-  memset(header, 0, sizeof(*header));
-  header->msg_iov = outbox->parts + outbox->part_count;
-  outbox->count++;
-  return fresh;
+  outbox->calls[outbox->count++].msg_hdr = (struct msghdr){.msg_iov = &fresh->datagrams, .msg_iovlen = 1};
 }
 
-static void outbox_add(struct outbox *outbox, const struct address *outer, const struct iovec *parts, size_t part_count,
-                       size_t limit) {
-  size_t length = 0;
-  for (size_t i = 0; i < part_count; i++) length += parts[i].iov_len;
-  struct message *message = message_for(outbox, outer, length, limit);
-  struct msghdr *header = &outbox->calls[outbox->count - 1].msg_hdr;
-  memcpy(outbox->parts + outbox->part_count, parts, part_count * sizeof(*parts));
-  outbox->part_count += part_count;
-  header->msg_iovlen += part_count;
-  message->bytes += length;
+/* Where a datagram of that length is to be written: it goes out with those before it if it can join them. What waited may be sent. */
+static uint8_t *outbox_add(struct outbox *outbox, const struct address *outer, size_t length, size_t limit) {
+  bool is_full = outbox->count == MAX_MESSAGES || WIRE_BYTES - outbox->wire_bytes < length;
+  if (is_full) outbox_flush(outbox);
+  if (outbox->count == 0 || !joins(&outbox->messages[outbox->count - 1], outer, length))
+    begin_message(outbox, outer, length, limit);
+  struct message *message = &outbox->messages[outbox->count - 1];
+  uint8_t *at = outbox->wire + outbox->wire_bytes;
+  message->datagrams.iov_len += length;
   message->segments++;
-  if (length < message->segment_length) message->closed = true;
-  outbox->waiting_bytes += length;
-}
-
-static bool has_room(const struct outbox *outbox) {
-  return outbox->count < MAX_MESSAGES && outbox->part_count + 2 <= MAX_PARTS &&
-         outbox->header_bytes + MAX_HEADER_BYTES <= HEADERS_BYTES;
+  message->closed = length < message->segment_length;
+  outbox->wire_bytes += length;
+  return at;
 }
 
 /* Calls of about the same size: the kernel's limit would make one large and one small. */
@@ -192,20 +179,9 @@ static size_t even_share(size_t segments, size_t length) {
 }
 
 static void add_cut(struct outbox *outbox, const struct address *outer, struct segmentation *cut) {
-  size_t share = even_share(segmentation_left(cut), cut->header_length + cut->segment_length);
-  const uint8_t *payload;
-  for (;;) {
-    /* What is sent does not go away: the large packet stays where it is until all of it is out. */
-    size_t arena_bytes = outbox->arena_bytes;
-    if (!has_room(outbox)) outbox_flush(outbox);
-    outbox->arena_bytes = arena_bytes;
-    uint8_t *header = outbox->headers + outbox->header_bytes;
-    struct iovec parts[2] = {{header, cut->header_length}, {NULL, 0}};
-    if (!segmentation_next(cut, header, &payload, &parts[1].iov_len)) return;
-    parts[1].iov_base = (void *)(uintptr_t)payload;
-    outbox->header_bytes += cut->header_length;
-    outbox_add(outbox, outer, parts, 2, share);
-  }
+  size_t share = even_share(segmentation_left(cut), segmentation_length(cut));
+  size_t length;
+  while ((length = segmentation_length(cut)) > 0) segmentation_next(cut, outbox_add(outbox, outer, length, share));
 }
 
 static void answer_unreachable(struct outbox *outbox, const struct packet *packet) {
@@ -254,35 +230,31 @@ static void take_packet(struct outbox *outbox, const struct virtio_net_hdr *head
     count(&family->counters.malformed, 1);
     return;
   }
-  const struct iovec part = {bytes, length};
-  outbox_add(outbox, &outer, &part, 1, MAX_SEGMENTS);
+  memcpy(outbox_add(outbox, &outer, length, MAX_SEGMENTS), bytes, length);
+}
+
+/* Sends what waits, or waits for the device. */
+static void flush_or_wait(struct outbox *outbox) {
+  struct pollfd readable = {.fd = outbox->family->device, .events = POLLIN};
+  if (outbox->count > 0) outbox_flush(outbox);
+  else ppoll(&readable, 1, NULL, NULL);
 }
 
 /* One packet, or what is there is waited for; false if the device is gone. */
 static bool read_packet(struct outbox *outbox) {
   struct family *family = outbox->family;
   struct virtio_net_hdr header;
-  uint8_t *at = outbox->arena + outbox->arena_bytes;
-  bool is_full = ARENA_BYTES - outbox->arena_bytes < READ_BYTES || outbox->waiting_bytes >= ENOUGH_BYTES;
-  if (is_full || !has_room(outbox)) {
-    outbox_flush(outbox);
-    return true;
-  }
-  ssize_t length = read(family->device, at, READ_BYTES);
+  const struct iovec parts[2] = {{&header, sizeof(header)}, {outbox->packet, sizeof(outbox->packet)}};
+  ssize_t length = readv(family->device, parts, 2);
   if (length < 0) {
-    if (errno == EINTR) return true;
-    if (errno != EAGAIN) return false;
-    struct pollfd readable = {.fd = family->device, .events = POLLIN};
-    if (outbox->count > 0) outbox_flush(outbox);
-    else ppoll(&readable, 1, NULL, NULL);
+    if (errno != EAGAIN) return errno == EINTR;
+    flush_or_wait(outbox);
     return true;
   }
   count(&family->counters.device_reads, 1);
   if ((size_t)length < sizeof(header)) return false;
-  memcpy(&header, at, sizeof(header));
-  size_t packet_length = (size_t)length - sizeof(header);
-  outbox->arena_bytes += (size_t)length;
-  take_packet(outbox, &header, at + sizeof(header), packet_length);
+  take_packet(outbox, &header, outbox->packet, (size_t)length - sizeof(header));
+  if (outbox->wire_bytes >= ENOUGH_BYTES) outbox_flush(outbox);
   return true;
 }
 

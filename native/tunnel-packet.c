@@ -1,44 +1,9 @@
-/* Checksums, and the parsing of packets: RFC 791, RFC 8200, RFC 1071. */
+/* Checksums of packets, and their parsing: RFC 791, RFC 8200. */
 #include "tunnel-packet.h"
 
 #include <string.h>
 
 #define ICMP_ECHO_REQUEST 8
-
-static inline uint64_t load64(const uint8_t *at) {
-  uint64_t value;
-  memcpy(&value, at, sizeof(value));
-  return value;
-}
-
-static inline uint64_t add_carried(uint64_t sum, uint64_t value) {
-  unsigned long long result;
-  return result = (unsigned long long)sum + value, result + (result < value);
-}
-
-uint64_t sum_bytes(uint64_t sum, const uint8_t *at, size_t length) {
-  uint64_t other = 0;
-  for (; length >= 32; at += 32, length -= 32) {
-    sum = add_carried(sum, load64(at));
-    other = add_carried(other, load64(at + 8));
-    sum = add_carried(sum, load64(at + 16));
-    other = add_carried(other, load64(at + 24));
-  }
-  sum = add_carried(sum, other);
-  for (; length >= 8; at += 8, length -= 8) sum = add_carried(sum, load64(at));
-  if (length == 0) return sum;
-  uint64_t rest = 0;
-  memcpy(&rest, at, length);
-  return add_carried(sum, rest);
-}
-
-uint16_t sum_fold(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return (uint16_t)sum;
-}
 
 uint64_t sum_pseudo_header(const struct packet *packet, uint8_t protocol, size_t transport_length) {
   size_t address_length = packet->version == 4 ? 4 : 16;
@@ -91,16 +56,6 @@ bool packet_parse(uint8_t *bytes, size_t length, int version, struct packet *out
   bool is_known = out->protocol == PROTOCOL_TCP || out->protocol == PROTOCOL_UDP;
   if (!is_known || length - out->transport < least) out->transport = 0;
   return true;
-}
-
-bool packet_is_sound(const struct packet *packet) {
-  if (packet->transport == 0) return false;
-  const uint8_t *transport = packet->at + packet->transport;
-  size_t length = packet->length - packet->transport;
-  if (packet->version == 4 && sum_fold(sum_bytes(0, packet->at, packet->transport)) != 0xffff) return false;
-  if (packet->protocol == PROTOCOL_UDP && get16(transport + 6) == 0) return false;
-  uint64_t sum = sum_pseudo_header(packet, packet->protocol, length);
-  return sum_fold(sum_bytes(sum, transport, length)) == 0xffff;
 }
 
 bool packet_complete(const struct virtio_net_hdr *header, uint8_t *bytes, size_t length) {

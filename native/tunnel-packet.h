@@ -54,6 +54,8 @@ static inline void put32(uint8_t *at, uint32_t value) {
 
 /* RFC 1071: adds bytes to a one's complement sum, in memory order; the first byte has an even place. */
 uint64_t sum_bytes(uint64_t sum, const uint8_t *at, size_t length);
+/* The same, and copies the bytes, which must not overlap. */
+uint64_t sum_copy(uint64_t sum, uint8_t *to, const uint8_t *from, size_t length);
 /* The sum as 16 bits in memory order, not inverted: written as it is, it is part of a checksum. */
 uint16_t sum_fold(uint64_t sum);
 /* The pseudo header of RFC 9293 section 3.1 and RFC 8200 section 8.1. */
@@ -63,8 +65,6 @@ void finish_ipv4_header(uint8_t *header);
 
 /* False if the bytes are not one whole packet of that IP version. */
 bool packet_parse(uint8_t *bytes, size_t length, int version, struct packet *out);
-/* True if the checksum of a TCP or UDP header, and that of an IPv4 header, is right. UDP without a checksum has none that is right. */
-bool packet_is_sound(const struct packet *packet);
 /* Fills in the checksum that the kernel left open; false if the header names a place outside the packet. */
 bool packet_complete(const struct virtio_net_hdr *header, uint8_t *bytes, size_t length);
 
@@ -76,22 +76,25 @@ struct segmentation {
   size_t payload_length;
   size_t segment_length;
   size_t done;
+  /* Of the pseudo header without its length, as the kernel has it: an IPv6 routing header makes another destination count. */
+  uint64_t pseudo_sum;
   uint16_t first_id;
   bool tcp;
 };
 
 /* False if the header and the bytes do not describe a packet that can be cut. */
 bool segmentation_begin(struct segmentation *cut, const struct virtio_net_hdr *header, uint8_t *bytes, size_t length);
-/*
- * Writes the next packet's headers to `header`, header_length bytes, and says where its payload lies in the large packet. False
- * when there is no more.
- */
-bool segmentation_next(struct segmentation *cut, uint8_t *header, const uint8_t **payload, size_t *payload_length);
+/* The next packet's length, 0 when there is no more. */
+size_t segmentation_length(const struct segmentation *cut);
+/* Writes the next packet, which there must be, to `to`: segmentation_length bytes. */
+void segmentation_next(struct segmentation *cut, uint8_t *to);
 /* How many are still to come. */
 size_t segmentation_left(const struct segmentation *cut);
 
-/* Packets of one flow that follow each other, to be given to the kernel as one. The first one's headers are changed in place. */
+/* Packets of one flow that follow each other, to be given to the kernel as one. */
 struct merge {
+  /* IP_MAX_BYTES, where they are put together; a packet that stays alone stays where it is. */
+  uint8_t *room;
   struct packet first;
   size_t header_length;
   /* Of the first one, and of all others but the last. */
@@ -103,17 +106,16 @@ struct merge {
   bool tcp;
   bool known_sound;
   bool pushed;
-  /* [0] is for the virtio header, [1] the first packet, then payloads. */
-  struct iovec parts[2 + MAX_SEGMENTS];
+  struct iovec parts[2];
   struct virtio_net_hdr header;
 };
 
-/* Begins with a packet, whatever it is. */
+/* Begins with a packet, whatever it is; `room` is there already. */
 void merge_begin(struct merge *merge, const struct packet *first);
 /* Takes the packet if it continues the flow, `udp` telling whether the kernel takes merged UDP; else false, and nothing is changed. */
 bool merge_append(struct merge *merge, const struct packet *packet, bool udp);
-/* Makes the headers right; then `parts` are what to write, and the result is how many. */
-int merge_finish(struct merge *merge);
+/* Makes the headers right; then `parts` are what to write. */
+void merge_finish(struct merge *merge);
 
 /*
  * Writes an ICMP answer to `out` that says there is no route for this packet; its length, or 0 if none is due. It comes from the

@@ -42,6 +42,7 @@ static bool become_nobody(void) {
 }
 
 bool drop_privileges(void) {
+
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct none[2] = {0};
   const struct rlimit no_core = {0, 0};
@@ -62,7 +63,7 @@ bool confine_system_calls(void) {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
       /* Carrying, the most frequent ones first. */
-      ALLOW(read),
+      ALLOW(readv),
       ALLOW(writev),
       ALLOW(sendmmsg),
       ALLOW(sendmsg),

@@ -1,10 +1,13 @@
 /*
  * Cuts a packet that the kernel left whole (virtio-net GSO) into those that go on the wire, with headers and checksums of their own,
- * as RFC 9293 and RFC 768 have them. Payload is not copied.
+ * as RFC 9293 and RFC 768 have them. Payload is copied while it is added up, which costs little more, and far less than to let the
+ * kernel gather headers and payloads.
  */
 #include "tunnel-packet.h"
 
 #include <string.h>
+
+static inline size_t checksum_place(const struct segmentation *cut) { return cut->tcp ? 16 : 6; }
 
 /* The kernel says where the transport header is, which spares a walk through IPv6 extension headers. */
 static bool find_transport(struct segmentation *cut, const struct virtio_net_hdr *header) {
@@ -19,6 +22,17 @@ static bool find_transport(struct segmentation *cut, const struct virtio_net_hdr
   if (own < (cut->tcp ? TCP_HEADER_BYTES : UDP_HEADER_BYTES)) return false;
   cut->header_length = start + own;
   return cut->header_length <= MAX_HEADER_BYTES && cut->header_length < packet->length;
+}
+
+/*
+ * The field holds the sum over the pseudo header with the large packet's length, which is taken off again: adding the complement
+ * subtracts.
+ */
+static uint64_t pseudo_sum(const struct segmentation *cut) {
+  uint16_t field, length;
+  memcpy(&field, cut->packet.at + cut->transport + checksum_place(cut), sizeof(field));
+  put16((uint8_t *)&length, (uint16_t)(cut->packet.length - cut->transport));
+  return (uint64_t)field + (uint16_t)~length;
 }
 
 bool segmentation_begin(struct segmentation *cut, const struct virtio_net_hdr *header, uint8_t *bytes, size_t length) {
@@ -40,6 +54,7 @@ bool segmentation_begin(struct segmentation *cut, const struct virtio_net_hdr *h
   cut->segment_length = header->gso_size;
   cut->payload_length = length - cut->header_length;
   cut->first_id = version == 4 ? get16(bytes + 4) : 0;
+  cut->pseudo_sum = pseudo_sum(cut);
   return cut->segment_length > 0 && cut->segment_length + cut->header_length <= IP_MAX_BYTES;
 }
 
@@ -57,31 +72,38 @@ static void write_ip_header(const struct segmentation *cut, uint8_t *header, siz
   finish_ipv4_header(header);
 }
 
-bool segmentation_next(struct segmentation *cut, uint8_t *header, const uint8_t **payload, size_t *payload_length) {
+static size_t next_payload(const struct segmentation *cut) {
   size_t left = cut->payload_length - cut->done;
-  if (left == 0) return false;
-  size_t part = left < cut->segment_length ? left : cut->segment_length;
-  uint8_t *transport = header + cut->transport;
-  size_t transport_length = cut->header_length - cut->transport + part;
-  memcpy(header, cut->packet.at, cut->header_length);
-  write_ip_header(cut, header, cut->header_length + part);
+  return left < cut->segment_length ? left : cut->segment_length;
+}
+
+size_t segmentation_length(const struct segmentation *cut) {
+  size_t payload = next_payload(cut);
+  return payload == 0 ? 0 : cut->header_length + payload;
+}
+
+void segmentation_next(struct segmentation *cut, uint8_t *to) {
+  size_t payload = next_payload(cut);
+  uint8_t *transport = to + cut->transport;
+  size_t own = cut->header_length - cut->transport;
+  uint8_t length[2];
+  memcpy(to, cut->packet.at, cut->header_length);
+  write_ip_header(cut, to, cut->header_length + payload);
+  put16(length, (uint16_t)(own + payload));
   if (cut->tcp) {
     put32(transport + 4, get32(transport + 4) + (uint32_t)cut->done);
-    if (part < left) transport[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+    if (cut->done + payload < cut->payload_length) transport[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
     /* RFC 3168 section 6.1.2: the window was reduced once. */
     if (cut->done > 0) transport[13] &= (uint8_t)~TCP_CWR;
   } else {
-    put16(transport + 4, (uint16_t)transport_length);
+    memcpy(transport + 4, length, sizeof(length));
   }
-  *payload = cut->packet.at + cut->header_length + cut->done;
-  *payload_length = part;
-  size_t place = cut->tcp ? 16 : 6;
-  put16(transport + place, 0);
-  uint64_t sum = sum_pseudo_header(&cut->packet, cut->tcp ? PROTOCOL_TCP : PROTOCOL_UDP, transport_length);
-  sum = sum_bytes(sum, transport, cut->header_length - cut->transport);
-  uint16_t checksum = (uint16_t)~sum_fold(sum_bytes(sum, *payload, part));
+  put16(transport + checksum_place(cut), 0);
+  uint64_t sum = sum_bytes(cut->pseudo_sum, length, sizeof(length));
+  sum = sum_bytes(sum, transport, own);
+  sum = sum_copy(sum, to + cut->header_length, cut->packet.at + cut->header_length + cut->done, payload);
+  uint16_t checksum = (uint16_t)~sum_fold(sum);
   if (checksum == 0 && !cut->tcp) checksum = 0xffff;
-  memcpy(transport + place, &checksum, sizeof(checksum));
-  cut->done += part;
-  return true;
+  memcpy(transport + checksum_place(cut), &checksum, sizeof(checksum));
+  cut->done += payload;
 }

@@ -25,7 +25,7 @@ const ADDON_PARTS = [
   'file.c',
 ];
 const CLIENT_PARTS = ['cni-client.c', 'cni-frame.c', 'cni-json.c', 'cni-pending.c'];
-const TUNNEL_PURE_PARTS = ['tunnel-packet.c', 'tunnel-segment.c', 'tunnel-merge.c'];
+const TUNNEL_PURE_PARTS = ['tunnel-sum.c', 'tunnel-packet.c', 'tunnel-segment.c', 'tunnel-merge.c'];
 const TUNNEL_PARTS = [
   'tunnel.c',
   'tunnel-control.c',

@@ -207,6 +207,40 @@ export function makePacket(segment: Segment): Buffer {
   return Buffer.concat([header, transport]);
 }
 
+/** The checksum field as the kernel leaves it where the checksum is open: it holds the sum over the pseudo header. */
+export function openChecksum(packet: Buffer, name: Segment['protocol']): Buffer {
+  const copy = Buffer.from(packet);
+  const start = (copy[0] as number) >> 4 === 4 ? 20 : 40;
+  const sum = onesSum(pseudoHeader(copy, PROTOCOLS[name], copy.length - start));
+  copy.writeUInt16BE(sum, start + (name === 'tcp' ? 16 : 6));
+  return copy;
+}
+
+/**
+ * The same IPv6 packet by way of a router: RFC 8200 section 4.4 has the last destination in the routing header, and section 8.1 in the
+ * pseudo header.
+ */
+export function routedBy(router: number, packet: Buffer): Buffer {
+  const fixed = Buffer.from(packet.subarray(0, 40));
+  const routing = Buffer.concat([
+    Buffer.from([packet[6] as number, 2, 0, 1, 0, 0, 0, 0]),
+    packet.subarray(24, 40),
+  ]);
+  fixed[6] = 43;
+  fixed[39] = router;
+  fixed.writeUInt16BE(packet.length - 40 + routing.length, 4);
+  return Buffer.concat([fixed, routing, packet.subarray(40)]);
+}
+
+/** The packet without its routing header, to its last destination: undoes routedBy. */
+export function unrouted(packet: Buffer): Buffer {
+  const fixed = Buffer.from(packet.subarray(0, 40));
+  fixed[6] = packet[40] as number;
+  packet.copy(fixed, 24, 48, 64);
+  fixed.writeUInt16BE(packet.length - 64, 4);
+  return Buffer.concat([fixed, packet.subarray(64)]);
+}
+
 /** What is wrong with the checksums or lengths of a packet; undefined if nothing is. */
 export function faultOf(packet: Buffer): string | undefined {
   const version = (packet[0] as number) >> 4;

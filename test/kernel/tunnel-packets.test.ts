@@ -10,8 +10,11 @@ import {
   GSO,
   makePacket,
   onesSum,
+  openChecksum,
+  routedBy,
   type Segment,
   TunnelHarness,
+  unrouted,
 } from './tunnel-harness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'poplin-tunnel-'));
@@ -44,7 +47,7 @@ function withByte(packet: Buffer, place: number, value: number): Buffer {
 
 /** As the kernel hands over a packet that it left whole. */
 function largePacket(segment: Segment, gsoSize: number): Buffer {
-  const packet = makePacket(segment);
+  const packet = openChecksum(makePacket(segment), segment.protocol);
   const checksumStart = segment.version === 4 ? 20 : 40;
   const gsoType = segment.protocol === 'udp' ? GSO.udp : segment.version === 4 ? GSO.tcp4 : GSO.tcp6;
   const checksumOffset = segment.protocol === 'tcp' ? 16 : 6;
@@ -114,6 +117,27 @@ describe('a packet that the kernel left whole', () => {
           if (segment.version === 4) expect(packet.readUInt16BE(4)).toBe((segment.id + index) & 0xffff);
         });
       }),
+    );
+  });
+
+  test('with an IPv6 routing header has checksums over its last destination', async () => {
+    const routed = large.map((each) => ({ ...each, version: 6 as const }));
+    await check(
+      fc.asyncProperty(routed, async ({ gsoSize, ...segment }) => {
+        const size = Math.max(gsoSize, Math.ceil(segment.payload.length / 20));
+        const direct = (await harness.ask('S', largePacket(segment, size))) as Buffer[];
+        const whole = largePacket(segment, size);
+        whole.writeUInt16LE(64, 6);
+        const packets = await harness.ask(
+          'S',
+          Buffer.concat([whole.subarray(0, 10), routedBy(77, whole.subarray(10))]),
+        );
+        expect(packets?.map(unrouted)).toEqual(direct);
+        expect(packets?.map((packet) => packet.readUInt16BE(4) + 40)).toEqual(
+          packets?.map(({ length }) => length),
+        );
+      }),
+      100,
     );
   });
 

@@ -213,8 +213,9 @@ describe('a process that ended', () => {
     const [a, b] = nodes();
     const pid = tunnelPid(a);
     inNamespace(a.namespace.path, 'ip', 'link', 'delete', 'flannel0');
-    await until(() => isAnother(a, pid));
-    await a.agent?.settled(b.lease(4));
+    const hasRoute = () =>
+      inNamespace(a.namespace.path, 'ip', '-4', 'route', 'show', 'table', 'all').includes(`${b.subnet(4)} `);
+    await until(() => isAnother(a, pid) && hasRoute());
     await until(() => connected(b, a));
   });
 

@@ -8,10 +8,6 @@ export class IndexedState extends Map<string, KernelObject> {
   private readonly byLink = new Map<string, Map<string, Address>>();
   private readonly byAlias = new Map<string, Map<string, Link>>();
 
-  constructor() {
-    super();
-  }
-
   override set(key: string, object: KernelObject): this {
     const before = this.get(key);
     if (before !== undefined) this.unlist(key, before);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { expect, test, vi } from 'vitest';
-import { keepHeapSmall, releaseHeap } from './heap.ts';
+import { keepHeapSmall, releaseHeap } from '#io/memory/heap.ts';
 
 const heapBytes = () => getHeapStatistics().total_physical_size;
 const MEGABYTES = 2 ** 20;
@@ -53,7 +53,7 @@ test('a quiet process gives a burst back by itself', async () => {
 test('a process starts itself anew once, with its own arguments', () => {
   const folder = mkdtempSync(join(tmpdir(), 'poplin-restart-'));
   const file = join(folder, 'main.mjs');
-  const heap = JSON.stringify(new URL('./heap.ts', import.meta.url).href);
+  const heap = JSON.stringify(new URL('../../src/io/memory/heap.ts', import.meta.url).href);
   const report = '({ flags: process.execArgv, args: process.argv.slice(2), pid: process.pid })';
   writeFileSync(file, `(await import(${heap})).restartSmall(); console.log(JSON.stringify(${report}));`);
   const { stdout, pid } = spawnSync(process.execPath, [file, 'agent', '--help'], { encoding: 'utf8' });

@@ -146,12 +146,9 @@ async function timeStart(
   options: ProgrammingOptions,
   commands: readonly Command[],
 ): Promise<Time> {
-  const times: Time[] = [];
-  await inFreshNamespace(measured, options, (netns) => {
-    for (let time = 0; time < STARTS; time++)
-      times.push(timeAll(netns, commands, ({ start: command }) => command));
-    return times[0] as Time;
-  });
+  const times = await withNamespace(measured, options, (netns) =>
+    Array.from({ length: STARTS }, () => timeAll(netns, commands, ({ start }) => start)),
+  );
   return { us: median(times.map(({ us }) => us)), cpuUs: median(times.map(({ cpuUs }) => cpuUs)) };
 }
 
@@ -173,23 +170,30 @@ function timeAll(
 /** Runs its arguments and prints their user and system seconds. */
 const CPU_TIME = 'TIMEFORMAT="%3U %3S"; { time "$0" "$@" >&2; } 2>&1';
 
+/** What the work took, and what is there afterwards. */
 async function inFreshNamespace(
   measured: MeasuredProcess,
-  { folder, content, nodes }: ProgrammingOptions,
+  options: ProgrammingOptions,
   work: Work,
 ): Promise<Round> {
+  return withNamespace(measured, options, async (netns) => {
+    const time = await work(netns);
+    const listed = listings(options.content).flatMap((each) => linesOf(inNamespace(netns, ...each)));
+    return { ...time, listed: listed.sort() };
+  });
+}
+
+async function withNamespace<T>(
+  measured: MeasuredProcess,
+  { folder, nodes }: ProgrammingOptions,
+  work: (netns: string) => Promise<T> | T,
+): Promise<T> {
   const netns = join(folder, 'netns');
   createNamespace(netns).close();
   try {
     await measured.give({ netns });
     await sleep(QUIET_MS + nodes / 5);
-    const time = await work(netns);
-    return {
-      ...time,
-      listed: listings(content)
-        .flatMap((each) => linesOf(inNamespace(netns, ...each)))
-        .sort(),
-    };
+    return await work(netns);
   } finally {
     removeNamespace(netns);
   }

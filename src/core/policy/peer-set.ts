@@ -2,17 +2,16 @@
  * Which sets of addresses the rules of a policy compare with, and by which name a set goes. Engine and compiler both ask here, so that
  * what the one keeps is what the other looks up.
  */
-
 import type { PeerSet } from './graph.ts';
 import type { Direction, EndMatch, Policy, PolicyRule, PortMatch } from './model.ts';
 import type { Selector } from './selector/index.ts';
 import { canonical, selectorText } from './selector/index.ts';
 
-/** The sets that one end of a rule compares with; lists of ports by name are parallel to nothing: each is one more alternative. */
+/** The sets that one end of a rule compares with. */
 export interface EndSets {
   readonly selector?: PeerSet;
   readonly notSelector?: PeerSet;
-  /** One for each port that is given by name. */
+  /** One for each port that is given by name: alternatives, beside those by number. */
   readonly ports: readonly PeerSet[];
   readonly notPorts: readonly PeerSet[];
   readonly domains?: PeerSet;

@@ -67,11 +67,21 @@ function union(pivots: readonly Pivot[]): Pivot {
 
 function lightest(pivots: readonly Pivot[], weigh: (term: Term) => number): Pivot {
   let best: Pivot = 'any';
-  let least = Number.POSITIVE_INFINITY;
+  let least: readonly [weight: number, guess: number] = [Number.POSITIVE_INFINITY, 0];
   for (const pivot of pivots) {
     if (pivot === 'any') continue;
     const weight = pivot.reduce((sum, term) => sum + weigh(term), 0);
-    if (weight < least) [best, least] = [pivot, weight];
+    const guess = Math.max(0, ...pivot.map(commonness));
+    if (weight > least[0] || (weight === least[0] && guess >= least[1])) continue;
+    best = pivot;
+    least = [weight, guess];
   }
   return best;
+}
+
+/** How common a label is likely to be, for as long as members are not there to be counted. */
+function commonness({ of, key, value }: Term): number {
+  if (of === 'self') return key === 'kind' ? 4 : 1;
+  if (of !== 'member') return 3;
+  return value === undefined ? 2 : 0;
 }

@@ -1,6 +1,13 @@
 /** The policies of one endpoint in the order in which they are asked: tier by tier, as each tier counts only where it has policies. */
 import type { TierStage } from '../graph.ts';
-import { type Direction, type Policy, refText, type Tier } from '../model.ts';
+import {
+  type Direction,
+  type Policy,
+  type PolicyKind,
+  type PolicyRef,
+  refText,
+  type Tier,
+} from '../model.ts';
 
 export type Stages = Readonly<Record<Direction, readonly TierStage[]>>;
 
@@ -63,16 +70,19 @@ export function sameDirection(a: readonly TierStage[], b: readonly TierStage[]):
   );
 }
 
-/** The kind of policy that a staged one would become. */
-export function enforcedText({ ref }: Policy): string {
-  switch (ref.kind) {
-    case 'StagedNetworkPolicy':
-      return refText({ ...ref, kind: 'CalicoNetworkPolicy' });
-    case 'StagedGlobalNetworkPolicy':
-      return refText({ ...ref, kind: 'GlobalNetworkPolicy' });
-    case 'StagedKubernetesNetworkPolicy':
-      return refText({ ...ref, kind: 'NetworkPolicy' });
-    default:
-      return refText(ref);
-  }
+/** What a staged policy would become; others are what they are. */
+export function enforcedRef(ref: PolicyRef): PolicyRef {
+  const kind = ENFORCED[ref.kind];
+  return kind === undefined ? ref : { ...ref, kind };
 }
+
+/** The order of policies that have the same `order`: a staged one is asked where it would be. */
+export function enforcedText({ ref }: Policy): string {
+  return refText(enforcedRef(ref));
+}
+
+const ENFORCED: Partial<Record<PolicyKind, PolicyKind>> = {
+  StagedNetworkPolicy: 'CalicoNetworkPolicy',
+  StagedGlobalNetworkPolicy: 'GlobalNetworkPolicy',
+  StagedKubernetesNetworkPolicy: 'NetworkPolicy',
+};

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anyStep, applyStep, BEGINNING, type Step } from '#testing/policy-arbitrary.ts';
 import { repeatableRuns } from '#testing/soak.ts';
-import { isAllowed } from '../evaluate.ts';
+import { evaluateStaged, isAllowed } from '../evaluate.ts';
 import { PolicyGraph } from '../graph.ts';
-import { networkPolicy, pod, rule, select, TIERS } from '../scene.fixture.ts';
+import { networkPolicy, pod, rule, select, TIERS, tcp } from '../scene.fixture.ts';
 import { matrix } from './matrix.ts';
 import { pointsOf } from './points.ts';
 import { Prober } from './prober.ts';
@@ -71,6 +71,20 @@ test('what a change would do is found without making it', () => {
   expect(opened.flatMap(({ sources }) => sources)).toContain('2001:db8::1');
   expect(opened.every(({ before, after }) => before === 'deny' && after === 'allow')).toBe(true);
   expect(whatIf(graph, [])).toEqual([]);
+});
+
+test('a staged policy that comes into force does what its verdicts said', () => {
+  const graph = scene();
+  const ref = { kind: 'StagedKubernetesNetworkPolicy', namespace: 'shop', name: 'db' } as const;
+  const enforce: GraphChange = { change: 'enforce-policy', ref };
+  expect(whatIf(graph, [enforce])).toEqual([]);
+  graph.upsertPolicy({ ...CLOSED, ref, staged: 'set', ingress: [] });
+  const closed = whatIf(graph, [enforce], { ports: [HTTP] });
+  expect(closed).toMatchObject([{ sources: { length: 3 }, destinations: { length: 2 }, after: 'deny' }]);
+  expect(evaluateStaged(graph, tcp(1, 4, 80)).action).toBe('deny');
+  graph.upsertPolicy({ ...CLOSED, ref, staged: 'delete' });
+  const opened = whatIf(graph, [enforce], { ports: [HTTP] });
+  expect(opened.map(({ before, after }) => `${before} ${after}`)).toEqual(['deny allow', 'deny allow']);
 });
 
 /** Two pods, and a policy that keeps them apart if nothing random comes between. */

@@ -11,7 +11,7 @@ import {
 } from '../../model.ts';
 import type { PolicyGraph } from '../graph.ts';
 import type { FlowOptions } from '../hosts.ts';
-import { type Stages, sameDirection } from '../stages.ts';
+import { enforcedRef, type Stages, sameDirection } from '../stages.ts';
 import { classesOf, type Point, type PointClass, pointsOf } from './points.ts';
 import { type Probe, Prober } from './prober.ts';
 import { probesOf } from './probes.ts';
@@ -19,6 +19,8 @@ import { probesOf } from './probes.ts';
 export type GraphChange =
   | { readonly change: 'upsert-policy'; readonly policy: Policy }
   | { readonly change: 'remove-policy'; readonly ref: PolicyRef }
+  /** A staged policy comes into force; nothing happens if it is none. */
+  | { readonly change: 'enforce-policy'; readonly ref: PolicyRef }
   | { readonly change: 'upsert-tier'; readonly tier: Tier }
   | { readonly change: 'remove-tier'; readonly name: string }
   | { readonly change: 'upsert-member'; readonly member: Member }
@@ -117,7 +119,9 @@ function policiesOf(graph: PolicyGraph, changes: readonly GraphChange[]): Policy
   const known = (ref: PolicyRef): Policy[] => [byRef.get(refText(ref)) ?? []].flat();
   return changes.flatMap((each): Policy[] => {
     if (each.change === 'upsert-policy') return [...known(each.policy.ref), each.policy];
-    return each.change === 'remove-policy' ? known(each.ref) : [...byRef.values()];
+    if (each.change === 'remove-policy') return known(each.ref);
+    if (each.change !== 'enforce-policy') return [...byRef.values()];
+    return known(each.ref).flatMap((staged) => [staged, ...known(enforcedRef(staged.ref))]);
   });
 }
 
@@ -127,6 +131,8 @@ function apply(graph: PolicyGraph, each: GraphChange): void {
       return graph.upsertPolicy(each.policy);
     case 'remove-policy':
       return graph.removePolicy(each.ref);
+    case 'enforce-policy':
+      return enforce(graph, each.ref);
     case 'upsert-tier':
       return graph.upsertTier(each.tier);
     case 'remove-tier':
@@ -138,4 +144,14 @@ function apply(graph: PolicyGraph, each: GraphChange): void {
     case 'upsert-namespace':
       return graph.upsertNamespace(each.name, each.labels);
   }
+}
+
+function enforce(graph: PolicyGraph, ref: PolicyRef): void {
+  const staged = graph.policies.byRef.get(refText(ref));
+  if (staged?.staged !== 'set' && staged?.staged !== 'delete') return;
+  graph.removePolicy(ref);
+  const { staged: action, ...policy } = staged;
+  const enforced = enforcedRef(ref);
+  if (action === 'delete') graph.removePolicy(enforced);
+  else graph.upsertPolicy({ ...policy, ref: enforced });
 }

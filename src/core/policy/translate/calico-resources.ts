@@ -26,13 +26,12 @@ export function networkSet(object: KubeObject, findings: Findings): Member {
   const nets = spec.prefixes('nets') ?? [];
   if (spec.has('allowedEgressDomains')) spec.warn('has no effect', 'allowedEgressDomains');
   spec.warnOfOthers();
-  const own = namespace === undefined ? labels : { ...labels, 'projectcalico.org/namespace': namespace };
   return {
     key: `set ${namespace ?? ''}/${name}`,
     kind: 'network-set',
     ...(namespace !== undefined && { namespace }),
     name,
-    labels: own,
+    labels,
     nets: [...new Set(nets)],
     ports: [],
   };

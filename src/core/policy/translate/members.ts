@@ -1,7 +1,7 @@
 /** Pods and nodes as policies see them: those that have an address of their own, and what is known of each. */
 import { canonicalIp, hostPrefixOf, type IpPrefix } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
-import { type LabelMap, type Member, type NamedPort, PROTOCOLS } from '../model.ts';
+import { type Member, type NamedPort, PROTOCOLS } from '../model.ts';
 
 const NUMBERS: Readonly<Record<string, number>> = {
   TCP: PROTOCOLS.tcp,
@@ -45,7 +45,7 @@ export function podMember(object: KubeObject): Member | undefined {
     kind: 'pod',
     namespace,
     name,
-    labels: podLabels(metadata.labels ?? {}, namespace, serviceAccount),
+    labels: metadata.labels ?? {},
     serviceAccount,
     ...(spec.nodeName !== undefined && { node: spec.nodeName }),
     nets: addressesOf(status.podIPs?.map(({ ip }) => ip) ?? [status.podIP]),
@@ -54,16 +54,6 @@ export function podMember(object: KubeObject): Member | undefined {
       // A sidecar listens as long as its pod lives.
       ...(spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always'),
     ]),
-  };
-}
-
-/** What Calico's selectors find on every pod of Kubernetes besides. */
-function podLabels(labels: LabelMap, namespace: string, serviceAccount: string): LabelMap {
-  return {
-    ...labels,
-    'projectcalico.org/namespace': namespace,
-    'projectcalico.org/orchestrator': 'k8s',
-    'projectcalico.org/serviceaccount': serviceAccount,
   };
 }
 

@@ -81,7 +81,7 @@ export const READERS: Readonly<Record<string, Readonly<Record<string, Reader>>>>
       is: 'service-account',
       namespace: metadata.namespace ?? '',
       name: metadata.name,
-      labels: { ...metadata.labels, 'projectcalico.org/name': metadata.name },
+      labels: metadata.labels ?? {},
     }),
   },
   'discovery.k8s.io': { EndpointSlice: (object) => endpointsFact(object) },
@@ -112,9 +112,9 @@ function podFact(object: KubeObject): Fact {
   return member === undefined ? { is: 'no-member', key: podKey(namespace, name) } : { is: 'member', member };
 }
 
-/** Every namespace has its name as a label, in Kubernetes and in Calico. */
+/** Every namespace has its name as a label; files that are read from disk may lack it. */
 function namespaceLabels({ name, labels }: KubeObject['metadata']): LabelMap {
-  return { 'kubernetes.io/metadata.name': name, ...labels, 'projectcalico.org/name': name };
+  return { ...labels, 'kubernetes.io/metadata.name': name };
 }
 
 const NUMBERS: Readonly<Record<string, number>> = {

@@ -159,9 +159,11 @@ function isScopedMember(
   address: string,
   podsOnly = false,
 ): boolean {
-  const { selector, namespaceSelector, serviceAccounts } = end;
-  if (!selector && !namespaceSelector && serviceAccounts === undefined) return true;
+  const { selector, namespaceSelector, serviceAccounts, notSelector } = end;
   const own: string | undefined = policy.metadata.namespace;
+  // That notSelector limits the end to the namespace, too, is what Calico does (GetEntityRuleSelector), whatever its name says.
+  const isLimited = own !== undefined && notSelector;
+  if (!selector && !namespaceSelector && serviceAccounts === undefined && !isLimited) return true;
   return members(world, address).some((member) => {
     if (podsOnly && member.pod === undefined) return false;
     if (!meets(selector ?? '', member.labels)) return false;

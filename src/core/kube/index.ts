@@ -19,6 +19,7 @@ export {
   shapeObject,
   type WriteContext,
 } from './lifecycle/write.ts';
+export { labelKeyProblem, labelValueProblem } from './names.ts';
 export {
   type AnswerForm,
   type BodyForm,

@@ -1,7 +1,7 @@
 /** A cluster of objects, as its API keeps them, in front of the engine: what each says goes into the graph, and comes out when it is gone. */
 import type { KubeObject } from '#core/store/index.ts';
 import { PolicyGraph, type ServiceEndpoint } from './engine/index.ts';
-import { type PolicyRef, refText } from './model.ts';
+import { type LabelMap, type Member, type PolicyRef, refText } from './model.ts';
 import { BUILT_IN_TIERS, type DocumentProblem, type Fact, translate } from './translate/index.ts';
 
 /** An object that cannot be used as it is, or in part. */
@@ -12,10 +12,15 @@ export interface ObjectProblem extends DocumentProblem {
   readonly isUsed: boolean;
 }
 
+type HostEndpoint = Extract<Fact, { is: 'host-endpoint' }>;
+
 export class PolicyCluster {
   readonly graph = new PolicyGraph();
   readonly #facts = new Map<string, Fact>();
   readonly #problems = new Map<string, readonly ObjectProblem[]>();
+  /** Host endpoints by key, and the labels of profiles by name. */
+  readonly #hosts = new Map<string, HostEndpoint>();
+  readonly #profiles = new Map<string, LabelMap>();
   /** By service, its slices. */
   readonly #slices = new Map<string, Map<string, readonly ServiceEndpoint[]>>();
 
@@ -64,6 +69,12 @@ export class PolicyCluster {
         return graph.upsertMember(fact.member);
       case 'no-member':
         return graph.removeMember(fact.key);
+      case 'host-endpoint':
+        this.#hosts.set(fact.member.key, fact);
+        return graph.upsertMember(this.#withProfiles(fact));
+      case 'profile':
+        this.#setProfile(fact.name, fact.labels);
+        return graph.upsertPolicy(fact.policy);
       case 'namespace':
         return graph.upsertNamespace(fact.name, fact.labels);
       case 'service-account':
@@ -86,6 +97,12 @@ export class PolicyCluster {
         return graph.removeMember(fact.member.key);
       case 'no-member':
         return undefined;
+      case 'host-endpoint':
+        this.#hosts.delete(fact.member.key);
+        return graph.removeMember(fact.member.key);
+      case 'profile':
+        this.#setProfile(fact.name, undefined);
+        return graph.removePolicy(fact.policy.ref);
       case 'namespace':
         return graph.removeNamespace(fact.name);
       case 'service-account':
@@ -93,6 +110,18 @@ export class PolicyCluster {
       case 'endpoints':
         return this.#setSlice(fact, undefined);
     }
+  }
+
+  #setProfile(name: string, labels: LabelMap | undefined): void {
+    if (labels === undefined) this.#profiles.delete(name);
+    else this.#profiles.set(name, labels);
+    for (const host of this.#hosts.values())
+      if (host.profiles.includes(name)) this.graph.upsertMember(this.#withProfiles(host));
+  }
+
+  #withProfiles({ member, profiles }: HostEndpoint): Member {
+    const inherited = profiles.toReversed().map((name) => this.#profiles.get(name) ?? {});
+    return { ...member, labels: Object.assign({}, ...inherited, member.labels) as LabelMap };
   }
 
   #setSlice(
@@ -122,6 +151,10 @@ function identity(fact: Fact): string {
       return `member ${fact.member.key}`;
     case 'no-member':
       return `no-member ${fact.key}`;
+    case 'host-endpoint':
+      return `member ${fact.member.key}`;
+    case 'profile':
+      return `profile ${fact.name}`;
     case 'namespace':
       return `namespace ${fact.name}`;
     case 'service-account':

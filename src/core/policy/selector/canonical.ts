@@ -1,82 +1,150 @@
-/** One form and one text for all selectors that select alike by their shape. */
-import type { LabelsOf, Selector } from './selector.ts';
+/**
+ * The canonical form of a selector: negation stands at single terms alone, conjunctions and disjunctions are neither nested alike nor
+ * doubled nor out of order, and what several terms say of one label is said once. Not the smallest form: `a && (a || b)` stays.
+ */
 
-const ALL: Selector = { op: 'all' };
-const NONE: Selector = { op: 'none' };
+import { holds, type LabelTerm } from './match.ts';
+import type { Selector } from './selector.ts';
+import { selectorText } from './text.ts';
 
-/** The canonical form: flat, sorted, without doubles, double negations and parts that decide nothing. Idempotent. */
+/** A term as it is, or negated. */
+type Literal = LabelTerm | { readonly op: 'not'; readonly part: LabelTerm };
+
+const ALL = { op: 'all' } as const;
+const NONE = { op: 'none' } as const;
+/** Results of canonical: they are asked for again and again, being in other selectors. */
+const finished = new WeakSet<Selector>([ALL, NONE]);
+
+/** The canonical form: it selects the same members, whatever they are, and is its own canonical form. */
 export function canonical(selector: Selector): Selector {
-  switch (selector.op) {
-    case 'not':
-      return negated(canonical(selector.part));
-    case 'and':
-    case 'or':
-      return joined(selector.op, selector.parts.map(canonical));
-    case 'in': {
-      const values = [...new Set(selector.values)].toSorted();
-      return values.length === 0 ? NONE : { ...selector, values };
-    }
-    case 'contains':
-    case 'starts':
-    case 'ends':
-      // Every text has the empty one in it.
-      return selector.value === '' ? { op: 'has', of: selector.of, key: selector.key } : selector;
-    default:
-      return selector;
-  }
+  if (finished.has(selector)) return selector;
+  const result = normalize(selector, false);
+  finished.add(result);
+  return result;
 }
 
-function negated(part: Selector): Selector {
-  if (part.op === 'not') return part.part;
-  if (part.op === 'all') return NONE;
-  if (part.op === 'none') return ALL;
-  return { op: 'not', part };
-}
-
-function joined(op: 'and' | 'or', canonicalParts: readonly Selector[]): Selector {
-  const [neutral, absorbing] = op === 'and' ? (['all', 'none'] as const) : (['none', 'all'] as const);
-  const parts = new Map<string, Selector>();
-  for (const part of canonicalParts) {
-    if (part.op === absorbing) return part;
-    if (part.op === neutral) continue;
-    for (const each of part.op === op ? part.parts : [part]) parts.set(selectorText(each), each);
-  }
-  for (const part of parts.values()) {
-    // A thing and its opposite.
-    if (part.op === 'not' && parts.has(selectorText(part.part))) return op === 'and' ? NONE : ALL;
-  }
-  if (parts.size === 0) return op === 'and' ? ALL : NONE;
-  const sorted = [...parts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
-  return sorted.length === 1 ? (sorted[0] as Selector) : { op, parts: sorted };
-}
-
-const SCOPES: Readonly<Record<LabelsOf, string>> = {
-  member: '',
-  namespace: 'namespace:',
-  'service-account': 'serviceaccount:',
-  self: '@',
-};
-
-/** The selector as people read it, `(app in {"web"} && @kind in {"pod"})`: of a canonical one, its identity. */
-export function selectorText(selector: Selector): string {
+function normalize(selector: Selector, isNegated: boolean): Selector {
   switch (selector.op) {
     case 'all':
-      return 'all()';
     case 'none':
-      return 'none()';
-    case 'and':
-      return `(${selector.parts.map(selectorText).join(' && ')})`;
-    case 'or':
-      return `(${selector.parts.map(selectorText).join(' || ')})`;
+      return (selector.op === 'all') === isNegated ? NONE : ALL;
     case 'not':
-      return `!${selectorText(selector.part)}`;
+      return normalize(selector.part, !isNegated);
+    case 'and':
+    case 'or':
+      return combine(
+        (selector.op === 'and') === isNegated ? 'or' : 'and',
+        selector.parts.map((part) => normalize(part, isNegated)),
+      );
     default: {
-      const label = SCOPES[selector.of] + selector.key;
-      if (selector.op === 'has') return `has(${label})`;
-      if (selector.op === 'in')
-        return `${label} in {${selector.values.map((each) => JSON.stringify(each)).join(', ')}}`;
-      const words = { contains: 'contains', starts: 'starts with', ends: 'ends with' } as const;
-      return `${label} ${words[selector.op]} ${JSON.stringify(selector.value)}`;
+      const simple = simplified(selector);
+      return isNegated ? negated(simple) : simple;
     }
   }
+}
+
+function simplified(term: LabelTerm): LabelTerm | typeof NONE {
+  const { of, key } = term;
+  if (term.op === 'has') return term;
+  // Every value contains the empty text, begins and ends with it.
+  if (term.op !== 'in') return term.value === '' ? { op: 'has', of, key } : term;
+  return inList(term, term.values);
+}
+
+function inList({ of, key }: LabelTerm, values: readonly string[]): LabelTerm | typeof NONE {
+  const sorted = [...new Set(values)].toSorted();
+  return sorted.length === 0 ? NONE : { op: 'in', of, key, values: sorted };
+}
+
+/** The negation of what has no conjunction or disjunction in it. */
+function negated(selector: Literal | typeof ALL | typeof NONE): Selector {
+  switch (selector.op) {
+    case 'all':
+      return NONE;
+    case 'none':
+      return ALL;
+    case 'not':
+      return selector.part;
+    default:
+      return { op: 'not', part: selector };
+  }
+}
+
+/** A conjunction or disjunction of canonical parts. */
+function combine(op: 'and' | 'or', parts: readonly Selector[]): Selector {
+  const [neutral, final] = op === 'and' ? [ALL, NONE] : [NONE, ALL];
+  const literals: Literal[] = [];
+  const others: Selector[] = [];
+  for (const part of parts.flatMap((each) => (each.op === op ? each.parts : [each]))) {
+    if (part.op === final.op) return final;
+    if (part.op === 'not' || 'key' in part) literals.push(part as Literal);
+    else if (part.op !== neutral.op) others.push(part);
+  }
+  const merged = op === 'and' ? conjunction(literals) : disjunction(literals);
+  if (merged === undefined) return final;
+  const byText = new Map([...merged, ...others].map((part) => [selectorText(part), part]));
+  const sorted = [...byText].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, part]) => part);
+  if (sorted.length < 2) return sorted[0] ?? neutral;
+  return { op, parts: sorted };
+}
+
+/** `a || b` is `!(!a && !b)`. */
+function disjunction(literals: readonly Literal[]): readonly Selector[] | undefined {
+  return conjunction(literals.map((literal) => negated(literal) as Literal))?.map((each) =>
+    negated(each as Literal),
+  );
+}
+
+/** What all literals together say, label by label; undefined if it cannot be. */
+function conjunction(literals: readonly Literal[]): readonly Selector[] | undefined {
+  const merged: Selector[] = [];
+  for (const group of Map.groupBy(literals, labelText).values()) {
+    const said = aboutOneLabel(group);
+    if (said === undefined) return undefined;
+    merged.push(...said);
+  }
+  return merged;
+}
+
+const termOf = (literal: Literal): LabelTerm => (literal.op === 'not' ? literal.part : literal);
+
+function labelText(literal: Literal): string {
+  const { of, key } = termOf(literal);
+  return `${of} ${key}`;
+}
+
+function holdsFor(literal: Literal, value: string | undefined): boolean {
+  return literal.op === 'not' ? !holds(literal.part, value) : holds(literal, value);
+}
+
+function aboutOneLabel(group: readonly Literal[]): readonly Selector[] | undefined {
+  if (group.length === 1) return group;
+  // A list of values leaves nothing to the others but to choose among them.
+  const list = group.find((each) => each.op === 'in');
+  if (list !== undefined) {
+    const left = inList(
+      list,
+      list.values.filter((value) => group.every((each) => holdsFor(each, value))),
+    );
+    return left === NONE ? undefined : [left];
+  }
+  // So does the absence of the label.
+  const absent = group.find((each) => each.op === 'not' && each.part.op === 'has');
+  if (absent !== undefined) return group.every((each) => holdsFor(each, undefined)) ? [absent] : undefined;
+  return withoutLists(group);
+}
+
+/** Parts of values, presence, and values that are excluded. */
+function withoutLists(group: readonly Literal[]): readonly Selector[] | undefined {
+  const excluded = group.flatMap((each) =>
+    each.op === 'not' && each.part.op === 'in' ? each.part.values : [],
+  );
+  const rest = group.filter((each) => !(each.op === 'not' && each.part.op === 'in'));
+  const isImplied = rest.some((each) => each.op !== 'not' && each.op !== 'has');
+  const kept = rest.filter((each) => each.op !== 'has' || !isImplied);
+  // What the others rule out needs no exclusion.
+  const left = excluded.filter((value) => kept.every((each) => holdsFor(each, value)));
+  const first = group[0] as Literal;
+  const exclusion = inList(termOf(first), left);
+  return exclusion === NONE ? kept : [...kept, negated(exclusion)];
 }

@@ -9,6 +9,10 @@ export interface SelectorSubject {
   readonly serviceAccountLabels?: LabelMap | undefined;
 }
 
+/** A selector that looks at one label and has no others in it. */
+export type LabelTerm = Extract<Selector, { readonly key: string }>;
+
+/** Whether a selector, canonical or not, selects the member. A label that is not there is in no list and contains nothing. */
 export function matchesSelector(selector: Selector, subject: SelectorSubject): boolean {
   switch (selector.op) {
     case 'all':
@@ -21,14 +25,25 @@ export function matchesSelector(selector: Selector, subject: SelectorSubject): b
       return selector.parts.some((part) => matchesSelector(part, subject));
     case 'not':
       return !matchesSelector(selector.part, subject);
-    default: {
-      const value = labelOf(subject, selector.of, selector.key);
-      if (value === undefined) return false;
-      if (selector.op === 'has') return true;
-      if (selector.op === 'in') return selector.values.includes(value);
-      if (selector.op === 'contains') return value.includes(selector.value);
-      return selector.op === 'starts' ? value.startsWith(selector.value) : value.endsWith(selector.value);
-    }
+    default:
+      return holds(selector, labelOf(subject, selector.of, selector.key));
+  }
+}
+
+/** Whether a label has a value that a term wants; undefined: there is no such label. */
+export function holds(term: LabelTerm, value: string | undefined): boolean {
+  if (value === undefined) return false;
+  switch (term.op) {
+    case 'has':
+      return true;
+    case 'in':
+      return term.values.includes(value);
+    case 'contains':
+      return value.includes(term.value);
+    case 'starts':
+      return value.startsWith(term.value);
+    case 'ends':
+      return value.endsWith(term.value);
   }
 }
 

@@ -2,8 +2,9 @@
 import type { KubeObject } from '#core/store/index.ts';
 import type { Direction, Policy, PolicyKind } from '../model.ts';
 import { all, has, isIn, isKind, type Selector } from '../selector/index.ts';
-import { calicoRule, calicoSelector } from './calico-rule.ts';
-import { Fields, type Findings } from './document.ts';
+import { calicoRules } from './calico-rule.ts';
+import { calicoSelector } from './calico-selector.ts';
+import { Fields, type Findings, shown } from './document.ts';
 import { networkPolicySpec } from './network-policy.ts';
 import { DEFAULT_TIER } from './tiers.ts';
 
@@ -17,19 +18,19 @@ export function calicoPolicy(object: KubeObject, kind: PolicyKind, findings: Fin
   const isGlobal = kind === 'GlobalNetworkPolicy' || kind === 'StagedGlobalNetworkPolicy';
   const scope = isGlobal ? undefined : namespace;
   const staged = kind.startsWith('Staged') ? stagedOf(spec) : undefined;
-  const tier = tierOf(spec, name);
+  const tier = spec.text('tier') ?? DEFAULT_TIER.name;
   const ingress = rulesOf(spec, 'ingress', scope);
   const egress = rulesOf(spec, 'egress', scope);
   const types = typesOf(spec, ingress.length > 0, egress.length > 0);
-  const subject = subjectOf(spec, scope, isGlobal);
-  const host = isGlobal ? hostPart(spec) : undefined;
-  for (const [index, hint] of (spec.texts('performanceHints') ?? []).entries())
-    if (!HINTS.includes(hint))
-      spec.fail(`"${hint}" is not ${HINTS.join(', ')}`, `performanceHints[${index}]`);
+  const host = isGlobal ? hostPart(spec, types) : undefined;
+  const subject = isGlobal
+    ? globalSubject(spec, host)
+    : all(isKind('pod'), isIn(scope ?? ''), selectors(spec));
   const order = spec.number('order');
+  checkHints(spec);
   spec.warnOfOthers();
   return {
-    ref: { kind, ...(scope !== undefined && { namespace: scope }), name: bareName(name, tier) },
+    ref: { kind, ...(scope !== undefined && { namespace: scope }), name },
     tier,
     order: order ?? Number.POSITIVE_INFINITY,
     subject,
@@ -38,6 +39,13 @@ export function calicoPolicy(object: KubeObject, kind: PolicyKind, findings: Fin
     ...(staged !== undefined && { staged }),
     ...(host !== undefined && { host }),
   };
+}
+
+/** Hints change nothing of what a policy means. */
+function checkHints(spec: Fields): void {
+  for (const [index, hint] of (spec.texts('performanceHints') ?? []).entries())
+    if (!HINTS.includes(hint))
+      spec.fail(`${shown(hint)} is not ${HINTS.join(', ')}`, `performanceHints[${index}]`);
 }
 
 /** Kubernetes' own policy, not enforced yet. */
@@ -54,21 +62,10 @@ function stagedOf(spec: Fields): NonNullable<Policy['staged']> {
   return STAGED[action ?? 'Set'];
 }
 
-/** A policy of another tier has the tier's name before its own. */
-function tierOf(spec: Fields, name: string): string {
-  const tier = spec.text('tier') ?? DEFAULT_TIER.name;
-  if (tier !== DEFAULT_TIER.name && !name.startsWith(`${tier}.`))
-    spec.warn(`"${tier}": the name of a policy of this tier begins with "${tier}."`, 'tier');
-  return tier;
-}
-
-/** Calico stores policies of the default tier with its name before theirs. */
-function bareName(name: string, tier: string): string {
-  return tier === DEFAULT_TIER.name && name.startsWith('default.') ? name.slice('default.'.length) : name;
-}
-
 function rulesOf(spec: Fields, direction: Direction, namespace: string | undefined) {
-  return (spec.objects(direction) ?? []).map((rule, index) => calicoRule(rule, index, direction, namespace));
+  return (spec.objects(direction) ?? []).flatMap((rule, index) =>
+    calicoRules(rule, index, direction, namespace),
+  );
 }
 
 /** Without types: ingress unless there are only rules of egress, and egress if there are any. */
@@ -76,7 +73,13 @@ function typesOf(spec: Fields, hasIngress: boolean, hasEgress: boolean): readonl
   const given = spec.texts('types') ?? [];
   for (const [index, type] of given.entries())
     if (type !== 'Ingress' && type !== 'Egress')
-      spec.fail(`"${type}" is not Ingress or Egress`, `types[${index}]`);
+      spec.fail(`${shown(type)} is not Ingress or Egress`, `types[${index}]`);
+  for (const [type, has] of [
+    ['Ingress', hasIngress],
+    ['Egress', hasEgress],
+  ] as const)
+    if (has && given.length > 0 && !given.includes(type))
+      spec.warn('has no effect, as types does not name its direction', type.toLowerCase());
   if (given.length > 0) return given.map((type) => (type === 'Egress' ? 'egress' : 'ingress'));
   return [
     ...(hasIngress || !hasEgress ? (['ingress'] as const) : []),
@@ -84,27 +87,34 @@ function typesOf(spec: Fields, hasIngress: boolean, hasEgress: boolean): readonl
   ];
 }
 
-function subjectOf(spec: Fields, namespace: string | undefined, isGlobal: boolean): Selector {
-  const members = calicoSelector(spec, 'selector', 'member');
-  const accounts = calicoSelector(spec, 'serviceAccountSelector', 'service-account');
-  const namespaces = isGlobal ? calicoSelector(spec, 'namespaceSelector', 'namespace') : undefined;
-  const kinds = isGlobal ? isKind('pod', 'host-endpoint') : isKind('pod');
+/** Before connections are tracked, and before addresses are translated, only host endpoints have policies. */
+function globalSubject(spec: Fields, host: Policy['host']): Selector {
+  const isEarly = host?.doNotTrack === true || host?.preDnat === true;
+  const namespaces = calicoSelector(spec, 'namespaceSelector', 'namespace');
   return all(
-    kinds,
-    namespace === undefined ? undefined : isIn(namespace),
-    members,
-    namespaces === undefined ? undefined : all(has('self', 'namespace'), namespaces),
-    accounts === undefined ? undefined : all(has('self', 'serviceAccount'), accounts),
+    isEarly ? isKind('host-endpoint') : isKind('pod', 'host-endpoint'),
+    selectors(spec),
+    // Labels of namespaces are asked for of what is in one.
+    namespaces && all(has('self', 'namespace'), namespaces),
   );
 }
 
-function hostPart(spec: Fields): Policy['host'] {
+function selectors(spec: Fields): Selector {
+  const accounts = calicoSelector(spec, 'serviceAccountSelector', 'service-account');
+  return all(
+    calicoSelector(spec, 'selector', 'member'),
+    accounts && all(has('self', 'serviceAccount'), accounts),
+  );
+}
+
+/** Of policies that are asked before connections are tracked, or before addresses are translated, and of what is forwarded. */
+function hostPart(spec: Fields, types: readonly Direction[]): Policy['host'] {
   const [doNotTrack, preDnat] = [spec.flag('doNotTrack'), spec.flag('preDNAT')];
   const applyOnForward = spec.flag('applyOnForward');
   if (doNotTrack && preDnat) spec.fail('may not be true beside doNotTrack', 'preDNAT');
   if ((doNotTrack || preDnat) && !applyOnForward)
     spec.fail('must be true for doNotTrack and preDNAT', 'applyOnForward');
-  if (preDnat && (spec.objects('egress') ?? []).length > 0)
-    spec.fail('may not be there with preDNAT', 'egress');
+  if (preDnat && types.includes('egress'))
+    spec.fail('is for ingress only: it may have neither rules nor type of egress', 'preDNAT');
   return doNotTrack || preDnat || applyOnForward ? { doNotTrack, preDnat, applyOnForward } : undefined;
 }

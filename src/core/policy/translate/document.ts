@@ -1,5 +1,6 @@
 /** Reading objects of an API by hand: each wrong value is a problem with its path, and reading goes on, so that all are told at once. */
-import { hostPrefixOf, type IpPrefix, networkOf, parseIp, parsePrefix } from '#base/ip/index.ts';
+import { canonicalIp, hostPrefixOf, type IpPrefix, networkOf, parsePrefix } from '#base/ip/index.ts';
+import { suggestionText } from '#core/config/index.ts';
 
 /** What is wrong in a document, or worth a word: `spec.ingress[0].ports[1].port: …`. */
 export interface DocumentProblem {
@@ -27,7 +28,8 @@ export class Fields {
   constructor(value: unknown, path: string, findings: Findings) {
     this.path = path;
     this.#findings = findings;
-    if (!isObject(value)) this.fail(`${shown(value)} is no object`);
+    if (value === undefined || value === null) this.fail('is missing');
+    else if (!isObject(value)) this.fail(`${shown(value)} is no object`);
     this.#value = isObject(value) ? value : {};
   }
 
@@ -46,8 +48,10 @@ export class Fields {
     );
   }
 
+  /** An empty text is none, as in the programs that these documents are made for. */
   text(key: string): string | undefined {
-    return this.#typed(key, 'a text', (value) => (typeof value === 'string' ? value : undefined));
+    const text = this.#typed(key, 'a text', (value) => (typeof value === 'string' ? value : undefined));
+    return text === '' ? undefined : text;
   }
 
   texts(key: string): string[] | undefined {
@@ -92,6 +96,7 @@ export class Fields {
   }
 
   oneOf<const T extends string>(key: string, allowed: readonly T[]): T | undefined {
+    if (this.#value[key] === '') return undefined;
     return this.#typed(key, `one of ${allowed.join(', ')}`, (value) =>
       allowed.find((each) => each === value),
     );
@@ -105,31 +110,34 @@ export class Fields {
     return Object.fromEntries(
       entries.filter((entry): entry is [string, string] => {
         if (typeof entry[1] === 'string') return true;
-        this.fail(`${shown(entry[1])} is no text`, `${key}.${entry[0]}`);
+        this.fail(`${shown(entry[1])} is no text`, keyOf(key, entry[0]));
         return false;
       }),
     );
   }
 
-  /** Prefixes in canonical form; a bare address is one of its own length. */
-  prefixes(key: string): IpPrefix[] | undefined {
-    return this.texts(key)?.flatMap((text, index) => {
-      const prefix = prefixOf(text);
+  /** Prefixes in canonical form, each once; bits of the host are no matter, as with the API servers. Some take addresses, too. */
+  prefixes(key: string, takesAddresses = false): IpPrefix[] | undefined {
+    const prefixes = this.texts(key)?.flatMap((text, index) => {
+      const address = takesAddresses ? canonicalIp(text) : undefined;
+      const prefix = address === undefined ? prefixOf(text) : hostPrefixOf(address);
       if (prefix !== undefined) return [prefix];
-      this.fail(`${shown(text)} is no prefix such as 10.0.0.0/8 or fd00::/8`, `${key}[${index}]`);
+      this.fail(noPrefix(text), `${key}[${index}]`);
       return [];
     });
+    return prefixes && [...new Set(prefixes)];
   }
 
   prefix(key: string): IpPrefix | undefined {
-    return this.#typed(key, 'a prefix such as 10.0.0.0/8 or fd00::/8', (value) =>
-      typeof value === 'string' ? prefixOf(value) : undefined,
-    );
+    const text = this.text(key);
+    const prefix = text === undefined ? undefined : prefixOf(text);
+    if (text !== undefined && prefix === undefined) this.fail(noPrefix(text), key);
+    return prefix;
   }
 
   /** A key without which the document says nothing. */
   required<T>(key: string, value: T | undefined): T | undefined {
-    if (value === undefined && !this.has(key)) this.fail('is missing', key);
+    if (value === undefined && (!this.has(key) || this.#value[key] === '')) this.fail('is missing', key);
     return value;
   }
 
@@ -144,7 +152,8 @@ export class Fields {
   /** Keys that nobody asked for are misspelt, or belong to another version of the API: an API server drops them. */
   warnOfOthers(): void {
     for (const key of Object.keys(this.#value))
-      if (!this.#read.has(key)) this.warn(`is not known here, and has no effect`, key);
+      if (!this.#read.has(key))
+        this.warn(`is not known here, and has no effect${suggestionText(key, this.#read)}`, key);
   }
 
   #list(key: string): unknown[] | undefined {
@@ -163,10 +172,19 @@ export class Fields {
   }
 }
 
-/** The canonical prefix of a text: host bits are no matter, as with the API servers. */
-export function prefixOf(text: string): IpPrefix | undefined {
-  if (parsePrefix(text) !== undefined) return networkOf(text);
-  return parseIp(text) === undefined ? undefined : hostPrefixOf(text);
+function prefixOf(text: string): IpPrefix | undefined {
+  return parsePrefix(text) === undefined ? undefined : networkOf(text);
+}
+
+function noPrefix(text: string): string {
+  const address = canonicalIp(text);
+  const hint = address === undefined ? '' : `: for the address alone write ${hostPrefixOf(address)}`;
+  return `${shown(text)} is no prefix such as 10.0.0.0/8 or fd00::/8${hint}`;
+}
+
+/** `matchLabels.app`, `matchLabels["example.com/app"]`. */
+export function keyOf(map: string, key: string): string {
+  return /^[\w-]+$/.test(key) ? `${map}.${key}` : `${map}[${JSON.stringify(key)}]`;
 }
 
 function isObject(value: unknown): value is Json {
@@ -175,7 +193,8 @@ function isObject(value: unknown): value is Json {
 
 const MAX_SHOWN = 60;
 
-function shown(value: unknown): string {
+/** A value as problems show it: short, and a text in quotes. */
+export function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? 'undefined';
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

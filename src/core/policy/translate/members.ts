@@ -1,92 +1,63 @@
 /** Pods and nodes as policies see them: those that have an address of their own, and what is known of each. */
 import { canonicalIp, hostPrefixOf, type IpPrefix } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
-import { type LabelMap, type Member, type NamedPort, PROTOCOLS } from '../model.ts';
-
-const NUMBERS: Readonly<Record<string, number>> = {
-  TCP: PROTOCOLS.tcp,
-  UDP: PROTOCOLS.udp,
-  SCTP: PROTOCOLS.sctp,
-};
+import type { Member, NamedPort } from '../model.ts';
+import { Fields, type Findings } from './document.ts';
+import { PORT_PROTOCOLS } from './ports.ts';
 
 export const podKey = (namespace: string, name: string): string => `pod ${namespace}/${name}`;
-
-interface PodObject extends KubeObject {
-  spec?: {
-    nodeName?: string;
-    serviceAccountName?: string;
-    hostNetwork?: boolean;
-    containers?: readonly Container[];
-    initContainers?: readonly (Container & { readonly restartPolicy?: string })[];
-  };
-  status?: { phase?: string; podIP?: string; podIPs?: readonly { readonly ip?: string }[] };
-}
-
-interface Container {
-  readonly ports?: readonly {
-    readonly name?: string;
-    readonly containerPort?: number;
-    readonly protocol?: string;
-  }[];
-}
 
 /**
  * Undefined for a pod that is no member: one in the host's network has no address of its own, and the address of one that has ended may be
  * another's by now. One that is being deleted still is a member.
  */
-export function podMember(object: KubeObject): Member | undefined {
-  const { metadata, spec = {}, status = {} } = object as PodObject;
-  const { namespace = '', name } = metadata;
-  if (spec.hostNetwork === true || status.phase === 'Succeeded' || status.phase === 'Failed')
-    return undefined;
-  const serviceAccount = spec.serviceAccountName ?? 'default';
+export function podMember(object: KubeObject, findings: Findings): Member | undefined {
+  const { namespace = '', name, labels = {} } = object.metadata;
+  const spec = new Fields(object['spec'] ?? {}, 'spec', findings);
+  const status = new Fields(object['status'] ?? {}, 'status', findings);
+  const phase = status.text('phase');
+  if (spec.flag('hostNetwork') || phase === 'Succeeded' || phase === 'Failed') return undefined;
+  const node = spec.text('nodeName');
+  const listed = (status.objects('podIPs') ?? []).map((each) => each.text('ip'));
   return {
     key: podKey(namespace, name),
     kind: 'pod',
     namespace,
     name,
-    labels: podLabels(metadata.labels ?? {}, namespace, serviceAccount),
-    serviceAccount,
-    ...(spec.nodeName !== undefined && { node: spec.nodeName }),
-    nets: addressesOf(status.podIPs?.map(({ ip }) => ip) ?? [status.podIP]),
-    ports: namedPorts([
-      ...(spec.containers ?? []),
+    labels,
+    serviceAccount: spec.text('serviceAccountName') ?? 'default',
+    ...(node !== undefined && { node }),
+    nets: addressesOf(listed.length > 0 ? listed : [status.text('podIP')]),
+    ports: [
+      ...(spec.objects('containers') ?? []).flatMap(namedPorts),
       // A sidecar listens as long as its pod lives.
-      ...(spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always'),
-    ]),
+      ...(spec.objects('initContainers') ?? []).flatMap((each) =>
+        each.text('restartPolicy') === 'Always' ? namedPorts(each) : [],
+      ),
+    ],
   };
 }
 
-/** What Calico's selectors find on every pod of Kubernetes besides. */
-function podLabels(labels: LabelMap, namespace: string, serviceAccount: string): LabelMap {
-  return {
-    ...labels,
-    'projectcalico.org/namespace': namespace,
-    'projectcalico.org/orchestrator': 'k8s',
-    'projectcalico.org/serviceaccount': serviceAccount,
-  };
+function namedPorts(container: Fields): NamedPort[] {
+  return (container.objects('ports') ?? []).flatMap((fields): NamedPort[] => {
+    const name = fields.text('name');
+    const port = fields.integer('containerPort', 1, 65_535);
+    const protocol = PORT_PROTOCOLS[fields.oneOf('protocol', ['TCP', 'UDP', 'SCTP']) ?? 'TCP'];
+    return name === undefined || port === undefined ? [] : [{ name, protocol, port }];
+  });
 }
 
-function namedPorts(containers: readonly Container[]): NamedPort[] {
-  return containers.flatMap(({ ports = [] }) =>
-    ports.flatMap(({ name, containerPort, protocol = 'TCP' }): NamedPort[] => {
-      const number = NUMBERS[protocol];
-      if (name === undefined || containerPort === undefined || number === undefined) return [];
-      return [{ name, protocol: number, port: containerPort }];
-    }),
-  );
-}
-
-export function nodeMember(object: KubeObject): Member {
+/** All addresses of its status, whatever their type. */
+export function nodeMember(object: KubeObject, findings: Findings): Member {
   const { name, labels = {} } = object.metadata;
-  const status = (object['status'] ?? {}) as { addresses?: readonly { type?: string; address?: string }[] };
+  const status = new Fields(object['status'] ?? {}, 'status', findings);
   return {
     key: `node ${name}`,
     kind: 'node',
     name,
     labels,
     node: name,
-    nets: addressesOf(status.addresses?.map(({ address }) => address) ?? []),
+    nets: addressesOf((status.objects('addresses') ?? []).map((each) => each.text('address'))),
     ports: [],
   };
 }

@@ -2,17 +2,15 @@
 
 import { prefixContains } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
-import type { Direction, EndMatch, Policy, PolicyRule, PortMatch, Protocol } from '../model.ts';
-import { PROTOCOLS } from '../model.ts';
+import type { Direction, EndMatch, Policy, PolicyRule, PortMatch } from '../model.ts';
 import { all, isIn, isKind } from '../selector/index.ts';
 import { Fields, type Findings } from './document.ts';
 import { labelSelector } from './label-selector.ts';
+import { checkPortName, groupedChoices, PORT_PROTOCOLS, type PortChoice } from './ports.ts';
 import { DEFAULT_TIER, NETWORK_POLICY_ORDER } from './tiers.ts';
 
-const NUMBERS = { TCP: PROTOCOLS.tcp, UDP: PROTOCOLS.udp, SCTP: PROTOCOLS.sctp } as const;
-
-/** Undefined where the document has a problem. */
-export function networkPolicy(object: KubeObject, findings: Findings): Policy | undefined {
+/** To be used only if nothing was found wrong. */
+export function networkPolicy(object: KubeObject, findings: Findings): Policy {
   const { name, namespace = '' } = object.metadata;
   const spec = new Fields(object['spec'], 'spec', findings);
   return { ref: { kind: 'NetworkPolicy', namespace, name }, ...networkPolicySpec(spec, namespace) };
@@ -24,6 +22,9 @@ export function networkPolicySpec(spec: Fields, namespace: string): Omit<Policy,
   const ingress = rules(spec, 'ingress', namespace);
   const egress = rules(spec, 'egress', namespace);
   const types = policyTypes(spec, egress.length > 0);
+  for (const direction of ['ingress', 'egress'] as const)
+    if (!types.includes(direction) && (spec.objects(direction) ?? []).length > 0)
+      spec.warn('has no effect, as policyTypes does not name its direction', direction);
   spec.warnOfOthers();
   return {
     tier: DEFAULT_TIER.name,
@@ -48,7 +49,7 @@ function rules(spec: Fields, direction: Direction, namespace: string): PolicyRul
   return (spec.objects(direction) ?? []).flatMap((rule, index) => {
     const peersKey = direction === 'ingress' ? 'from' : 'to';
     const peers = rule.objects(peersKey) ?? [];
-    const ports = portGroups(rule.objects('ports') ?? []);
+    const ports = portChoices(rule.objects('ports') ?? []);
     rule.warnOfOthers();
     const ends: readonly (readonly [string, EndMatch])[] =
       peers.length === 0
@@ -90,34 +91,21 @@ function blockMatch(block: Fields): EndMatch {
   block.warnOfOthers();
   if (cidr === undefined) return { nets: [] };
   for (const [index, each] of except.entries())
-    if (!prefixContains(cidr, each)) block.fail(`"${each}" is no part of ${cidr}`, `except[${index}]`);
+    if (each === cidr || !prefixContains(cidr, each))
+      block.fail(`"${each}" is no part of ${cidr}, or all of it`, `except[${index}]`);
   return { nets: [cidr], ...(except.length > 0 && { notNets: except }) };
 }
 
-interface PortGroup {
-  readonly protocol?: Protocol;
-  /** Absent: all. */
-  readonly ports?: readonly PortMatch[];
-}
-
-/** One group for each protocol, and one for a protocol with all its ports; without ports anything goes. */
-function portGroups(ports: readonly Fields[]): PortGroup[] {
+/** Without ports anything goes; a port without a number is all of its protocol. */
+function portChoices(ports: readonly Fields[]): PortChoice[] {
   if (ports.length === 0) return [{}];
-  const groups = new Map<Protocol, PortMatch[]>();
-  const whole = new Set<Protocol>();
-  for (const port of ports) {
-    const protocol = NUMBERS[port.oneOf('protocol', ['TCP', 'UDP', 'SCTP']) ?? 'TCP'];
+  const choices = ports.map((port): PortChoice => {
+    const protocol = PORT_PROTOCOLS[port.oneOf('protocol', ['TCP', 'UDP', 'SCTP']) ?? 'TCP'];
     const match = portMatch(port);
     port.warnOfOthers();
-    if (match === undefined) whole.add(protocol);
-    else groups.set(protocol, [...(groups.get(protocol) ?? []), match]);
-  }
-  return [
-    ...[...whole].map((protocol) => ({ protocol })),
-    ...[...groups]
-      .filter(([protocol]) => !whole.has(protocol))
-      .map(([protocol, list]) => ({ protocol, ports: list })),
-  ];
+    return { protocol, ...(match && { ports: [match] }) };
+  });
+  return groupedChoices(choices);
 }
 
 function portMatch(fields: Fields): PortMatch | undefined {
@@ -129,8 +117,7 @@ function portMatch(fields: Fields): PortMatch | undefined {
   }
   if (typeof port === 'string') {
     if (end !== undefined) fields.fail('may not follow the name of a port', 'endPort');
-    if (!/^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$/.test(port))
-      fields.fail(`"${port}" is no name of a port`, 'port');
+    checkPortName(fields, port, 'port');
     return { name: port };
   }
   if (!Number.isInteger(port) || port < 1 || port > 65_535)

@@ -1,40 +1,13 @@
-/** From an object of an API to what the engine knows: one row for each kind. */
-import { canonicalIp } from '#base/ip/index.ts';
+/** From an object of an API to what the engine knows. Nothing is remembered here: an object means the same whatever came before it. */
 import type { KubeObject } from '#core/store/index.ts';
-import type { ServiceEndpoint } from '../engine/index.ts';
-import { type LabelMap, type Member, type Policy, type PolicyRef, PROTOCOLS, type Tier } from '../model.ts';
-import { calicoPolicy, stagedKubernetesPolicy } from './calico-policy.ts';
-import { calicoTier, hostEndpoint, networkSet, profile } from './calico-resources.ts';
-import { adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy } from './cluster-policy.ts';
-import type { DocumentProblem, Findings } from './document.ts';
-import { nodeMember, podKey, podMember } from './members.ts';
-import { networkPolicy } from './network-policy.ts';
-
-/** What one object is to the engine. `gone` are those it is when it is deleted, or has stopped being a member. */
-export type Fact =
-  | { readonly is: 'policy'; readonly policy: Policy }
-  | { readonly is: 'tier'; readonly tier: Tier }
-  | { readonly is: 'member'; readonly member: Member }
-  /** A pod that has no part in the network, or no more. */
-  | { readonly is: 'no-member'; readonly key: string }
-  | { readonly is: 'namespace'; readonly name: string; readonly labels: LabelMap }
-  | {
-      readonly is: 'service-account';
-      readonly namespace: string;
-      readonly name: string;
-      readonly labels: LabelMap;
-    }
-  /** A part of a service's endpoints. */
-  | {
-      readonly is: 'endpoints';
-      readonly namespace: string;
-      readonly service: string;
-      readonly slice: string;
-      readonly endpoints: readonly ServiceEndpoint[];
-    };
+import type { PolicyRef } from '../model.ts';
+import { asWritten } from './calico-stored.ts';
+import { type DocumentProblem, Fields, type Findings } from './document.ts';
+import type { Fact } from './fact.ts';
+import { groupOf, type Kind, kindOf } from './kinds.ts';
 
 export interface Translated {
-  /** Absent where there is a problem, or the kind says nothing to policies. */
+  /** Absent where there is a problem, or the object says nothing to policies. */
   readonly fact?: Fact;
   /** Which policy the object is, whether it can be read or not. */
   readonly ref?: PolicyRef;
@@ -42,109 +15,30 @@ export interface Translated {
   readonly warnings: readonly DocumentProblem[];
 }
 
-type Reader = (object: KubeObject, findings: Findings) => Fact | undefined;
-type PolicyReader = (object: KubeObject, findings: Findings) => Policy | undefined;
-
-const policyFact =
-  (read: PolicyReader): Reader =>
-  (object, findings) => {
-    const policy = read(object, findings);
-    return policy && { is: 'policy', policy };
-  };
-const calico = (kind: Policy['ref']['kind']): Reader =>
-  policyFact((object, findings) => calicoPolicy(object, kind, findings));
-
-const CALICO_KINDS: Readonly<Record<string, Reader>> = {
-  NetworkPolicy: calico('CalicoNetworkPolicy'),
-  GlobalNetworkPolicy: calico('GlobalNetworkPolicy'),
-  StagedNetworkPolicy: calico('StagedNetworkPolicy'),
-  StagedGlobalNetworkPolicy: calico('StagedGlobalNetworkPolicy'),
-  StagedKubernetesNetworkPolicy: policyFact(stagedKubernetesPolicy),
-  Profile: policyFact(profile),
-  Tier: (object, findings) => ({ is: 'tier', tier: calicoTier(object, findings) }),
-  NetworkSet: (object, findings) => ({ is: 'member', member: networkSet(object, findings) }),
-  GlobalNetworkSet: (object, findings) => ({ is: 'member', member: networkSet(object, findings) }),
-  HostEndpoint: (object, findings) => ({ is: 'member', member: hostEndpoint(object, findings) }),
-};
-
-/** By API group, then by kind. */
-export const READERS: Readonly<Record<string, Readonly<Record<string, Reader>>>> = {
-  '': {
-    Pod: (object) => podFact(object),
-    Node: (object) => ({ is: 'member', member: nodeMember(object) }),
-    Namespace: ({ metadata }) => ({
-      is: 'namespace',
-      name: metadata.name,
-      labels: namespaceLabels(metadata),
-    }),
-    ServiceAccount: ({ metadata }) => ({
-      is: 'service-account',
-      namespace: metadata.namespace ?? '',
-      name: metadata.name,
-      labels: { ...metadata.labels, 'projectcalico.org/name': metadata.name },
-    }),
-  },
-  'discovery.k8s.io': { EndpointSlice: (object) => endpointsFact(object) },
-  'networking.k8s.io': { NetworkPolicy: policyFact(networkPolicy) },
-  'policy.networking.k8s.io': {
-    ClusterNetworkPolicy: policyFact(clusterNetworkPolicy),
-    AdminNetworkPolicy: policyFact(adminNetworkPolicy),
-    BaselineAdminNetworkPolicy: policyFact(baselineAdminNetworkPolicy),
-  },
-  'projectcalico.org': CALICO_KINDS,
-  // As Calico keeps them in the API server itself.
-  'crd.projectcalico.org': CALICO_KINDS,
-};
-
-/** Never throws. An object of a kind without a row gives nothing at all. */
+/** Never throws, whatever the object is like. An object of a kind without a row gives nothing at all. */
 export function translate(object: KubeObject): Translated {
   const findings: Findings = { problems: [], warnings: [] };
-  const group = object.apiVersion.includes('/') ? (object.apiVersion.split('/')[0] as string) : '';
-  const fact = READERS[group]?.[object.kind]?.(object, findings);
-  const { problems, warnings } = findings;
-  const ref = fact?.is === 'policy' ? { ref: fact.policy.ref } : {};
-  return { ...(problems.length === 0 && fact && { fact }), ...ref, problems, warnings };
+  const kind = kindOf(object);
+  if (kind === undefined || !hasSoundMetadata(object, kind, findings)) return { ...findings };
+  if (kind.isWritten) checkKeys(object, findings);
+  const isStored = groupOf(object.apiVersion) === 'crd.projectcalico.org';
+  const fact = kind.read(isStored ? asWritten(object, findings) : object, findings);
+  const ref = fact?.is === 'policy' || fact?.is === 'profile' ? { ref: fact.policy.ref } : {};
+  return { ...(findings.problems.length === 0 && fact && { fact }), ...ref, ...findings };
 }
 
-function podFact(object: KubeObject): Fact {
-  const member = podMember(object);
-  const { namespace = '', name } = object.metadata;
-  return member === undefined ? { is: 'no-member', key: podKey(namespace, name) } : { is: 'member', member };
+/** Without a name nothing can be said of an object, and without a namespace nothing of what lies in one. */
+function hasSoundMetadata(object: KubeObject, { isNamespaced }: Kind, findings: Findings): boolean {
+  const metadata = new Fields(object.metadata, 'metadata', findings);
+  metadata.required('name', metadata.text('name'));
+  const namespace = metadata.text('namespace');
+  if (isNamespaced) metadata.required('namespace', namespace);
+  metadata.map('labels');
+  return findings.problems.length === 0;
 }
 
-/** Every namespace has its name as a label, in Kubernetes and in Calico. */
-function namespaceLabels({ name, labels }: KubeObject['metadata']): LabelMap {
-  return { 'kubernetes.io/metadata.name': name, ...labels, 'projectcalico.org/name': name };
-}
-
-const NUMBERS: Readonly<Record<string, number>> = {
-  TCP: PROTOCOLS.tcp,
-  UDP: PROTOCOLS.udp,
-  SCTP: PROTOCOLS.sctp,
-};
-
-interface SliceObject extends KubeObject {
-  endpoints?: readonly { readonly addresses?: readonly string[] }[];
-  ports?: readonly { readonly port?: number; readonly protocol?: string }[];
-}
-
-function endpointsFact(object: KubeObject): Fact | undefined {
-  const { metadata, endpoints = [], ports = [] } = object as SliceObject;
-  const service = metadata.labels?.['kubernetes.io/service-name'];
-  if (service === undefined) return undefined;
-  const addresses = endpoints
-    .flatMap((each) => each.addresses ?? [])
-    .flatMap((text) => canonicalIp(text) ?? []);
-  return {
-    is: 'endpoints',
-    namespace: metadata.namespace ?? '',
-    service,
-    slice: metadata.name,
-    endpoints: addresses.flatMap((address) =>
-      ports.flatMap(({ port, protocol = 'TCP' }): ServiceEndpoint[] => {
-        const number = NUMBERS[protocol];
-        return port === undefined || number === undefined ? [] : [{ address, protocol: number, port }];
-      }),
-    ),
-  };
+function checkKeys(object: KubeObject, findings: Findings): void {
+  const document = new Fields(object, '', findings);
+  for (const key of ['apiVersion', 'kind', 'metadata', 'spec', 'status']) document.has(key);
+  document.warnOfOthers();
 }

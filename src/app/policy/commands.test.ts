@@ -42,7 +42,7 @@ describe('poplin policy', () => {
   ✓ egress of shop/web
     └ no policy decides: allowed
   ✓ ingress of shop/db
-    ├ tier admin: no rule of ClusterNetworkPolicy monitoring matches: pass
+    ├ tier kube-admin: no rule of ClusterNetworkPolicy monitoring matches: pass
     └ tier default: NetworkPolicy shop/db ingress[0].from[0]: allow
 `);
     expect(out).toContain('ALLOWED  shop/web (fd01:1::2) ──tcp 5432──▶ shop/db (fd01:2::2)');

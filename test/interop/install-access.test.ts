@@ -108,8 +108,7 @@ async function runRegistry(
   const { port } = recorder.address() as AddressInfo;
   const base = { clock: systemClock, random: systemRandom, logger };
   using store = createKubeStore({ server: `http://127.0.0.1:${port}`, source: 'test' }, base);
-  const from = source({ ...base, store, registerNode: false,
- publishNode: false });
+  const from = source({ ...base, store, registerNode: false, publishNode: false });
   const netConf = await from.netConf(signal);
   const data = { VNI: 1, VtepMAC: '02:00:00:00:00:01' };
   const publicIps = { ipv4: '192.0.2.1' };

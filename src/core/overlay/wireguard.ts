@@ -82,7 +82,9 @@ function planLocal(
   node: WireguardNode,
 ): KernelObject[] {
   const outerMtuBytes = Math.min(config.mtuBytes ?? underlay.mtuBytes, underlay.mtuBytes);
-  const ports = new Map(locals.map(({ family }) => [linkOf(config, family, underlay), portOf(config, family)]));
+  const ports = new Map(
+    locals.map(({ family }) => [linkOf(config, family, underlay), portOf(config, family)]),
+  );
   const devices = [...ports].flatMap(([name, listenPort]): KernelObject[] => [
     {
       kind: 'link',

@@ -258,6 +258,7 @@ describe.for(CELLS)('$name, $families, leases in $registry', (cell) => {
       const rows = cleanUpNetwork(world, host, 'second');
       expect(rows.filter(({ done }) => done !== 'removed')).toEqual([]);
       expect(rows.length).toBeGreaterThan(4);
+      expect(rows.map(({ what }) => what)).toContain(world.file(`root-${host}/run/flannel/second.env`));
     }
     for (const end of flows) expect((await end()).lost).toBeLessThanOrEqual(5); // those on their way when ping is ended
     expect(world.sh('n1', 'ip route show table all; nft list tables; ip rule')).not.toMatch(

@@ -232,7 +232,7 @@ export class Membership implements AsyncDisposable {
     const devices = (carrying?.backend.planLocal(locals) ?? []).flatMap((object) =>
       object.kind === 'link' ? [object.name] : [],
     );
-    await networks.use(number, name, useOf(netConf, paths.subnetEnv, devices));
+    await networks.use(number, name, useOf(netConf, paths.subnetFile, devices));
   }
 
   private beMember(registry: LeaseRegistry, netConf: NetConf, addresses: NodeAddresses): void {

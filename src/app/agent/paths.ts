@@ -18,6 +18,8 @@ export interface AgentPaths {
   /** What was last known of the lease, for a start without the store. */
   readonly lease: string;
   readonly subnetEnv: string;
+  /** The same without the root before it, as agentPaths takes it. */
+  readonly subnetFile: string;
   /** What the probe of checksum offload found on this boot. */
   readonly checksumOffload: string;
   /** Tells this machine from others of its name, where no Node object does. */
@@ -45,7 +47,7 @@ export function agentPaths(root: string, subnetFile?: string, network?: string):
   const [run, state] = ['/run/poplin', '/var/lib/poplin'].map((folder) =>
     network === undefined ? folder : `${folder}/network-${network}`,
   );
-  const subnetEnv = subnetFile ?? (network === undefined ? SUBNET_ENV : `/run/flannel/${network}.env`);
+  const usualFile = network === undefined ? SUBNET_ENV : `/run/flannel/${network}.env`;
   return {
     cniSocket: at('/run/poplin/cni.sock'),
     statusSocket: at(`${run}/agent.sock`),
@@ -54,7 +56,8 @@ export function agentPaths(root: string, subnetFile?: string, network?: string):
     dhcp: at('/var/lib/poplin/cni/dhcp'),
     hostLocal: at('/var/lib/cni/networks'),
     lease: at(`${state}/lease.json`),
-    subnetEnv: at(subnetEnv),
+    subnetEnv: at(subnetFile ?? usualFile),
+    subnetFile: subnetFile ?? usualFile,
     checksumOffload: at('/run/poplin/checksum-offload.json'),
     identity: at('/var/lib/poplin/node-id'),
     tunnelSocket: at(`${run}/tunnel.sock`),

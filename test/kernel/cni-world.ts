@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pino } from 'pino';
-import { KernelLoop } from '#app/agent/index.ts';
+import { hostLoopOf, KernelLoop } from '#app/agent/index.ts';
 import {
   AttachmentJournal,
   CniService,
@@ -89,12 +89,13 @@ export class CniWorld implements AsyncDisposable {
       random: systemRandom,
       logger,
     });
+    const inner = hostLoopOf(loop);
     const hostLoop: HostLoop = {
+      ...inner,
       ensure: (part, objects) => {
         this.beforeEnsure(part);
-        return loop.ensure(part, objects);
+        return inner.ensure(part, objects);
       },
-      want: (part, objects) => loop.want(part, objects),
     };
     this.loop = loop;
     this.dhcp = DhcpLeases.open({

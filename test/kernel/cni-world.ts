@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pino } from 'pino';
-import { hostLoopOf, KernelLoop } from '#app/agent/index.ts';
+import { KernelLoop } from '#app/agent/index.ts';
 import {
   AttachmentJournal,
   CniService,
@@ -89,13 +89,12 @@ export class CniWorld implements AsyncDisposable {
       random: systemRandom,
       logger,
     });
-    const inner = hostLoopOf(loop);
     const hostLoop: HostLoop = {
-      ...inner,
       ensure: (part, objects) => {
         this.beforeEnsure(part);
-        return inner.ensure(part, objects);
+        return loop.ensure(part, objects);
       },
+      want: (part, objects) => loop.want(part, objects),
     };
     this.loop = loop;
     this.dhcp = DhcpLeases.open({

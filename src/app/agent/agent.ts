@@ -29,7 +29,6 @@ import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { hostLoopOf } from './host-loop.ts';
 import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
@@ -244,7 +243,7 @@ class Agent implements AsyncDisposable {
         kernel: this.kernel,
         namespace: this.namespace,
         defaultLink: () => this.kernel.linkTo(SOMEWHERE[4]) ?? this.kernel.linkTo(SOMEWHERE[6]),
-        loop: hostLoopOf(this.loop),
+        loop: this.loop,
         journal: new AttachmentJournal(this.paths.attachments),
         rules: createRuleTool(),
         ipam: {

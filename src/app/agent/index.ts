@@ -1,7 +1,6 @@
 export { type NetworkChoice, runAgent } from './agent.ts';
 export { agentCommand, pathsOfNetwork, statusCommand } from './command.ts';
 export { ForwardAccept, forwardChain } from './forward-accept.ts';
-export { hostLoopOf } from './host-loop.ts';
 export { FIRST_NETWORK, HostNetworks, isNetworkName } from './host-networks.ts';
 export { KernelLoop } from './kernel-loop.ts';
 export { CONFIG_KEY, CONFIG_MAP } from './net-conf-source.ts';

@@ -245,6 +245,19 @@ describe('KernelLoop', () => {
       ]);
     });
 
+    it('is followed by a pass for what was wanted before without a trigger', async () => {
+      const { clock, kernel, loop, there } = setUp();
+      const old = route('10.0.0.1/32', 'pod0');
+      await loop.ensure('pod', [device('pod0'), old]);
+      loop.start();
+      await clock.advanceAsync(COLLECTED_MS);
+      kernel.deaf = true; // as where own changes are not told
+      loop.want('pod', [device('pod0'), route('10.0.0.2/32', 'pod0')]);
+      await loop.ensure('pod', [device('pod0'), route('10.0.0.2/32', 'pod0')]);
+      await clock.advanceAsync(COLLECTED_MS);
+      expect(there(old)).toBe(false);
+    });
+
     it('leaves nothing to do for the passes after it', async () => {
       const { kernel, loop } = setUp();
       loop.start();

@@ -244,6 +244,8 @@ export class KernelLoop implements AsyncDisposable {
     if (news.length > 0)
       logger.warn({ failed: news.length, first: news.slice(0, LOGGED_OPS) }, 'kernel refused');
     this.scheduleRetry();
+    // What was wanted without a trigger, and what changed meanwhile: own changes are not told, so nothing else would lead to a pass.
+    if (ops.length > 0 && this.desired.isDirty) this.trigger();
     return { planned: ops.length, failures };
   }
 

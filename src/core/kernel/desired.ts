@@ -71,6 +71,11 @@ export class DesiredState {
     return taken;
   }
 
+  /** Something changed since everything was looked at, or since the keys were last taken. */
+  get isDirty(): boolean {
+    return this.dirty !== undefined && this.dirty.size > 0;
+  }
+
   /** Everything is about to be looked at: what changed until now is not told of any more. */
   settle(): void {
     this.dirty = new Set();

@@ -42,12 +42,12 @@ const LINK_NAME_BYTES = 15;
 
 /** The names flannel gives: `flannel.1`, `flannel-v6.1`; where those are too long for a link, `fl4.16777215`. */
 export function vxlanLinkName(family: IpFamily, vni: number): string {
-  if (NAMES.vni !== vni) NAMES = { vni, 4: nameOfLink(4, vni), 6: nameOfLink(6, vni) };
-  return NAMES[family];
+  if (names.vni !== vni) names = { vni, 4: nameOfLink(4, vni), 6: nameOfLink(6, vni) };
+  return names[family];
 }
 
 /** The names last asked for: a network has one VNI, and each of thousands of objects names its link. */
-let NAMES = { vni: 1, 4: nameOfLink(4, 1), 6: nameOfLink(6, 1) };
+let names = { vni: 1, 4: nameOfLink(4, 1), 6: nameOfLink(6, 1) };
 
 function nameOfLink(family: IpFamily, vni: number): string {
   const name = family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`;

@@ -68,12 +68,12 @@ export async function benchCni({ json, quick, only = USUAL_PARTS }: BenchOptions
   const sizes = quick ? QUICK : USUAL;
   const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-cni-'));
   try {
-    let figures: CniFigures = {};
+    const figures: CniFigures = {};
     for (const name of only) {
       const part = PARTS[name];
       if (part === undefined)
         throw new RangeError(`--only: no part "${name}": there are ${Object.keys(PARTS).join(', ')}`);
-      figures = { ...figures, ...(await part(folder, sizes)) };
+      Object.assign(figures, await part(folder, sizes));
     }
     process.stdout.write(json ? `${JSON.stringify(jsonOf(figures))}\n` : tableOf(figures));
   } finally {

@@ -1,16 +1,12 @@
 /**
  * A kernel state that finds addresses by their link and links by their alias: an ADD or DEL asks for both, and must not walk over the
- * objects of all other pods. The functions below work on any state; only on this one are they quick.
+ * objects of all other pods. The functions below work on any state; only on this one are they quick. It is made empty.
  */
 import type { Address, KernelObject, KernelState, Link } from './state.ts';
 
 export class IndexedState extends Map<string, KernelObject> {
   private readonly byLink = new Map<string, Map<string, Address>>();
   private readonly byAlias = new Map<string, Map<string, Link>>();
-
-  constructor() {
-    super();
-  }
 
   override set(key: string, object: KernelObject): this {
     const before = this.get(key);

@@ -31,7 +31,7 @@ static ssize_t read_all(int fd, char *at, size_t size) {
 }
 
 static napi_value read_file_at(napi_env env, napi_callback_info info) {
-  static char text[MAX_FILE_BYTES];
+  char text[MAX_FILE_BYTES];
   struct arguments arguments;
   char path[PATH_MAX];
   int directory;

@@ -1,6 +1,6 @@
 /**
  * A kernel state that finds addresses by their link and links by their alias: an ADD or DEL asks for both, and must not walk over the
- * objects of all other pods. The functions below work on any state; only on this one are they quick.
+ * objects of all other pods. The functions below work on any state; only on this one are they quick. It is made empty.
  */
 import type { Address, KernelObject, KernelState, Link } from './state.ts';
 

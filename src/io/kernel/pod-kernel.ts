@@ -13,7 +13,7 @@ import {
   snapshotRequests,
 } from '#core/netlink/index.ts';
 import { type Namespace, openNamespace, readSysctl } from '#io/namespace/index.ts';
-import { isUnreachable, type NetlinkSocket } from '#io/netlink/index.ts';
+import { isUnreachable, NETLINK_ROUTE, NetlinkSocket } from '#io/netlink/index.ts';
 import { KernelSession } from './session.ts';
 
 export class PodKernel implements Disposable {
@@ -24,7 +24,7 @@ export class PodKernel implements Disposable {
 
   private constructor(namespace: Namespace) {
     this.namespace = namespace;
-    this.route = KernelSession.openRouteSocket(namespace);
+    this.route = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace, isBrief: true });
     this.session = new KernelSession(namespace, this.route, { indexOf: (name) => this.indexOf(name) });
   }
 

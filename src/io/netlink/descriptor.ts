@@ -28,7 +28,8 @@ export const PORT_OFFSET = 4;
 export interface DescriptorOptions {
   readonly protocol: NetlinkProtocol;
   readonly namespaceFd?: number;
-  readonly receiveBufferBytes: number;
+  /** Absent: as large as the system makes it. */
+  readonly receiveBufferBytes?: number;
   readonly sendBufferBytes?: number;
   readonly groups?: readonly number[];
 }
@@ -43,7 +44,8 @@ export function openDescriptor(options: DescriptorOptions): number {
     if (options.protocol === NETLINK_ROUTE) {
       addon.setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, int32(1));
     }
-    setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.receiveBufferBytes);
+    if (options.receiveBufferBytes !== undefined)
+      setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, options.receiveBufferBytes);
     if (options.sendBufferBytes !== undefined) setSendBuffer(fd, options.sendBufferBytes);
     const address = new Uint8Array(ADDRESS_BYTES);
     address[0] = AF_NETLINK;

@@ -41,27 +41,31 @@ function isFinal(message: Uint8Array | undefined): boolean {
 }
 
 export class KernelTransport implements NetlinkTransport {
-  readonly answersMax: number;
   readonly #options: DescriptorOptions;
   readonly #fd: number;
   readonly #portId: number;
   #asyncFd = -1;
   #asyncPortId = 0;
-  #sendBufferBytes: number;
-  #sendRoom: number;
+  #sendBufferBytes: number | undefined;
+  #sendRoom: number | undefined;
+  #answersMax: number | undefined;
 
   /** Throws a SystemCallError. */
-  constructor(options: DescriptorOptions & { readonly sendBufferBytes: number }) {
+  constructor(options: DescriptorOptions) {
     this.#options = options;
     this.#sendBufferBytes = options.sendBufferBytes;
     this.#fd = openDescriptor(options);
     this.#portId = boundPortId(this.#fd);
-    this.#sendRoom = sendRoom(this.#fd);
-    this.answersMax = Math.max(1, Math.floor(receiveRoom(this.#fd) / ANSWER_COST_BYTES));
     if (scratch.datagrams.length === 0) scratch.datagrams = new Uint8Array(DATAGRAMS * DATAGRAM_BYTES);
   }
 
+  get answersMax(): number {
+    this.#answersMax ??= Math.max(1, Math.floor(receiveRoom(this.#fd) / ANSWER_COST_BYTES));
+    return this.#answersMax;
+  }
+
   sendBytesMax(wantedBytes: number): number {
+    this.#sendRoom ??= sendRoom(this.#fd);
     if (wantedBytes > this.#sendRoom) {
       // The kernel doubles what it is told.
       this.#sendBufferBytes = Math.ceil(wantedBytes / 2) + 4096;
@@ -105,7 +109,11 @@ export class KernelTransport implements NetlinkTransport {
 
   async exchangeAsync(request: Uint8Array): Promise<NetlinkExchange> {
     if (this.#asyncFd < 0) {
-      this.#asyncFd = openSibling(this.#fd, { ...this.#options, sendBufferBytes: this.#sendBufferBytes });
+      const sendBufferBytes = this.#sendBufferBytes;
+      this.#asyncFd = openSibling(this.#fd, {
+        ...this.#options,
+        ...(sendBufferBytes !== undefined && { sendBufferBytes }),
+      });
       this.#asyncPortId = boundPortId(this.#asyncFd);
     }
     const { bytes, ...outcome } = await nativeAddon().netlinkExchange(this.#asyncFd, request);

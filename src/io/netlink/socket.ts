@@ -21,6 +21,8 @@ export interface NetlinkSocketOptions {
   /** Wished sizes; forced with CAP_NET_ADMIN, else as far as the system allows. Defaults: 4 MiB and 1 MiB. */
   readonly receiveBufferBytes?: number;
   readonly sendBufferBytes?: number;
+  /** For a few messages, and not for long: the buffers are left as the system makes them, which saves the calls. */
+  readonly isBrief?: boolean;
 }
 
 /**
@@ -45,8 +47,10 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
     const transport = new KernelTransport({
       protocol: options.protocol,
       ...inNamespace(options.namespace),
-      receiveBufferBytes: options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
-      sendBufferBytes: options.sendBufferBytes ?? SEND_BUFFER_BYTES,
+      ...(options.isBrief !== true && {
+        receiveBufferBytes: options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
+        sendBufferBytes: options.sendBufferBytes ?? SEND_BUFFER_BYTES,
+      }),
     });
     return new NetlinkSocket(options.protocol, transport);
   }

@@ -78,7 +78,7 @@ function isInLegacyTable({ family, table }: RulePlace, namespace: Namespace): bo
 }
 
 function isInNfTables({ family, table, chains }: RulePlace, namespace: Namespace): boolean {
-  using socket = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, namespace });
+  using socket = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, namespace, isBrief: true });
   const requests = chains?.map((chain) => chainRequest(family, table, chain)) ?? [
     tableRequest(family, table),
   ];

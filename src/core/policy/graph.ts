@@ -30,6 +30,8 @@ export type PeerSet =
       readonly selector?: Selector;
     }
   | { readonly kind: 'service'; readonly namespace: string; readonly name: string }
+  /** The endpoints of a service by their addresses, whatever their ports: those at a source. */
+  | { readonly kind: 'service-addresses'; readonly namespace: string; readonly name: string }
   | { readonly kind: 'domains'; readonly names: readonly string[] };
 
 export type PeerElement =

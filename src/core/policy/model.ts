@@ -113,7 +113,7 @@ export interface EndMatch {
   readonly notPorts?: readonly PortMatch[];
   /** The address was in an answer to a DNS question for one of these names; `*.example.com` is any name below. Destinations only. */
   readonly domains?: readonly string[];
-  /** Address and port are those of the endpoints of a Service. Destinations only. */
+  /** At a destination address and port are those of one of the endpoints of a Service; at a source the address is. */
   readonly service?: { readonly namespace: string; readonly name: string };
 }
 

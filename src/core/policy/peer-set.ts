@@ -28,7 +28,8 @@ export function peerSetId(set: PeerSet): string {
       return `port ${set.protocol} ${set.port}${of}`;
     }
     case 'service':
-      return `service ${set.namespace}/${set.name}`;
+    case 'service-addresses':
+      return `${set.kind} ${set.namespace}/${set.name}`;
     case 'domains':
       return `domains ${set.names.join(' ')}`;
   }
@@ -66,14 +67,18 @@ export function endSets(
     ...(match.notSelector && { notSelector: membersSet(match.notSelector) }),
     ports: namedPortSets(match.ports, rule, holders),
     notPorts: namedPortSets(match.notPorts, rule, holders),
-    ...domainsAndService(match),
+    ...domainsAndService(match, end),
   };
 }
 
-function domainsAndService({ domains, service }: EndMatch): Pick<EndSets, 'domains' | 'service'> {
+function domainsAndService(
+  { domains, service }: EndMatch,
+  end: 'source' | 'destination',
+): Pick<EndSets, 'domains' | 'service'> {
+  const kind = end === 'destination' ? 'service' : 'service-addresses';
   return {
     ...(domains && { domains: { kind: 'domains', names: [...new Set(domains)].toSorted() } }),
-    ...(service && { service: { kind: 'service', namespace: service.namespace, name: service.name } }),
+    ...(service && { service: { kind, namespace: service.namespace, name: service.name } }),
   };
 }
 

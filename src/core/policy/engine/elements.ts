@@ -6,11 +6,14 @@ import { peerSetId } from '../peer-set.ts';
 import { hostOf, isHost } from './addresses.ts';
 
 /** Where a service's traffic goes: one address and port of one of its endpoints. */
-export interface ServiceEndpoint {
+export interface ServicePort {
   readonly address: IpAddress;
   readonly protocol: Protocol;
   readonly port: number;
 }
+
+/** The same, or the address of an endpoint that has no ports. */
+export type ServiceEndpoint = ServicePort | { readonly address: IpAddress };
 
 /** What a member gives to a set that selects it. */
 export function memberElements(set: PeerSet, member: Member): string[] {
@@ -28,21 +31,22 @@ export function elementOf(text: string): PeerElement {
   return { address: net, protocol: Number(protocol), port: Number(port) };
 }
 
-function textOf({ address, protocol, port }: ServiceEndpoint): string {
+function textOf({ address, protocol, port }: ServicePort): string {
   return `${address} ${protocol} ${port}`;
 }
 
 /** The endpoints of services and the answers of DNS. */
 export class Lookups {
+  /** By namespace and name. */
   readonly #services = new Map<string, readonly ServiceEndpoint[]>();
   readonly #domains = new Map<string, readonly IpAddress[]>();
 
-  /** Replaces the endpoints of a service; gives the id of the set that they make up. */
-  setService(namespace: string, name: string, endpoints: readonly ServiceEndpoint[]): string {
-    const id = peerSetId({ kind: 'service', namespace, name });
-    if (endpoints.length === 0) this.#services.delete(id);
-    else this.#services.set(id, endpoints);
-    return id;
+  /** Replaces the endpoints of a service; gives the ids of the sets that they make up. */
+  setService(namespace: string, name: string, endpoints: readonly ServiceEndpoint[]): readonly string[] {
+    const key = `${namespace}/${name}`;
+    if (endpoints.length === 0) this.#services.delete(key);
+    else this.#services.set(key, endpoints);
+    return (['service', 'service-addresses'] as const).map((kind) => peerSetId({ kind, namespace, name }));
   }
 
   /** Replaces the addresses of a name. */
@@ -53,7 +57,9 @@ export class Lookups {
 
   /** The elements of a set of a service or of names. */
   elements(set: PeerSet): Set<string> {
-    if (set.kind === 'service') return new Set((this.#services.get(peerSetId(set)) ?? []).map(textOf));
+    if (set.kind === 'service') return new Set(this.#portsOf(set.namespace, set.name).map(textOf));
+    if (set.kind === 'service-addresses')
+      return new Set(this.#endpointsOf(set.namespace, set.name).map(({ address }) => hostPrefixOf(address)));
     const found = new Set<string>();
     if (set.kind !== 'domains') return found;
     for (const [name, addresses] of this.#domains) {
@@ -62,15 +68,27 @@ export class Lookups {
     return found;
   }
 
-  isOfService(namespace: string, name: string, at: ServiceEndpoint): boolean {
-    const endpoints = this.#services.get(peerSetId({ kind: 'service', namespace, name })) ?? [];
-    return endpoints.some((each) => textOf(each) === textOf(at));
+  /** Whether an endpoint of the service has this address and port. */
+  isPortOfService(namespace: string, name: string, at: ServicePort): boolean {
+    return this.#portsOf(namespace, name).some((each) => textOf(each) === textOf(at));
   }
 
-  /** Protocols and ports that an address has as an endpoint of a service, as text. */
+  isAddressOfService(namespace: string, name: string, address: IpAddress): boolean {
+    return this.#endpointsOf(namespace, name).some((each) => each.address === address);
+  }
+
+  /** What tells an address that is an endpoint of a service from others, as text: its protocols and ports. */
   portsOfService(namespace: string, name: string, address: IpAddress): string {
-    const endpoints = this.#services.get(peerSetId({ kind: 'service', namespace, name })) ?? [];
-    return endpoints.flatMap((each) => (each.address === address ? [textOf(each)] : [])).join();
+    const found = this.#endpointsOf(namespace, name).filter((each) => each.address === address);
+    return found.map((each) => ('port' in each ? textOf(each) : each.address)).join();
+  }
+
+  #endpointsOf(namespace: string, name: string): readonly ServiceEndpoint[] {
+    return this.#services.get(`${namespace}/${name}`) ?? [];
+  }
+
+  #portsOf(namespace: string, name: string): ServicePort[] {
+    return this.#endpointsOf(namespace, name).filter((each) => 'port' in each);
   }
 
   /** Everything, to be set elsewhere. */

@@ -233,6 +233,8 @@ describe('what rules compare', () => {
       nets: ['10.0.0.4/30'],
     });
     graph.upsertService('shop', 'db', [{ address: '10.0.0.1', protocol: 6, port: 5432 }]);
+    graph.upsertService('shop', 'clients', [{ address: '10.0.0.4', protocol: 6, port: 80 }]);
+    graph.upsertService('shop', 'portless', [{ address: '10.0.0.4' }]);
     graph.upsertDomain('db.example.com', ['10.0.0.1']);
     return evaluate(graph, { ...tcp(4, 1, 5432), ...flow }).action;
   };
@@ -265,6 +267,25 @@ describe('what rules compare', () => {
       'another port of it',
       { destination: { service: { namespace: 'shop', name: 'db' } } },
       { destinationPort: 1 },
+      'deny',
+    ],
+    [
+      'endpoints of a service, by whatever port',
+      { source: { service: { namespace: 'shop', name: 'clients' } } },
+      {},
+      'allow',
+    ],
+    [
+      'endpoints without ports',
+      { source: { service: { namespace: 'shop', name: 'portless' } } },
+      {},
+      'allow',
+    ],
+    ['no endpoint of a service', { source: { service: { namespace: 'shop', name: 'db' } } }, {}, 'deny'],
+    [
+      'endpoints without ports as destination',
+      { destination: { service: { namespace: 'shop', name: 'portless' } } },
+      { destination: '10.0.0.4', source: '10.0.0.1' },
       'deny',
     ],
     ['a name', { destination: { domains: ['db.example.com'] } }, {}, 'allow'],

@@ -124,14 +124,24 @@ test('endpoints of services and addresses of names are elements, too', () => {
     networkPolicy('shop/out', [], {
       egress: [
         rule({}, { service: { namespace: 'back', name: 'db' } }),
+        rule({ service: { namespace: 'back', name: 'db' } }),
         rule({}, { domains: ['*.example.com'] }),
       ],
     }),
   );
-  graph.upsertService('back', 'db', [{ address: '10.0.0.9', protocol: 6, port: 5432 }]);
+  graph.upsertService('back', 'db', [
+    { address: '10.0.0.9', protocol: 6, port: 5432 },
+    { address: '10.0.0.9', protocol: 6, port: 5433 },
+    { address: 'fd00::9' },
+  ]);
   graph.setLocal('pod shop/web');
+  // At a destination their ports count, at a source their addresses alone.
   expect([...graph.takeDelta().sets.values()].map(({ added }) => added)).toEqual([
-    [{ address: '10.0.0.9', protocol: 6, port: 5432 }],
+    [
+      { address: '10.0.0.9', protocol: 6, port: 5432 },
+      { address: '10.0.0.9', protocol: 6, port: 5433 },
+    ],
+    [{ net: '10.0.0.9/32' }, { net: 'fd00::9/128' }],
     [],
   ]);
   graph.upsertDomain('www.example.com', ['192.0.2.1']);
@@ -140,7 +150,8 @@ test('endpoints of services and addresses of names are elements, too', () => {
   const changes = [...graph.takeDelta().sets.values()];
   expect(changes).toMatchObject([
     { added: [{ net: '192.0.2.1/32' }], removed: [] },
-    { added: [], removed: [{ address: '10.0.0.9' }] },
+    { added: [], removed: [{ address: '10.0.0.9' }, { address: '10.0.0.9' }] },
+    { added: [], removed: [{ net: '10.0.0.9/32' }, { net: 'fd00::9/128' }] },
   ]);
 });
 

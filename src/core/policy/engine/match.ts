@@ -53,7 +53,9 @@ export function matchesRule(rule: PolicyRule, known: KnownFlow): boolean {
     (rule.icmp === undefined || isIcmp(rule.icmp, flow)) &&
     (rule.notIcmp === undefined || !isIcmp(rule.notIcmp, flow)) &&
     isEnd(rule.source, source, flow.sourcePort, known) &&
-    isEnd(rule.destination, destination, flow.destinationPort, known)
+    isEnd(rule.destination, destination, flow.destinationPort, known) &&
+    isFromService(rule.source, known) &&
+    isToService(rule.destination, known)
   );
 }
 
@@ -70,7 +72,7 @@ function isEnd(match: EndMatch, end: FlowEnd, port: number | undefined, known: K
     (notPorts === undefined || !isOneOfPorts(notPorts, match, end, port, known.flow)) &&
     (selector === undefined || isSelected(selector, end)) &&
     (notSelector === undefined || !isSelected(notSelector, end)) &&
-    isLookedUp(match, end, port, known)
+    isNamed(match, end, known)
   );
 }
 
@@ -104,19 +106,19 @@ function hasAddress({ member }: Entry, address: IpAddress): boolean {
   return member.nets.some((net) => isHost(net) && net.startsWith(address) && net[address.length] === '/');
 }
 
-function isLookedUp(
-  { domains, service }: EndMatch,
-  end: FlowEnd,
-  port: number | undefined,
-  { flow, graph: { lookups } }: KnownFlow,
-): boolean {
-  const { text: address } = end.address;
-  if (domains !== undefined && !lookups.isOfDomain(domains, address)) return false;
+function isNamed({ domains }: EndMatch, { address }: FlowEnd, { graph }: KnownFlow): boolean {
+  return domains === undefined || graph.lookups.isOfDomain(domains, address.text);
+}
+
+function isFromService({ service }: EndMatch, { flow, graph }: KnownFlow): boolean {
+  return (
+    service === undefined || graph.lookups.isAddressOfService(service.namespace, service.name, flow.source)
+  );
+}
+
+function isToService({ service }: EndMatch, { flow, graph }: KnownFlow): boolean {
   if (service === undefined) return true;
+  const { destination: address, protocol, destinationPort: port } = flow;
   if (port === undefined) return false;
-  return lookups.isOfService(service.namespace, service.name, {
-    address,
-    protocol: flow.protocol,
-    port,
-  });
+  return graph.lookups.isPortOfService(service.namespace, service.name, { address, protocol, port });
 }

@@ -71,11 +71,13 @@ export class PeerSets {
     else this.#dirty.set(entry, before === undefined ? keys : before.union(keys));
   }
 
-  /** The elements of a service, or those of names if there is no id, are others. */
-  lookupChanged(id?: string): void {
-    const kept = id === undefined ? undefined : this.#kept.get(id);
-    for (const each of id === undefined ? this.#ofDomains : []) this.#stale.add(each);
-    if (kept !== undefined) this.#stale.add(kept);
+  /** The elements of the sets of a service, or those of names if there are no ids, are others. */
+  lookupChanged(ids?: readonly string[]): void {
+    if (ids === undefined) for (const each of this.#ofDomains) this.#stale.add(each);
+    for (const id of ids ?? []) {
+      const kept = this.#kept.get(id);
+      if (kept !== undefined) this.#stale.add(kept);
+    }
   }
 
   take(): SetChanges {
@@ -127,7 +129,7 @@ export class PeerSets {
     this.#changed.add(kept);
     const { set } = kept;
     if (set.kind === 'domains') this.#ofDomains.add(kept);
-    if (set.kind === 'service' || set.kind === 'domains') return this.#lookUp(kept);
+    if (set.kind !== 'members' && set.kind !== 'named-port') return this.#lookUp(kept);
     const found = { ...indexed(set.selector ?? { op: 'all' }, this.#members.weigh), kept };
     this.#indexed.set(kept, found);
     this.#index.add(found);

@@ -3,7 +3,8 @@
  * object itself lies in an annotation, and names of policies may have the tier's before them.
  */
 import type { KubeObject } from '#core/store/index.ts';
-import type { Findings } from './document.ts';
+import type { LabelMap } from '../model.ts';
+import { Fields, type Findings, keyOf, shown } from './document.ts';
 
 const ANNOTATION = 'projectcalico.org/metadata';
 const POLICIES: ReadonlySet<string> = new Set([
@@ -28,23 +29,22 @@ export function asWritten(object: KubeObject, findings: Findings): KubeObject {
 }
 
 interface Written {
-  readonly name?: string;
-  readonly labels?: Record<string, string>;
+  readonly name?: string | undefined;
+  readonly labels?: LabelMap;
 }
 
 function writtenMetadata(text: unknown, findings: Findings): Written {
   if (typeof text !== 'string') return {};
+  const path = keyOf('metadata.annotations', ANNOTATION);
+  let metadata: unknown;
   try {
-    const { name, labels } = (JSON.parse(text) ?? {}) as Record<string, unknown>;
-    return {
-      ...(typeof name === 'string' && name !== '' && { name }),
-      ...(typeof labels === 'object' && labels !== null && { labels: labels as Record<string, string> }),
-    };
+    metadata = JSON.parse(text) ?? {};
   } catch {
-    const path = `metadata.annotations["${ANNOTATION}"]`;
-    findings.problems.push({ path, message: 'is no JSON: the labels of the object are not known' });
+    findings.problems.push({ path, message: `${shown(text)} is no JSON` });
     return {};
   }
+  const fields = new Fields(metadata, path, findings);
+  return { name: fields.text('name'), labels: fields.map('labels') };
 }
 
 /** Older versions put `default.` before the names of policies of the default tier. */

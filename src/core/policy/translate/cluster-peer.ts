@@ -71,7 +71,7 @@ function outerMatch(peer: Fields, kind: OuterPeer, { dialect, action }: PeerCont
       return { selector: all(isKind('node'), labelSelector(peer, 'nodes', 'member')) };
     case 'networks': {
       const nets = peer.prefixes('networks') ?? [];
-      if (nets.length === 0) peer.fail('needs one at least', 'networks');
+      if (peer.texts('networks')?.length === 0) peer.fail('needs one at least', 'networks');
       return { nets };
     }
     case 'domainNames': {

@@ -24,12 +24,14 @@ export class Fields {
   readonly #value: Json;
   readonly #findings: Findings;
   readonly #read = new Set<string>();
+  #isBroken = false;
 
   constructor(value: unknown, path: string, findings: Findings) {
     this.path = path;
     this.#findings = findings;
     if (value === undefined || value === null) this.fail('is missing');
     else if (!isObject(value)) this.fail(`${shown(value)} is no object`);
+    this.#isBroken = !isObject(value);
     this.#value = isObject(value) ? value : {};
   }
 
@@ -141,7 +143,9 @@ export class Fields {
     return value;
   }
 
+  /** Of what is no object at all nothing more is told. */
   fail(message: string, key?: string): void {
+    if (this.#isBroken) return;
     this.#findings.problems.push({ path: key === undefined ? this.path : this.#at(key), message });
   }
 

@@ -28,6 +28,8 @@ export function servicePart(object: KubeObject, findings: Findings): ServicePart
   });
   return {
     service,
-    endpoints: addresses.flatMap((address) => ports.map((port) => ({ address, ...port }))),
+    endpoints: addresses.flatMap((address): ServiceEndpoint[] =>
+      ports.length === 0 ? [{ address }] : ports.map((port) => ({ address, ...port })),
+    ),
   };
 }

@@ -24,7 +24,7 @@ export class Fields {
   readonly #value: Json;
   readonly #findings: Findings;
   readonly #read = new Set<string>();
-  #isBroken = false;
+  readonly #isBroken: boolean;
 
   constructor(value: unknown, path: string, findings: Findings) {
     this.path = path;

@@ -20,10 +20,11 @@ export async function execIn(dir: LabDir, member: string, command: readonly stri
   if (supervisorPid === undefined)
     throw new LabError(`lab "${dir.name}" is not up yet, or its files are gone`);
   const isOutside = !isPrivileged() && process.env['POPLIN_LAB_OWNER'] === undefined;
-  const child = isOutside
-    ? enterAgain(dir.name, supervisorPid, member, command)
-    : startInside(dir, supervisorPid, member, command);
-  process.exitCode = await statusOf(child, command[0] as string);
+  const start = () =>
+    isOutside
+      ? enterAgain(dir.name, supervisorPid, member, command)
+      : startInside(dir, supervisorPid, member, command);
+  process.exitCode = await statusOf(start, command[0] as string);
 }
 
 function startInside(
@@ -60,19 +61,23 @@ function openMember(dir: LabDir, supervisorPid: number, member: string) {
 }
 
 /** Ctrl-C reaches the child by the terminal, and this process waits for what it makes of it. */
-async function statusOf(child: ChildProcess, program: string): Promise<number> {
-  const forward = (signal: NodeJS.Signals) => child.kill(signal);
+async function statusOf(start: () => ChildProcess, program: string): Promise<number> {
+  let child: ChildProcess | undefined;
+  const forward = (signal: NodeJS.Signals) => child?.kill(signal);
   const ignore = () => {};
   for (const name of FORWARDED) process.on(name, forward);
   process.on('SIGINT', ignore);
   try {
+    // Signals are heard from before it starts: it may be told to end in its first moment.
+    const started = start();
+    child = started;
     return await new Promise((resolve) => {
-      child.once('error', ({ code, message }: NodeJS.ErrnoException) => {
+      started.once('error', ({ code, message }: NodeJS.ErrnoException) => {
         const isMissing = code === 'ENOENT';
         process.stderr.write(`poplin: ${isMissing ? `no command "${program}" on this machine` : message}\n`);
         resolve(isMissing ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE);
       });
-      child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+      started.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
     });
   } finally {
     for (const name of FORWARDED) process.off(name, forward);

@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Station } from './agent-station.ts';
-import { PROGRAM } from './agent-world.ts';
+import { PROGRAM, until } from './agent-world.ts';
 
 const NET_CONF = JSON.stringify({
   Network: '10.244.0.0/16',
@@ -42,6 +42,12 @@ function listing(station: Station, node: string): string {
     .join('\n');
 }
 
+/** The host once its link is up: the kernel makes the routes of IPv6 addresses when it finds the link's other end, in its own time. */
+async function settledListing(station: Station, node: string, address: string): Promise<string> {
+  await until(`${node} has ${address}`, () => listing(station, node).includes(`local ${address} dev eth0`));
+  return listing(station, node);
+}
+
 const argsOf = (station: Station, node: string, args: readonly string[]) => [
   `--net=${station.file(`host-${node}`)}`,
   process.execPath,
@@ -74,7 +80,7 @@ test('what an agent made is gone to the last object, when no agent and no pod is
   await using station = await Station.open(NET_CONF);
   station.addHost('n1', 11);
   station.sh('n1', FOREIGN);
-  const before = listing(station, 'n1');
+  const before = await settledListing(station, 'n1', 'fd60::11');
   station.startAgent('n1', 11);
   await station.statusWhere('n1', 'ready', ({ ready }) => ready);
   const netns = await attach(station, 'n1', 'a');
@@ -127,7 +133,7 @@ test('what an agent made is gone to the last object, when no agent and no pod is
 test('it can be killed at any moment, and is gone on with', async () => {
   await using station = await Station.open(NET_CONF);
   station.addHost('n1', 11);
-  const before = listing(station, 'n1');
+  const before = await settledListing(station, 'n1', 'fd60::11');
   station.startAgent('n1', 11);
   await station.statusWhere('n1', 'ready', ({ ready }) => ready);
   for (const pod of ['a', 'b', 'c']) await attach(station, 'n1', pod);

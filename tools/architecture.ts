@@ -11,6 +11,7 @@ import type { Plan } from './architecture/plan.ts';
 const CORE_ARROWS = {
   codec: [],
   dhcp: ['codec'],
+  bgp: ['codec'],
   nft: ['codec'],
   kernel: ['codec', 'nft'],
   netlink: ['codec', 'kernel', 'nft'],

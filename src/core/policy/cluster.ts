@@ -1,4 +1,5 @@
 /** A cluster of objects, as its API keeps them, in front of the engine: what each says goes into the graph, and comes out when it is gone. */
+import type { IpPrefix } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { PolicyGraph, type ServiceEndpoint } from './engine/index.ts';
 import { type LabelMap, type Member, type PolicyRef, refText } from './model.ts';
@@ -23,6 +24,8 @@ export class PolicyCluster {
   readonly #profiles = new Map<string, LabelMap>();
   /** By service, its slices. */
   readonly #slices = new Map<string, Map<string, readonly ServiceEndpoint[]>>();
+  /** Pods that are attached here, by key, with the nets they were given: the API tells of those only later. */
+  readonly #attached = new Map<string, readonly IpPrefix[]>();
 
   constructor() {
     for (const tier of BUILT_IN_TIERS) this.graph.upsertTier(tier);
@@ -54,6 +57,24 @@ export class PolicyCluster {
     if (fact !== undefined) this.#forget(fact);
   }
 
+  /** The pod is an endpoint of this node, and has these nets, whatever the API says. In place of what was said before. */
+  attach(key: string, nets: readonly IpPrefix[]): void {
+    this.#attached.set(key, nets);
+    this.graph.setLocal(key);
+    this.#takePod(key);
+  }
+
+  detach(key: string): void {
+    if (!this.#attached.delete(key)) return;
+    this.graph.unsetLocal(key);
+    this.#takePod(key);
+  }
+
+  /** Whether the pod is known from the API, and takes part in the network. */
+  hasPod(key: string): boolean {
+    return this.graph.members.entries.has(key);
+  }
+
   problems(): ObjectProblem[] {
     return [...this.#problems.values()].flat();
   }
@@ -66,7 +87,7 @@ export class PolicyCluster {
       case 'tier':
         return graph.upsertTier(fact.tier);
       case 'member':
-        return graph.upsertMember(fact.member);
+        return graph.upsertMember(this.#withNets(fact.member));
       case 'no-member':
         return graph.removeMember(fact.key);
       case 'host-endpoint':
@@ -110,6 +131,16 @@ export class PolicyCluster {
       case 'endpoints':
         return this.#setSlice(fact, undefined);
     }
+  }
+
+  #takePod(key: string): void {
+    const fact = this.#facts.get(` Pod ${key.slice('pod '.length)}`);
+    if (fact?.is === 'member') this.graph.upsertMember(this.#withNets(fact.member));
+  }
+
+  #withNets(member: Member): Member {
+    const nets = this.#attached.get(member.key);
+    return nets === undefined ? member : { ...member, nets };
   }
 
   #setProfile(name: string, labels: LabelMap | undefined): void {
@@ -165,7 +196,7 @@ function identity(fact: Fact): string {
 }
 
 /** Unique among all objects of all APIs; a version of an API is no part of it. */
-function objectKey({ apiVersion, kind, metadata }: KubeObject): string {
+export function objectKey({ apiVersion, kind, metadata }: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): string {
   const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : '';
   return `${group} ${kind} ${metadata.namespace ?? ''}/${metadata.name}`;
 }

@@ -1,4 +1,4 @@
-export { type ObjectProblem, PolicyCluster } from './cluster.ts';
+export { type ObjectProblem, objectKey, PolicyCluster } from './cluster.ts';
 export {
   type Finding,
   type GraphChange,
@@ -11,6 +11,7 @@ export {
   whatIf,
 } from './engine/analysis/index.ts';
 export { evaluate, evaluateStaged, type PolicyGraph } from './engine/index.ts';
+export { essenceOf } from './essence.ts';
 export {
   type DirectionVerdict,
   type EndMatch,
@@ -27,6 +28,6 @@ export {
   type Verdict,
   type VerdictStep,
 } from './model.ts';
-export { POLICY_RESOURCES } from './resources.ts';
+export { POLICY_CONTEXT, POLICY_RESOURCES } from './resources.ts';
 export type { LabelsOf, Selector } from './selector/index.ts';
 export { podKey, translate } from './translate/index.ts';

@@ -16,7 +16,8 @@ const cluster = (version: string, plural: string, kind: string): ResourcePath =>
   namespaced: false,
 });
 
-export const POLICY_RESOURCES: readonly ResourcePath[] = [
+/** What policies speak of, beside themselves: of no use as long as there is none. */
+export const POLICY_CONTEXT: ReadonlySet<ResourcePath> = new Set([
   RESOURCES.namespaces,
   RESOURCES.nodes,
   RESOURCES.pods,
@@ -28,6 +29,10 @@ export const POLICY_RESOURCES: readonly ResourcePath[] = [
     kind: 'EndpointSlice',
     namespaced: true,
   },
+]);
+
+export const POLICY_RESOURCES: readonly ResourcePath[] = [
+  ...POLICY_CONTEXT,
   {
     group: 'networking.k8s.io',
     version: 'v1',

@@ -1,0 +1,1 @@
+export { type JournalContent, ObjectJournal } from './journal.ts';

@@ -42,6 +42,7 @@ export const PLAN: Plan = {
     'src/core/lease/kube-nodes',
     'src/core/netlink/conntrack',
     'src/core/netlink/nftables',
+    'src/core/policy/compile',
     'src/core/policy/engine',
     'src/core/policy/engine/analysis',
     'src/io/cni/exec',

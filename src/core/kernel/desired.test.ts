@@ -40,6 +40,39 @@ describe('DesiredState', () => {
     );
   });
 
+  it('is the same whether a part is replaced or amended', () => {
+    const amended = new Set<string>();
+    fc.assert(
+      fc.property(changes, fc.infiniteStream(fc.boolean()), (walk, choice) => {
+        const replaced = new DesiredState();
+        const mixed = new DesiredState();
+        for (const each of [replaced, mixed]) each.settle();
+        for (const [part, list] of walk) {
+          replaced.set(part, list);
+          if (choice.next().value) {
+            const wanted = new Set(list.map(keyOf));
+            const removed = [...mixed.keysOf(part)].filter((key) => !wanted.has(key));
+            mixed.amend(part, { put: list, removed: [...removed, 'sysctl never'] });
+            amended.add(part);
+          } else mixed.set(part, list);
+          expect(contentOf(mixed)).toEqual(contentOf(replaced));
+          expect(mixed.isDirty).toBe(replaced.isDirty);
+          expect(mixed.takeDirty()).toEqual(replaced.takeDirty());
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(amended.size).toBe(PARTS.length);
+  });
+
+  it('puts what an amendment both removes and puts', () => {
+    const state = new DesiredState();
+    state.set('one', [sysctl('a', '0')]);
+    state.settle();
+    state.amend('one', { put: [sysctl('a', '0')], removed: ['sysctl a'] });
+    expect([...state.state.values()]).toEqual([sysctl('a', '0')]);
+  });
+
   it('gives a contended key to the part that is first in the alphabet', () => {
     fc.assert(
       fc.property(changes, (walk) => {

@@ -1,6 +1,6 @@
 /**
  * The desired state of a namespace, put together from parts. A part (one remote node, one pod, the base of the overlay) is
- * replaced as a whole; only keys whose object changed become dirty, so that reconciling costs what the change costs. Where
+ * replaced as a whole, or a large one (all of policy) amended by its changes; only keys whose object changed become dirty, so that reconciling costs what the change costs. Where
  * parts want different objects of one key, the part first in the alphabet wins, whatever the order in which they came; of a
  * WireGuard peer first of all the wish with the lowest rank.
  */
@@ -9,8 +9,15 @@ import type { KernelObject, KernelState } from './state.ts';
 
 const NO_KEYS: readonly string[] = [];
 
+/** A change of a part: objects that are new or others than before, and keys it does not want any more. */
+export interface Amendment {
+  readonly put: readonly KernelObject[];
+  readonly removed: readonly string[];
+}
+
 export class DesiredState {
-  private readonly parts = new Map<string, readonly string[]>();
+  /** A list for a part that is replaced as a whole, a set for one that was amended. */
+  private readonly parts = new Map<string, readonly string[] | Set<string>>();
   private readonly objects = new Map<string, KernelObject>();
   private readonly winners = new Map<string, string>();
   /** Of keys that several parts want: each part's object. */
@@ -31,7 +38,7 @@ export class DesiredState {
   }
 
   /** The keys a part wants. */
-  keysOf(part: string): readonly string[] {
+  keysOf(part: string): Iterable<string> {
     return this.parts.get(part) ?? NO_KEYS;
   }
 
@@ -50,6 +57,20 @@ export class DesiredState {
     for (const [key, object] of next) this.put(part, key, object);
     if (next.size === 0) this.parts.delete(part);
     else this.parts.set(part, [...next.keys()]);
+  }
+
+  /** Changes a part by what changes in it, however much it holds otherwise. What is removed and put is put. */
+  amend(part: string, { put, removed }: Amendment): void {
+    const before = this.parts.get(part);
+    const keys = before instanceof Set ? before : new Set(before);
+    for (const key of removed) if (keys.delete(key)) this.drop(part, key);
+    for (const object of put) {
+      const key = keyOf(object);
+      this.put(part, key, object);
+      keys.add(key);
+    }
+    if (keys.size === 0) this.parts.delete(part);
+    else this.parts.set(part, keys);
   }
 
   /** A part that was not there: thousands come at once, and all of them small. Of two objects with one key the last counts. */

@@ -1,7 +1,7 @@
 export { canonicalVlans, equalVlans, LAST_VLAN, type VlanChange, vlanChange } from './bridge-vlans.ts';
 export { changedLinkFields, compareObjects } from './compare.ts';
 export { describeObject, describeOp } from './describe.ts';
-export { DesiredState } from './desired.ts';
+export { type Amendment, DesiredState } from './desired.ts';
 export { addressesIn, addressesOn, IndexedState, linksOfAlias } from './indexed-state.ts';
 export { keyOf, MAIN_TABLE, routeMetric } from './key.ts';
 export { compareAdditions, linksOf, lowerLink, sysctlLink } from './order.ts';
@@ -18,6 +18,7 @@ export {
   type Owner,
   overlayOwner,
   ownerOf,
+  POLICY,
   USUAL_OWNERS,
 } from './owners.ts';
 export { type Conflict, keyOfOp, linkIn, type Plan, type PlanOptions, plan, stateOf } from './plan.ts';

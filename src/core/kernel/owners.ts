@@ -47,6 +47,14 @@ export const LAB: Owner = {
   alias: 'poplin:lab',
   tables: ['poplin-lab'],
 };
+export const POLICY: Owner = {
+  name: 'policy',
+  protocol: 115,
+  qdiscHandle: 0x115,
+  filterPreference: 115,
+  alias: 'poplin:policy',
+  tables: ['poplin-policy'],
+};
 /** A host may be a node of further networks beside its first. */
 export const FURTHER_NETWORKS = 7;
 
@@ -77,9 +85,9 @@ export function isOverlay(owner: Owner | undefined): boolean {
   return owner !== undefined && OVERLAYS.includes(owner);
 }
 
-export const OWNERS: readonly Owner[] = [...OVERLAYS, CNI, LAB];
+export const OWNERS: readonly Owner[] = [...OVERLAYS, CNI, LAB, POLICY];
 /** Those that a host with one network knows. */
-export const USUAL_OWNERS: readonly Owner[] = [OVERLAY, CNI, LAB];
+export const USUAL_OWNERS: readonly Owner[] = [OVERLAY, CNI, LAB, POLICY];
 
 /** The owner whose mark an object carries; `state` is consulted for the link an address or forwarding entry lies on. */
 export function ownerOf(object: KernelObject, state: KernelState): Owner | undefined {

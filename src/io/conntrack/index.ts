@@ -1,1 +1,2 @@
+export { type CutOutcome, FlowCutter, type FlowCutterOptions, type FlowTest } from './cutter.ts';
 export { forgetFlows } from './flows.ts';

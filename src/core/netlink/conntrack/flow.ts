@@ -1,12 +1,9 @@
 /** Connections as the kernel follows them: asking for those to a port, and having one forgotten. */
 import type { IpAddress, IpFamily } from '#base/ip/index.ts';
-import type { ValueOf } from '#core/codec/index.ts';
 import { decodeMessage, encodeMessage } from '../message.ts';
 import { AF } from '../route/scope.ts';
-import { conntrackMessage } from './entry.ts';
+import { conntrackMessage, type Entry, CONNTRACK_MESSAGE as MESSAGE } from './entry.ts';
 
-/** NFNL_SUBSYS_CTNETLINK in the high byte; enum cntl_msg_types. */
-const MESSAGE = { GET: 0x101, DELETE: 0x102 } as const;
 /** CTA_FILTER_F_CTA_PROTO_NUM and CTA_FILTER_F_CTA_PROTO_DST_PORT. */
 const BY_PROTOCOL_AND_PORT = (1 << 3) | (1 << 5);
 
@@ -27,8 +24,6 @@ export interface Flow {
   /** Names the entry to the kernel. */
   readonly entry: Entry;
 }
-
-type Entry = ValueOf<typeof conntrackMessage>;
 
 /** Dumps what a filter lets through; older kernels send all there is, so that the answers are to be compared again. */
 export function flowsRequest({ family, protocol, port }: FlowFilter): Uint8Array {

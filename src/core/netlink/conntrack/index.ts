@@ -1,2 +1,10 @@
 export { conntrackMessage } from './entry.ts';
 export { decodeFlow, deleteFlowRequest, type Flow, type FlowFilter, flowsRequest } from './flow.ts';
+export {
+  decodeTrackedFlow,
+  FLOW_CUT_MARK,
+  type FlowTuple,
+  markFlowRequest,
+  type TrackedFlow,
+  trackedFlowsRequest,
+} from './tracked.ts';

@@ -17,12 +17,13 @@ import {
 import { type AgentFigures, type AgentMetrics, serveHealth } from '#app/health/index.ts';
 import { delay } from '#base/clock.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
-import { CNI, LAB, overlayOwner } from '#core/kernel/index.ts';
+import { CNI, LAB, overlayOwner, POLICY } from '#core/kernel/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
+import { FlowCutter } from '#io/conntrack/index.ts';
 import { readRegularFile } from '#io/files/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
@@ -37,6 +38,7 @@ import { type NodeAddressWishes, SOMEWHERE } from './node-addresses.ts';
 import { isPlaceFree, lockNode } from './node-lock.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { PendingDels, readRecordedDels } from './pending-dels.ts';
+import { PolicyKeeper } from './policy/index.ts';
 import type { RegistrySource } from './registries/source.ts';
 import { type AgentStatus, StatusServer } from './status.ts';
 
@@ -47,6 +49,8 @@ export interface AgentOptions extends NodeAddressWishes {
   /** Where leases are; without it the agent serves CNI alone: no lease, no overlay, no Node object. */
   readonly registry?: RegistrySource;
   readonly rules: NetworkRules;
+  /** Absent: policies are left to others. They are those of the registry's API server. */
+  readonly policies?: { readonly cutFlows: boolean };
   /** Between two looks at iptables' FORWARD chain. */
   readonly forwardResyncSec: number;
   readonly wireguardKeyFile: string;
@@ -114,6 +118,7 @@ class Agent implements AsyncDisposable {
   private membership: Membership | undefined;
   private metrics: AgentMetrics | undefined;
   private service: CniService | undefined;
+  private policy: PolicyKeeper | undefined;
   private ready = false;
 
   constructor(options: AgentOptions, network: MembershipOptions['network'], signal: AbortSignal) {
@@ -130,7 +135,7 @@ class Agent implements AsyncDisposable {
     this.namespace = this.resources.use(currentNamespace());
     this.kernel = this.resources.use(
       RealKernel.open(this.namespace, {
-        owners: [overlayOwner(number), CNI, LAB],
+        owners: [overlayOwner(number), CNI, LAB, POLICY],
         onError: (error) => options.logger.warn({ err: error }, 'kernel state read again'),
       }),
     );
@@ -238,6 +243,7 @@ class Agent implements AsyncDisposable {
     const { logger } = this.options;
     const addresses = new DiskAddressStore();
     const exec = this.pluginExec();
+    this.policy = this.openPolicy();
     const service = this.resources.use(
       new CniService({
         kernel: this.kernel,
@@ -257,11 +263,13 @@ class Agent implements AsyncDisposable {
         delegates: { exec: endedBy(exec, this.signal), isForeign: createForeignTest() },
         facts: () => this.facts ?? this.membership?.fatal ?? 'this node holds no subnet lease yet',
         recordedDels: () => readRecordedDels(this.paths.cniPending),
+        ...(this.policy !== undefined && { policy: this.policy }),
         logger,
       }),
     );
     this.service = service;
     await service.restore();
+    await this.policy?.start();
     void this.sweepRegularly(service);
     this.resources.use(
       await CniServer.listen({
@@ -276,6 +284,26 @@ class Agent implements AsyncDisposable {
         handle: (call, isDue) => service.handle(call, isDue),
         clock: systemClock,
         logger,
+      }),
+    );
+  }
+
+  private openPolicy(): PolicyKeeper | undefined {
+    const { policies, registry, node, logger } = this.options;
+    if (policies === undefined || registry?.store === undefined) return undefined;
+    return this.resources.use(
+      new PolicyKeeper({
+        ...CLOCK,
+        node,
+        store: registry.store,
+        loop: this.loop,
+        ...(policies.cutFlows && {
+          openCutter: (judge) => new FlowCutter({ ...judge, namespace: this.namespace }),
+        }),
+        journalFile: this.paths.policy,
+        bridge: 'netfilter',
+        logger,
+        signal: this.signal,
       }),
     );
   }
@@ -326,7 +354,8 @@ class Agent implements AsyncDisposable {
       kernel: this.loop.status(),
       checksumOffload: Object.fromEntries(this.offload.status()),
       fatal: membership?.fatal ?? null,
-      problems: membership?.problemTexts() ?? [],
+      policy: this.policy?.status() ?? null,
+      problems: [...(membership?.problemTexts() ?? []), ...(this.policy?.problemTexts() ?? [])],
       memoryMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     };
   }

@@ -42,6 +42,8 @@ interface AgentFlags {
   readonly ipMasq: boolean;
   readonly forwardRules: boolean;
   readonly blackholeRoute: boolean;
+  readonly policies: boolean;
+  readonly cutFlows: boolean;
   readonly subnetFile?: string;
   readonly healthzIp: string;
   readonly healthzPort: number;
@@ -68,6 +70,8 @@ export function agentCommand(): Command {
     .option('--ip-masq', 'masquerade what pods send out of the network', false)
     .option('--no-forward-rules', 'leave it to others to accept forwarded packets of the network')
     .option('--blackhole-route', "drop what goes to addresses of this node's subnet that no pod has", false)
+    .option('--no-policies', 'leave it to others to carry out network policies')
+    .option('--no-cut-flows', 'let flows that a new policy forbids go on until they end by themselves')
     .option('--subnet-file <file>', 'where subnet.env is written, instead of /run/flannel/subnet.env')
     .addOption(
       new Option('--cni-only', 'serve CNI alone, on a plain container host: no store, no lease, no overlay')
@@ -148,7 +152,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
   const { nodeName, iface, publicIp, publicIpv6, rootDir, checksumOffload, subnetFile } = flags;
-  const { ipMasq, forwardRules, blackholeRoute, healthzIp, healthzPort } = flags;
+  const { ipMasq, forwardRules, blackholeRoute, policies, cutFlows, healthzIp, healthzPort } = flags;
   try {
     using resources = new DisposableStack();
     const registry = flags.cniOnly ? undefined : openRegistry(flags, logger, resources);
@@ -164,6 +168,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
           forward: forwardRules,
           blackhole: blackholeRoute,
         },
+        ...(policies && { policies: { cutFlows } }),
         forwardResyncSec: FORWARD_RESYNC_SEC,
         wireguardKeyFile: wireguardKeyFile(rootDir),
         ...(subnetFile !== undefined && { subnetFile }),
@@ -264,6 +269,7 @@ export function describeStatus(status: AgentStatus): string {
     ...(status.cniOnly
       ? [['mode', 'CNI alone (--cni-only): no store, no lease, no overlay'] as const]
       : clusterRows(status)),
+    ...policyRows(status.policy),
     [
       'kernel',
       `${status.kernel.ops} operations in ${status.kernel.passes} passes, ${status.kernel.failures.length} failing`,
@@ -290,6 +296,20 @@ function clusterRows({ lease, store, underlay }: AgentStatus): readonly (readonl
     rows.push(['underlay', `${link} ${addresses.join(' ')}: ${reason}`]);
   }
   return rows;
+}
+
+function policyRows(policy: AgentStatus['policy']): readonly (readonly [string, string])[] {
+  if (policy == null) return [];
+  const { known, policies, endpoints, unknownPods, cutFlows } = policy;
+  const source = {
+    api: 'from the API server',
+    disk: 'as last known: the API server is away',
+    nothing: 'not known yet',
+  };
+  return [
+    ['policy', `${policies} policies for ${endpoints} pods, ${source[known]}; ${cutFlows} flows cut`],
+    ...unknownPods.map((key) => ['policy', `${key} is not known to the API server: nothing passes`] as const),
+  ];
 }
 
 function port(text: string): number {

@@ -11,6 +11,7 @@ import { Backoff } from '#base/backoff.ts';
 import type { Clock, Random } from '#base/clock.ts';
 import { createReconciler, type Reconciler } from '#base/work-queue.ts';
 import {
+  type Amendment,
   DesiredState,
   describeOp,
   isAttached,
@@ -70,6 +71,7 @@ interface Waiter {
 export class KernelLoop implements AsyncDisposable {
   readonly desired = new DesiredState();
   private readonly options: KernelLoopOptions;
+  private owners: readonly Owner[];
   private readonly subscription: Disposable;
   private runner: Reconciler | undefined;
   /** Keys that somebody else changed. */
@@ -92,6 +94,7 @@ export class KernelLoop implements AsyncDisposable {
 
   constructor(options: KernelLoopOptions) {
     this.options = options;
+    this.owners = options.owners;
     this.retries = new Backoff(BACKOFF, options.random);
     this.subscription = options.kernel.watch({
       changed: (keys) => {
@@ -122,6 +125,14 @@ export class KernelLoop implements AsyncDisposable {
     this.trigger();
   }
 
+  /** From now on the wish speaks for this owner's objects too: what it does not want is removed. */
+  own(owner: Owner): void {
+    if (this.owners.includes(owner)) return;
+    this.owners = [...this.owners, owner];
+    this.wholePass = true;
+    this.trigger();
+  }
+
   /** Asks for a pass after parts of `desired` were set; nothing before start(). */
   trigger(): void {
     this.runner?.trigger('wish');
@@ -140,6 +151,13 @@ export class KernelLoop implements AsyncDisposable {
     const before = this.desired.keysOf(part);
     this.desired.set(part, objects);
     const only = new Set([...before, ...objects.map(keyOf)]);
+    return (await this.exclusively(() => this.reconcile(only, { keep: isAttached }))).failures;
+  }
+
+  /** Amends a part and carries that out at once, as ensure() does; the cost is that of the amendment. Returns what failed. */
+  async amend(part: string, amendment: Amendment): Promise<readonly OpFailure[]> {
+    this.desired.amend(part, amendment);
+    const only = new Set([...amendment.removed, ...amendment.put.map(keyOf)]);
     return (await this.exclusively(() => this.reconcile(only, { keep: isAttached }))).failures;
   }
 
@@ -223,7 +241,8 @@ export class KernelLoop implements AsyncDisposable {
     limits: Pick<PlanOptions, 'keep' | 'leave'>,
     signal?: AbortSignal,
   ): Promise<{ planned: number; failures: readonly OpFailure[] }> {
-    const { kernel, owners, logger } = this.options;
+    const { owners } = this;
+    const { kernel, logger } = this.options;
     this.trackSysctls(only ?? this.desired.state.keys());
     if (only === undefined) kernel.refresh();
     const { ops, conflicts } = plan(this.desired.state, kernel.state(), {
@@ -281,7 +300,8 @@ export class KernelLoop implements AsyncDisposable {
   }
 
   private wakeWaiters(): void {
-    const { kernel, owners } = this.options;
+    const { owners } = this;
+    const { kernel } = this.options;
     this.waiters = this.waiters.filter(({ part, resolve }) => {
       const only = new Set(this.desired.keysOf(part));
       const { ops, conflicts } = plan(this.desired.state, kernel.state(), { owners, only, ...PASS });

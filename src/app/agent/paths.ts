@@ -11,6 +11,8 @@ export interface AgentPaths {
   readonly cniPending: string;
   /** The journal of attached pods. */
   readonly attachments: string;
+  /** What was last known of policies, for a start without the store. */
+  readonly policy: string;
   /** One file for each lease of a DHCP server. */
   readonly dhcp: string;
   /** host-local's folders, one for each network, as the reference plugin has them. */
@@ -53,6 +55,7 @@ export function agentPaths(root: string, subnetFile?: string, network?: string):
     statusSocket: at(`${run}/agent.sock`),
     cniPending: at('/var/lib/poplin/cni/pending'),
     attachments: at('/var/lib/poplin/cni/attachments'),
+    policy: at('/var/lib/poplin/policy'),
     dhcp: at('/var/lib/poplin/cni/dhcp'),
     hostLocal: at('/var/lib/cni/networks'),
     lease: at(`${state}/lease.json`),

@@ -2,6 +2,7 @@
 import { createServer, request, type Server } from 'node:http';
 import { SocketFile } from '#io/files/index.ts';
 import type { KernelLoopStatus } from './kernel-loop.ts';
+import type { PolicyStatus } from './policy/index.ts';
 
 export interface AgentStatus {
   readonly node: string;
@@ -16,6 +17,8 @@ export interface AgentStatus {
   /** By which link and addresses other nodes reach this one, and how that was decided; null until it was. */
   readonly underlay?: UnderlayStatus | null;
   readonly kernel: KernelLoopStatus;
+  /** null where policies are not carried out. */
+  readonly policy?: PolicyStatus | null;
   /** By VXLAN device: whether it offloads checksums, and why. */
   readonly checksumOffload: Readonly<Record<string, { readonly offload: boolean; readonly reason: string }>>;
   /** Why the agent cannot become ready with the configuration it has; null if nothing stands in the way. It is the first problem too. */

@@ -36,6 +36,7 @@ import { forgetFlows } from '#io/conntrack/index.ts';
 import { PodKernel } from '#io/kernel/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { attachmentPart, type Call, ipamTypeOf, partOf, recordOf } from './call.ts';
+import { addressesOf, podOf } from './endpoint.ts';
 import type { AttachmentRecord, HostSide } from './host-side.ts';
 import { isVeth } from './links.ts';
 import { changeFiles, openPod, podOps, podState, podToLeave, readFiles, readFolders } from './pod.ts';
@@ -159,7 +160,8 @@ export class Attacher implements Disposable {
     const { host } = this.options;
     const hostLink =
       plugin.chained === true ? host.foreignLink(attachmentPart(call), call.network.prevResult) : undefined;
-    return { ...recordOf(plugin, call, ipam), ...(hostLink && { hostLink }) };
+    const pod = plugin.chained === true ? undefined : podOf(call.environment);
+    return { ...recordOf(plugin, call, ipam), ...(pod && { pod }), ...(hostLink && { hostLink }) };
   }
 
   /** What a store that failed half-way has given is given back, unless it may be an earlier ADD's. */
@@ -205,8 +207,10 @@ export class Attacher implements Disposable {
     if (changes.length > 0) failOn((await kernel.apply(changes)).failures);
     const files = (made.files ?? []).flatMap(({ path, text }) => (text === undefined ? [] : [path]));
     const { staleFlows = [] } = made;
+    const addresses = record.pod === undefined ? [] : addressesOf(made.result);
     const whole = {
       ...record,
+      ...(addresses.length > 0 && { addresses }),
       ...(files.length > 0 && { files }),
       ...(staleFlows.length > 0 && { staleFlows }),
     };

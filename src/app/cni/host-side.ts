@@ -19,6 +19,7 @@ import {
   type OpFailure,
 } from '#core/kernel/index.ts';
 import type { AttachmentJournal } from './attachment-journal.ts';
+import { type EndpointPolicy, endpointOf } from './endpoint.ts';
 import { findForeignLink, foreignLinkOf, withForeignLink } from './foreign-link.ts';
 import { withLinkRenamed } from './link-rename.ts';
 import { attachmentLink, isVeth, leftOf, linkKey } from './links.ts';
@@ -43,10 +44,12 @@ export interface HostSideOptions {
   readonly addresses: AddressStore;
   /** Has connections looked at anew; never rejects. */
   readonly forget: (flows: readonly StaleFlows[]) => Promise<void>;
+  /** Absent where nothing decides what pods may send. */
+  readonly policy?: EndpointPolicy;
   readonly logger: Logger;
 }
 
-/** What is known of an attachment before its objects are. */
+/** An attachment before its objects are known. */
 export type AttachmentRecord = Omit<StoredPart, 'objects' | 'pending' | 'leaving'>;
 
 /** An ADD under way: disposing ends it, whatever came of it. */
@@ -86,8 +89,8 @@ export class HostSide implements Disposable {
   /** Wants again what was attached before a restart, as far as it is still there, and gives back the addresses of the rest. */
   async restore(): Promise<void> {
     // All are read before any is looked at: a bridge is removed with the last attachment that is known.
-    for (const problem of this.records.load())
-      this.options.logger.warn({ problem }, 'attachment record not read: its pod is left alone');
+    const problems = this.records.load();
+    for (const problem of problems) this.options.logger.warn({ problem }, 'attachment record not read');
     for (const stored of this.records.all()) await this.settle(stored);
     await this.bridges.tidyAll();
   }
@@ -183,6 +186,8 @@ export class HostSide implements Disposable {
     const stored = { ...record, objects: [...shared, ...own] };
     this.records.keep(stored);
     if (stored.objects.length === 0) return [];
+    const endpoint = endpointOf(stored);
+    if (endpoint !== undefined) await this.options.policy?.admit(endpoint);
     await this.bridges.settled();
     const failures = await loop.ensure(record.part, stored.objects);
     if (failures.length === 0) this.remember(stored);
@@ -196,6 +201,7 @@ export class HostSide implements Disposable {
   async release(part: string): Promise<readonly OpFailure[]> {
     const stored = this.records.get(part);
     for (const [link, owner] of this.links) if (owner === part) this.links.delete(link);
+    this.options.policy?.released(part);
     if (stored?.objects.some(({ kind }) => kind.startsWith('nft-')) === true)
       return this.options.loop.ensure(part, []);
     this.options.loop.want(part, []);
@@ -238,7 +244,7 @@ export class HostSide implements Disposable {
     await this.bridges.tidy(bridgesOf(objects));
   }
 
-  /** Removes bridges of ours that are of no use, whoever left them. */
+  /** Removes bridges that are of no use, whoever left them. */
   async tidyBridges(): Promise<void> {
     await this.bridges.tidyAll();
   }
@@ -299,6 +305,8 @@ export class HostSide implements Disposable {
   private remember(stored: StoredPart): void {
     const link = vethOf(stored);
     if (link !== undefined) this.links.set(keyOf(link), stored.part);
+    const endpoint = endpointOf(stored);
+    if (endpoint !== undefined) this.options.policy?.restored(endpoint);
   }
 
   private lookAt(key: string): void {

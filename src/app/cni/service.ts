@@ -36,6 +36,7 @@ import type { Namespace } from '#io/namespace/index.ts';
 import { Attacher, type LeaseFacts } from './attacher.ts';
 import type { AttachmentJournal } from './attachment-journal.ts';
 import { attachmentPart, type Call, parseNetworkToLeave } from './call.ts';
+import type { EndpointPolicy } from './endpoint.ts';
 import { type DelegateExec, FlannelDelegation, type FlannelOptions } from './flannel.ts';
 import { type HostLoop, HostSide } from './host-side.ts';
 import { turnOf } from './ipam-exec.ts';
@@ -58,6 +59,8 @@ export interface CniServiceOptions {
   readonly defaultLink: () => string | undefined;
   /** What is so on this node now, or why no pod can be attached yet. */
   readonly facts: () => LeaseFacts | string;
+  /** Absent where nothing decides what pods may send and receive. */
+  readonly policy?: EndpointPolicy;
   /** DELs that were recorded while no agent answered: an ADD of the same attachment comes after them. */
   readonly recordedDels?: () => readonly RecordedDel[];
   readonly logger: Logger;

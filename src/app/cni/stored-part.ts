@@ -1,6 +1,6 @@
 /** The text of an attachment's record, checked: what comes out can be planned and sent, whatever has become of the file. */
 import { z } from 'zod';
-import { canonicalIp, type MacAddress, parseMac, parsePrefix } from '#base/ip/index.ts';
+import { canonicalIp, type IpAddress, type MacAddress, parseMac, parsePrefix } from '#base/ip/index.ts';
 import type { Attachment, StaleFlows } from '#core/cni/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 
@@ -9,6 +9,13 @@ export interface ForeignLink {
   readonly name: string;
   /** Absent if it tells the link from no other. */
   readonly mac?: MacAddress;
+}
+
+/** The pod of an API server that is attached. */
+export interface PodRef {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid?: string;
 }
 
 export interface StoredPart {
@@ -21,6 +28,9 @@ export interface StoredPart {
   readonly attachment: Attachment;
   /** The plugin that made it. */
   readonly plugin?: string;
+  /** Whose it is, where a runtime of Kubernetes attached it; policy knows it by that, and by the addresses it was given. */
+  readonly pod?: PodRef;
+  readonly addresses?: readonly IpAddress[];
   /** The container's namespace, by which an attachment without a link on the host is known to be alive. */
   readonly netns?: string;
   /** A chained plugin's part lives as long as this link, where another implementation made the interface. */
@@ -109,6 +119,8 @@ const record = z.object({
   objects: z.array(object),
   attachment: z.object({ network: z.string(), containerId: z.string(), ifName: z.string() }),
   plugin: z.string().optional(),
+  pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string().optional() }).optional(),
+  addresses: z.array(ip).optional(),
   netns: z.string().optional(),
   hostLink: z.object({ name: linkName, mac: mac.optional() }).optional(),
   files: z.array(z.string().startsWith('/')).optional(),

@@ -50,7 +50,11 @@ export class PolicyCluster {
   }
 
   remove(object: KubeObject): void {
-    const key = objectKey(object);
+    this.removeKey(objectKey(object));
+  }
+
+  /** Takes out the object of that objectKey. */
+  removeKey(key: string): void {
     this.#problems.delete(key);
     const fact = this.#facts.get(key);
     this.#facts.delete(key);
@@ -196,7 +200,11 @@ function identity(fact: Fact): string {
 }
 
 /** Unique among all objects of all APIs; a version of an API is no part of it. */
-export function objectKey({ apiVersion, kind, metadata }: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): string {
+export function objectKey({
+  apiVersion,
+  kind,
+  metadata,
+}: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): string {
   const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : '';
   return `${group} ${kind} ${metadata.namespace ?? ''}/${metadata.name}`;
 }

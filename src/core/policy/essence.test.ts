@@ -28,12 +28,17 @@ const pod: KubeObject = {
       { name: 'i', restartPolicy: 'Always', ports: [{ name: 'm', containerPort: 9, protocol: 'UDP' }] },
     ],
   },
-  status: { phase: 'Running', podIP: '10.1.0.2', podIPs: [{ ip: '10.1.0.2' }, { ip: 'fd00::2' }], conditions: [{}] },
+  status: {
+    phase: 'Running',
+    podIP: '10.1.0.2',
+    podIPs: [{ ip: '10.1.0.2' }, { ip: 'fd00::2' }],
+    conditions: [{}],
+  },
 };
 
 describe('the essence of an object', () => {
   test('means what the object means, for every kind', () => {
-    for (const object of [pod, ...WHOLE_DOCUMENTS]) {
+    for (const object of [pod, ...(WHOLE_DOCUMENTS as readonly KubeObject[])]) {
       const { fact, problems } = translate(object);
       expect(translate(essenceOf(object)).fact, object.kind).toEqual(fact);
       expect(translate(essenceOf(object)).problems, object.kind).toEqual(problems);

@@ -59,7 +59,7 @@ function writtenEssence(object: KubeObject): KubeObject {
   return {
     ...rest,
     metadata: { ...others, ...(told.length > 0 && { annotations: Object.fromEntries(told) }) },
-  } as KubeObject;
+  };
 }
 
 function named({ apiVersion, kind, metadata }: KubeObject): KubeObject {

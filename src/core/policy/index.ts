@@ -1,5 +1,11 @@
 export { type ObjectProblem, objectKey, PolicyCluster } from './cluster.ts';
 export {
+  type BridgeMode,
+  type LocalEndpoint,
+  POLICY_PART,
+  PolicyCompiler,
+} from './compile/index.ts';
+export {
   type Finding,
   type GraphChange,
   lint,
@@ -10,8 +16,9 @@ export {
   type Probe,
   whatIf,
 } from './engine/analysis/index.ts';
-export { evaluate, evaluateStaged, type PolicyGraph } from './engine/index.ts';
+export { affectedBy, evaluate, evaluateStaged, isAllowed, type PolicyGraph } from './engine/index.ts';
 export { essenceOf } from './essence.ts';
+export type { PolicyDelta } from './graph.ts';
 export {
   type DirectionVerdict,
   type EndMatch,
@@ -28,6 +35,12 @@ export {
   type Verdict,
   type VerdictStep,
 } from './model.ts';
-export { POLICY_CONTEXT, POLICY_RESOURCES } from './resources.ts';
+export {
+  apiVersionOf,
+  POLICY_CONTEXT,
+  POLICY_RESOURCES,
+  policyResourceOf,
+  storedResource,
+} from './resources.ts';
 export type { LabelsOf, Selector } from './selector/index.ts';
 export { podKey, translate } from './translate/index.ts';

@@ -1,5 +1,5 @@
 /** What of an API server policies are made of, and what they speak of. Kinds that a server does not have are none of its policies. */
-import { RESOURCES, type ResourcePath } from '#core/store/index.ts';
+import { type KubeObject, RESOURCES, type ResourcePath } from '#core/store/index.ts';
 
 const calico = (plural: string, kind: string, namespaced: boolean): ResourcePath => ({
   group: 'projectcalico.org',
@@ -54,3 +54,22 @@ export const POLICY_RESOURCES: readonly ResourcePath[] = [
   calico('stagedglobalnetworkpolicies', 'StagedGlobalNetworkPolicy', false),
   calico('stagedkubernetesnetworkpolicies', 'StagedKubernetesNetworkPolicy', true),
 ];
+
+/** Where Calico keeps the same objects if its own API server is not there; the kinds are the same. Undefined for what is not Calico's. */
+export function storedResource(resource: ResourcePath): ResourcePath | undefined {
+  return resource.group === 'projectcalico.org'
+    ? { ...resource, group: 'crd.projectcalico.org', version: 'v1' }
+    : undefined;
+}
+
+/** The row of POLICY_RESOURCES that an object is of, wherever Calico keeps it; undefined if it is nothing to policies. */
+export function policyResourceOf({ apiVersion, kind }: KubeObject): ResourcePath | undefined {
+  const isOf = (resource: ResourcePath | undefined): boolean =>
+    resource !== undefined && resource.kind === kind && apiVersionOf(resource) === apiVersion;
+  return POLICY_RESOURCES.find((each) => isOf(each) || isOf(storedResource(each)));
+}
+
+/** `v1`, `networking.k8s.io/v1`. */
+export function apiVersionOf({ group, version }: ResourcePath): string {
+  return group === '' ? version : `${group}/${version}`;
+}

@@ -80,7 +80,10 @@ describe('a journal of objects', () => {
   test('a file that is none is set aside', () => {
     writeFileSync(path, 'something else\n');
     using journal = open();
-    expect(journal.load()).toMatchObject({ isThere: false, problems: [expect.stringContaining('set aside')] });
+    expect(journal.load()).toMatchObject({
+      isThere: false,
+      problems: [expect.stringContaining('set aside')],
+    });
     expect(existsSync(`${path}.damaged`)).toBe(true);
     journal.put('a', pod('a'));
     expect(named(open().load().objects)).toEqual(['a']);

@@ -54,7 +54,11 @@ export class ObjectJournal implements Disposable {
     const { lines, wrong } = readLines(text, this.#head);
     if (lines === undefined) {
       this.#setAside();
-      return { isThere: false, objects: new Map(), problems: [`${this.#path}: ${wrong.join('; ')}: set aside`] };
+      return {
+        isThere: false,
+        objects: new Map(),
+        problems: [`${this.#path}: ${wrong.join('; ')}: set aside`],
+      };
     }
     for (const key of lines.keys()) this.#keys.add(key);
     const objects = new Map(Array.from(lines, ([key, { object }]) => [key, object]));
@@ -87,7 +91,8 @@ export class ObjectJournal implements Disposable {
     const fd = this.#fd as number;
     const { size, nlink } = fstatSync(fd);
     // A file with a part of the content would be taken for all of it.
-    if (nlink === 0) throw new Error(`${this.#path} was removed while it was in use: nothing is kept any more`);
+    if (nlink === 0)
+      throw new Error(`${this.#path} was removed while it was in use: nothing is kept any more`);
     try {
       writeAll(fd, `${line}\n`);
       this.#lines++;

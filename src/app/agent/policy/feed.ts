@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { type Clock, delay, type Random } from '#base/clock.ts';
-import { POLICY_CONTEXT, POLICY_RESOURCES } from '#core/policy/index.ts';
+import { apiVersionOf, POLICY_CONTEXT, POLICY_RESOURCES, storedResource } from '#core/policy/index.ts';
 import { isNotFound, type KubeObject, type ObjectStore, type ResourcePath } from '#core/store/index.ts';
 
 /** How often a server is asked for a kind that it does not have, and for one that it refuses; spread by as much again. */
@@ -15,8 +15,8 @@ const REFUSED_MS = 5_000;
 export interface PolicySink {
   /** All objects of a resource, in place of those that there were. */
   sync(resource: ResourcePath, objects: readonly KubeObject[]): void;
-  upsert(object: KubeObject): void;
-  remove(object: KubeObject): void;
+  upsert(resource: ResourcePath, object: KubeObject): void;
+  remove(resource: ResourcePath, object: KubeObject): void;
 }
 
 export interface PolicyFeedOptions {
@@ -79,17 +79,22 @@ export class PolicyFeed {
   /** Follows for as long as that goes; returns how long to wait before the next attempt. */
   async #followOnce(resource: ResourcePath): Promise<number> {
     const { store, sink, signal } = this.#options;
-    if (resource.group.includes('.') && !(await this.#isThere(resource))) return ABSENT_MS;
+    const place = await this.#placeOf(resource);
+    if (place === undefined) {
+      this.#refused.delete(nameOf(resource));
+      this.#tell(resource, []);
+      return ABSENT_MS;
+    }
     const ended = new AbortController();
-    const apiVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
+    const apiVersion = apiVersionOf(place);
     const whole = (object: KubeObject): KubeObject => ({ ...object, apiVersion, kind: resource.kind });
     await store.follow(
-      resource,
+      place,
       { signal: AbortSignal.any([signal, ended.signal]) },
       {
         sync: (items) => this.#tell(resource, items.map(whole)),
-        upsert: (object) => sink.upsert(whole(object)),
-        remove: (object) => sink.remove(whole(object)),
+        upsert: (object) => sink.upsert(resource, whole(object)),
+        remove: (object) => sink.remove(resource, whole(object)),
         connection: (state, cause) => {
           if (state === 'up') this.#refused.delete(nameOf(resource));
           else if (isNotFound(cause)) ended.abort();
@@ -100,15 +105,21 @@ export class PolicyFeed {
     return ended.signal.aborted ? 0 : REFUSED_MS;
   }
 
-  async #isThere(resource: ResourcePath): Promise<boolean> {
+  /** Where the server has such objects; undefined if it knows nothing of them. */
+  async #placeOf(resource: ResourcePath): Promise<ResourcePath | undefined> {
+    if (!resource.group.includes('.')) return resource; // every server has them
+    for (const place of [resource, storedResource(resource)])
+      if (place !== undefined && (await this.#isThere(place))) return place;
+    return undefined;
+  }
+
+  async #isThere(place: ResourcePath): Promise<boolean> {
     const { store, signal } = this.#options;
     try {
-      await store.list(resource, { signal, labelSelector: 'poplin.example/none' });
+      await store.list(place, { signal, labelSelector: 'none-has-this' });
       return true;
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      this.#refused.delete(nameOf(resource));
-      this.#tell(resource, []);
       return false;
     }
   }

@@ -46,6 +46,7 @@ export function kubeNodesRegistry(options: KubeNodesOptions): RegistrySource {
   let node = '';
   return {
     name: 'API server (Node objects)',
+    store,
     netConf: (signal) => loadNetConf(netConfFile, store, clock, logger, signal),
     open: async (request) => {
       ({ node } = request);

@@ -48,6 +48,7 @@ export function leaseObjects(
   let node = '';
   return {
     name: 'API server',
+    store,
     netConf: (signal) => loadNetConf(netConfFile, store, clock, logger, signal),
     open: async (request, signal) => {
       const retry = { ...options, signal };

@@ -1,6 +1,7 @@
 /** Where a cluster keeps its network configuration and its leases: what an agent is started with. */
 import type { IpAddress } from '#base/ip/index.ts';
 import type { AcquirerConfig, LeaseOffer, LeaseRegistry, NetConf, SubnetLease } from '#core/lease/index.ts';
+import type { ObjectStore } from '#core/store/index.ts';
 
 export interface RegistryRequest {
   readonly node: string;
@@ -17,6 +18,8 @@ export interface RegistryRequest {
 export interface RegistrySource {
   /** For people: `etcd https://10.0.0.1:2379`. */
   readonly name: string;
+  /** The API server that it is in, where policies are too; absent where it is none. */
+  readonly store?: ObjectStore;
   /** Waits for a configuration that is not there yet. Throws ConfigError with all that is wrong with it. */
   netConf(signal: AbortSignal): Promise<NetConf>;
   /** Waits for what must be there before a lease can be: a Node object, a namespace. */

@@ -1,0 +1,1 @@
+export { PolicyKeeper, type PolicyStatus } from './keeper.ts';

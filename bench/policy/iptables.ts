@@ -5,9 +5,14 @@
 import { execFileSync } from 'node:child_process';
 import { digestHex } from '#base/hash.ts';
 import { prefixParts } from '#base/ip/index.ts';
-import { PolicyCluster } from '#core/policy/index.ts';
-import type { Direction, Policy, PolicyRule } from '#core/policy/model.ts';
-import { endSets, peerSetId } from '#core/policy/peer-set.ts';
+import {
+  type Direction,
+  endSets,
+  type Policy,
+  PolicyCluster,
+  type PolicyRule,
+  peerSetId,
+} from '#core/policy/index.ts';
 import { clusterObjects, localPods, PORT, type Sizes } from './content.ts';
 
 const ACCEPTED = '0x10000/0x10000';

@@ -9,9 +9,9 @@
 import { familyOf, parseMac } from '#base/ip/index.ts';
 import { type Amendment, DesiredState, POLICY, plan } from '#core/kernel/index.ts';
 import { type LocalEndpoint, POLICY_PART } from '#core/policy/compile/index.ts';
-import { packetOf } from '#core/policy/compile/packet.fixture.ts';
 import type { Flow } from '#core/policy/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
+import { packetOf } from '#testing/flow-packet.ts';
 import { inNamespace } from './ip.ts';
 import { NamespaceFolder } from './namespace-folder.ts';
 import { PacketDevice } from './packet-device.ts';
@@ -153,7 +153,7 @@ export class PolicyWorld implements Disposable {
         lines.push(`ip route add ${four} dev pod${number}; ip route add ${six} dev pod${number}`);
       else
         lines.push(
-          `ip link set pod${number} master br0; bridge fdb add ${macOf(number)} dev pod${number} master static`,
+          `ip link set pod${number} master br0; bridge link set dev pod${number} hairpin on; bridge fdb add ${macOf(number)} dev pod${number} master static`,
           `ip neigh add ${four} lladdr ${macOf(number)} dev br0; ip neigh add ${six} lladdr ${macOf(number)} dev br0`,
         );
     }

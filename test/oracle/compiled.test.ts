@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { type KernelObject, keyOf } from '#core/kernel/index.ts';
 import { PolicyCompiler } from '#core/policy/compile/index.ts';
-import { Interpreter } from '#core/policy/compile/interpreter.fixture.ts';
-import { packetOf } from '#core/policy/compile/packet.fixture.ts';
+import { packetOf } from '#testing/flow-packet.ts';
+import { Interpreter } from '#testing/nft-interpreter.ts';
 import { IS_SOAK } from '#testing/soak.ts';
 import { clusterOf, flowOf, NUMBERS } from './flow.ts';
 import { Dice } from './random.ts';

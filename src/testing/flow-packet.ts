@@ -1,7 +1,7 @@
 /** A flow as the packet that opens it: IPv4 or IPv6 with TCP (SYN), UDP, SCTP (INIT), ICMP, or any other protocol, checksums included. */
 import { concat, utf8 } from '#base/bytes.ts';
 import { familyOf, ipBytes } from '#base/ip/index.ts';
-import type { Flow } from '../model.ts';
+import type { Flow } from '#core/policy/index.ts';
 
 const ZERO: Uint8Array = new Uint8Array();
 

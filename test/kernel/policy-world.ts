@@ -16,7 +16,9 @@ import { inNamespace } from './ip.ts';
 import { NamespaceFolder } from './namespace-folder.ts';
 import { PacketDevice } from './packet-device.ts';
 
-export type WorldMode = 'routed' | 'bridged';
+export type WorldMode = 'routed' | 'bridged' | 'tracked';
+/** What the compiler is told. `tracked` is a bridge whose connections the kernel tracks itself. */
+export const BRIDGE_MODES = { routed: 'none', bridged: 'netfilter', tracked: 'conntrack' } as const;
 /** Numbers of pods, which are the last parts of their addresses. */
 const NUMBERS = Array.from({ length: 14 }, (_, at) => at + 2);
 export const NODE_ADDRESSES = { 4: '172.16.0.1', 6: 'fd16::1' } as const;
@@ -55,7 +57,7 @@ export class PolicyWorld implements Disposable {
   /** The pod that has these addresses. */
   endpoint(key: string, addresses: readonly string[]): LocalEndpoint {
     const number = numberOf(addresses[0] ?? '') ?? 0;
-    return { key, addresses, link: `pod${number}`, ...(this.mode === 'bridged' && { bridge: 'br0' }) };
+    return { key, addresses, link: `pod${number}`, ...(this.mode !== 'routed' && { bridge: 'br0' }) };
   }
 
   /** Wants what the amendments say that came since the last reset. */
@@ -86,10 +88,11 @@ export class PolicyWorld implements Disposable {
     const target = isToNode ? source : this.#deviceAt(numberOf(flow.destination));
     target.received();
     source.send(this.#framed(packet, from, numberOf(flow.destination)));
-    const found = target.received().map((each) => (source === this.#uplink ? each : each));
-    return found.some((each) =>
-      isToNode ? isAnswer(this.#bare(each, target), flow) : Buffer.from(each).includes(tag),
-    );
+    return target
+      .received()
+      .some((each) =>
+        isToNode ? isAnswer(this.#bare(each, target), flow) : Buffer.from(each).includes(tag),
+      );
   }
 
   /** What a pod, or the uplink, was sent since anybody looked. */
@@ -131,7 +134,7 @@ export class PolicyWorld implements Disposable {
   }
 
   #bare(bytes: Uint8Array, device: PacketDevice): Uint8Array {
-    return this.mode === 'bridged' && device !== this.#uplink ? bytes.subarray(14) : bytes;
+    return this.mode !== 'routed' && device !== this.#uplink ? bytes.subarray(14) : bytes;
   }
 
   #lay(): void {
@@ -141,7 +144,7 @@ export class PolicyWorld implements Disposable {
       `ip link set lo up; ip address add ${NODE_ADDRESSES[4]}/32 dev lo; ip address add ${NODE_ADDRESSES[6]}/128 dev lo`,
       'ip link set up0 up; ip route add default dev up0; ip -6 route add default dev up0',
     ];
-    if (this.mode === 'bridged')
+    if (this.mode !== 'routed')
       lines.push(
         `ip link add br0 address ${BRIDGE_MAC} type bridge mcast_snooping 0; ip link set br0 up`,
         'ip address add 10.1.1.1/24 dev br0; ip address add fd01:1::1/64 dev br0 nodad',

@@ -6,6 +6,7 @@
  *                                        ├── node  172.16.0.1 fd16::1 ── up0 ── everybody else
  *     pod M  10.1.1.M fd01:1::M ── podM ─┘   (bridged: br0, 10.1.1.1 fd01:1::1)
  */
+import { execFileSync } from 'node:child_process';
 import { familyOf, parseMac } from '#base/ip/index.ts';
 import { type Amendment, DesiredState, POLICY, plan } from '#core/kernel/index.ts';
 import { type LocalEndpoint, POLICY_PART } from '#core/policy/compile/index.ts';
@@ -137,31 +138,56 @@ export class PolicyWorld implements Disposable {
     return this.mode !== 'routed' && device !== this.#uplink ? bytes.subarray(14) : bytes;
   }
 
+  /** In few processes: each takes its time in a virtual machine. */
   #lay(): void {
-    const lines = [
-      'sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 net.ipv6.conf.default.accept_dad=0',
-      'sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0',
-      `ip link set lo up; ip address add ${NODE_ADDRESSES[4]}/32 dev lo; ip address add ${NODE_ADDRESSES[6]}/128 dev lo`,
-      'ip link set up0 up; ip route add default dev up0; ip -6 route add default dev up0',
+    this.sh(
+      `sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 net.ipv6.conf.default.accept_dad=0 \
+         net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0`,
+    );
+    const links = [
+      'link set lo up',
+      `address add ${NODE_ADDRESSES[4]}/32 dev lo`,
+      `address add ${NODE_ADDRESSES[6]}/128 dev lo`,
+      'link set up0 up',
+      'route add default dev up0',
+      'route add ::/0 dev up0',
+      ...NUMBERS.map((number) => `link set pod${number} up`),
     ];
-    if (this.mode !== 'routed')
-      lines.push(
-        `ip link add br0 address ${BRIDGE_MAC} type bridge mcast_snooping 0; ip link set br0 up`,
-        'ip address add 10.1.1.1/24 dev br0; ip address add fd01:1::1/64 dev br0 nodad',
-      );
-    for (const number of NUMBERS) {
-      const [four, six] = [addressOf(number, 4), addressOf(number, 6)];
-      lines.push(`ip link set pod${number} up`);
-      if (this.mode === 'routed')
-        lines.push(`ip route add ${four} dev pod${number}; ip route add ${six} dev pod${number}`);
-      else
-        lines.push(
-          `ip link set pod${number} master br0; bridge link set dev pod${number} hairpin on; bridge fdb add ${macOf(number)} dev pod${number} master static`,
-          `ip neigh add ${four} lladdr ${macOf(number)} dev br0; ip neigh add ${six} lladdr ${macOf(number)} dev br0`,
-        );
-    }
-    this.sh(lines.join('\n'));
+    if (this.mode === 'routed') return this.#batch('ip', [...links, ...NUMBERS.flatMap(routesTo)]);
+    this.#batch('ip', [
+      `link add br0 address ${BRIDGE_MAC} type bridge mcast_snooping 0`,
+      'link set br0 up',
+      ...links,
+      'address add 10.1.1.1/24 dev br0',
+      'address add fd01:1::1/64 dev br0 nodad',
+      ...NUMBERS.flatMap(portOf),
+    ]);
+    this.#batch(
+      'bridge',
+      NUMBERS.map((number) => `fdb add ${macOf(number)} dev pod${number} master static`),
+    );
+    this.#batch(
+      'bridge',
+      NUMBERS.map((number) => `link set dev pod${number} hairpin on`),
+    );
   }
+
+  #batch(program: 'ip' | 'bridge', lines: readonly string[]): void {
+    execFileSync('nsenter', [`--net=${this.path}`, program, '-batch', '-'], { input: lines.join('\n') });
+  }
+}
+
+function routesTo(number: number): string[] {
+  return ([4, 6] as const).map((family) => `route add ${addressOf(number, family)} dev pod${number}`);
+}
+
+function portOf(number: number): string[] {
+  return [
+    `link set pod${number} master br0`,
+    ...([4, 6] as const).map(
+      (family) => `neigh add ${addressOf(number, family)} lladdr ${macOf(number)} dev br0`,
+    ),
+  ];
 }
 
 export function macOf(number: number): string {

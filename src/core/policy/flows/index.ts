@@ -1,0 +1,4 @@
+/** What policies did with packets, from the packets that rules log: each flow with its names, its verdict, and who gave it. */
+export { isWanted, type LineFilter } from './filter.ts';
+export { type FlowLine, type LineEnd, type LineOrigin, lineEnd } from './flow-line.ts';
+export { FlowTeller, type PacketCounts, type TaggedPacket } from './teller.ts';

@@ -53,7 +53,7 @@ async function watchFlows(flags: FlowFlags): Promise<void> {
   const end = () => stop.abort();
   let timer: NodeJS.Timeout | undefined;
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, end);
-  // Whoever read the lines has enough of them.
+  // Whoever read the lines has enough of them; more may be on their way, and fail too.
   process.stdout.on('error', end);
   try {
     if (process.getuid?.() !== 0)
@@ -86,7 +86,6 @@ async function watchFlows(flags: FlowFlags): Promise<void> {
   } finally {
     clearTimeout(timer);
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.removeListener(name, end);
-    process.stdout.removeListener('error', end);
   }
 }
 

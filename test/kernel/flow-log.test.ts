@@ -3,8 +3,11 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { decodeFlowEvent, FLOW_EVENT_GROUPS, type FlowEvent } from '#core/netlink/conntrack/index.ts';
 import { decodePacketFlow, type LoggedPacket } from '#core/netlink/log/index.ts';
 import { type EndedFlow, followEndedFlows, PacketLog } from '#io/flow-log/index.ts';
+import type { Namespace } from '#io/namespace/index.ts';
 import { NETLINK_NETFILTER, NetlinkMonitor } from '#io/netlink/index.ts';
+import { pings } from './cni-world.ts';
 import { FAMILIES, FLOW_FAR, FLOW_POD, FlowWorld, send } from './flow-world.ts';
+import { NamespaceFolder } from './namespace-folder.ts';
 
 const GROUP = 7;
 const PORT = 8080;
@@ -152,3 +155,59 @@ test.each(FAMILIES)(
     expect(kinds).toContain('update');
   },
 );
+
+test('packets that pass a bridge are told of alike', async () => {
+  using folder = new NamespaceFolder('flows');
+  const [node, one, two] = ['node', 'one', 'two'].map((name) => folder.make(name)) as [
+    Namespace,
+    Namespace,
+    Namespace,
+  ];
+  const ends = { one: { 4: '10.52.0.1', 6: 'fd52::1' }, two: { 4: '10.52.0.2', 6: 'fd52::2' } } as const;
+  world.sh(node.path, 'ip link add br0 type bridge; ip link set br0 up');
+  for (const [name, { path }] of [
+    ['one', one],
+    ['two', two],
+  ] as const) {
+    world.sh(
+      node.path,
+      `ip link add ${name} type veth peer name eth0 netns ${path}; ip link set ${name} master br0 up`,
+    );
+    world.sh(
+      path,
+      `ip address add ${ends[name][4]}/24 dev eth0; ip address add ${ends[name][6]}/64 dev eth0 nodad; ip link set eth0 up`,
+    );
+  }
+  for (const family of FAMILIES)
+    await vi.waitUntil(() => pings(one.path, ends.two[family]), { timeout: 10_000, interval: 20 });
+  const rules = `
+    table bridge flows {
+      chain forward {
+        type filter hook forward priority -200; policy accept;
+        meta l4proto udp log group ${GROUP} prefix "bridged" drop
+      }
+    }`;
+  world.sh(node.path, `nft -f - <<'END'\n${rules}\nEND`);
+  const packets: LoggedPacket[] = [];
+  using _log = PacketLog.open({
+    namespace: node,
+    group: GROUP,
+    onPackets: (more) => packets.push(...more),
+    onLost: failing,
+    onError: failing,
+  });
+  for (const family of FAMILIES) send(one.path, 'udp', ends.two[family], PORT);
+  await vi.waitUntil(() => packets.length >= 2, { timeout: 5000 });
+  expect(packets.map(({ prefix, payload }) => [prefix, decodePacketFlow(payload)])).toEqual(
+    FAMILIES.map((family) => [
+      'bridged',
+      {
+        source: ends.one[family],
+        destination: ends.two[family],
+        protocol: 17,
+        sourcePort: expect.any(Number),
+        destinationPort: PORT,
+      },
+    ]),
+  );
+});

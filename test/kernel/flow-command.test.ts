@@ -1,5 +1,5 @@
 /** `poplin policy flows` as a process on a node whose rules log as the compiler's do, in both families. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -67,19 +67,29 @@ class Flows implements AsyncDisposable {
   out = '';
   err = '';
 
-  constructor(...words: string[]) {
-    const own = ['policy', 'flows', '--from', folder, ...words];
-    this.#child = spawn('nsenter', [`--net=${world.node}`, process.execPath, MAIN, ...own]);
+  constructor(source: readonly string[], ...words: string[]) {
+    this.#child = spawn('nsenter', [
+      `--net=${world.node}`,
+      process.execPath,
+      MAIN,
+      ...['policy', 'flows', ...source, ...words],
+    ]);
     this.#child.stdout.on('data', (text) => (this.out += String(text)));
     this.#child.stderr.on('data', (text) => (this.err += String(text)));
   }
 
-  async listening(): Promise<this> {
+  /** With what the folder says of the cluster. */
+  static async listening(...words: string[]): Promise<Flows> {
+    const flows = new Flows(['--from', folder], ...words);
+    await flows.listening();
+    return flows;
+  }
+
+  async listening(): Promise<void> {
     await vi.waitUntil(() => this.err.includes('listening') || this.#child.exitCode !== null, {
       timeout: 20_000,
     });
     expect(this.err).toContain('listening; Ctrl-C ends');
-    return this;
   }
 
   get lines(): Record<string, unknown>[] {
@@ -106,10 +116,55 @@ class Flows implements AsyncDisposable {
   }
 }
 
+/** The embedded one, on the node. */
+class ApiServer implements AsyncDisposable {
+  readonly kubeconfig = join(folder, 'kubeconfig');
+  readonly #child: ChildProcessWithoutNullStreams;
+
+  private constructor() {
+    this.#child = spawn('nsenter', [
+      `--net=${world.node}`,
+      process.execPath,
+      MAIN,
+      ...['apiserver', '--listen', '127.0.0.1:6443', '--log-level', 'silent'],
+      ...['--db', join(folder, 'api.db'), '--write-kubeconfig', this.kubeconfig],
+    ]);
+  }
+
+  static async start(): Promise<ApiServer> {
+    const server = new ApiServer();
+    let out = '';
+    server.#child.stdout.on('data', (text) => (out += String(text)));
+    await vi.waitUntil(() => out.includes('serving') || server.#child.exitCode !== null, {
+      timeout: 20_000,
+    });
+    return server;
+  }
+
+  tell(method: 'POST' | 'PATCH', path: string, object: object): void {
+    const script = `
+      const [, method, path, body] = process.argv;
+      const headers = { 'content-type': 'application/' + (method === 'POST' ? 'json' : 'merge-patch+json') };
+      const answer = await fetch('http://127.0.0.1:6443' + path, { method, headers, body });
+      if (!answer.ok) throw new Error(await answer.text());`;
+    execFileSync('nsenter', [
+      `--net=${world.node}`,
+      process.execPath,
+      ...['--input-type=module', '-e', script, method, path, JSON.stringify(object)],
+    ]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    this.#child.kill('SIGKILL');
+    await once(this.#child, 'close');
+  }
+}
+
 test.each(FAMILIES)(
   'over IPv%i each flow is an object on a line, with names, verdict and policy',
   async (family) => {
-    await using flows = await new Flows('--json', '--count', '3').listening();
+    await using flows = await Flows.listening('--json', '--count', '3');
     const [from, to] = [FLOW_FAR[family], FLOW_POD[family]];
     send(world.far, 'tcp', to, PORT);
     send(world.far, 'udp', to, 53);
@@ -168,7 +223,7 @@ test.each(FAMILIES)(
 );
 
 test('a table has what was asked for, and a sum when it is interrupted', async () => {
-  await using flows = await new Flows('--verdict', 'deny', '--pod', 'web', '--protocol', 'icmp').listening();
+  await using flows = await Flows.listening('--verdict', 'deny', '--pod', 'web', '--protocol', 'icmp');
   send(world.far, 'tcp', FLOW_POD[4], PORT);
   for (const family of [...FAMILIES, ...FAMILIES]) send(world.far, 'ping', FLOW_POD[family], 0);
   await vi.waitUntil(() => flows.out.split('\n').length > 3, { timeout: 5000 });
@@ -194,14 +249,14 @@ test('a table has what was asked for, and a sum when it is interrupted', async (
 
 test('flows that end are told of with packets and bytes, and what the kernel does not count is said', async () => {
   {
-    await using flows = await new Flows('--ended', '--json', '--for', '0.1').listening();
+    await using flows = await Flows.listening('--ended', '--json', '--for', '0.1');
     expect(await flows.end()).toBe(0);
     expect(flows.err).toContain(
       'packets and bytes are not counted: sysctl net.netfilter.nf_conntrack_acct=1\n',
     );
   }
   world.sh(world.node, 'sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_timestamp=1');
-  await using flows = await new Flows('--ended', '--json', '--port', String(PORT)).listening();
+  await using flows = await Flows.listening('--ended', '--json', '--port', String(PORT));
   for (const family of FAMILIES) send(world.far, 'tcp', FLOW_POD[family], PORT);
   world.sh(world.node, 'conntrack -F 2>/dev/null');
   await vi.waitUntil(() => flows.lines.length >= 4, { timeout: 5000 });
@@ -223,35 +278,63 @@ test('flows that end are told of with packets and bytes, and what the kernel doe
   expect(ended).toEqual(expect.arrayContaining([line(4), line(6)]));
 });
 
-test('a policy that came after the start is known soon after', async () => {
+test('what the API server is told later is known at once, policies and pods', async () => {
+  await using api = await ApiServer.start();
   const later = { ...WEB, name: 'later' };
-  world.nft(
-    `delete table inet flows; ${rules(ruleTag('ingress', 'allow', { by: 'rule', policy: later, path: 'ingress[0]' }))}`,
-  );
-  await using flows = await new Flows('--json').listening();
+  const tag = ruleTag('ingress', 'allow', { by: 'rule', policy: later, path: 'ingress[0].from[0]' });
+  world.nft(`delete table inet flows; ${rules(tag)}`);
+  await using flows = new Flows(['--kubeconfig', api.kubeconfig], '--json');
+  await flows.listening();
   send(world.far, 'tcp', FLOW_POD[6], PORT);
-  await vi.waitUntil(() => flows.lines.length > 0, { timeout: 5000 });
-  expect(flows.lines[0]).toMatchObject({ verdict: 'allow', reason: 'unknown' });
+  await vi.waitUntil(() => flows.lines.length === 1, { timeout: 5000 });
+  expect(flows.lines[0]).toMatchObject({
+    verdict: 'allow',
+    reason: 'unknown',
+    digest: tag.slice(-16),
+    destination: { address: FLOW_POD[6] },
+  });
+  api.tell('POST', '/api/v1/namespaces', { metadata: { name: 'shop' } });
+  api.tell('POST', '/api/v1/namespaces/shop/pods', {
+    metadata: { name: 'web' },
+    spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'c' }] },
+  });
+  api.tell('PATCH', '/api/v1/namespaces/shop/pods/web/status', {
+    status: { phase: 'Running', podIPs: Object.values(FLOW_POD).map((ip) => ({ ip })) },
+  });
+  api.tell('POST', '/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies', {
+    metadata: { name: 'later' },
+    spec: { podSelector: {}, ingress: [{ from: [{ podSelector: {} }] }] },
+  });
+  // Another family, for the same flow again would wait for its turn.
+  send(world.far, 'tcp', FLOW_POD[4], PORT);
+  await vi.waitUntil(() => flows.lines.length === 2, { timeout: 5000 });
+  expect(flows.lines[1]).toMatchObject({
+    destination: { address: FLOW_POD[4], pod: 'shop/web' },
+    policy: 'NetworkPolicy shop/later',
+    rule: 'ingress[0].from[0]',
+  });
+  flows.interrupt();
+  expect(await flows.end()).toBe(0);
+});
+
+test('a server that cannot be asked is named', async () => {
   writeFileSync(
-    join(folder, 'later.yaml'),
-    `apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {namespace: shop, name: later}
-spec: {podSelector: {}, ingress: [{}]}
-`,
+    join(folder, 'kubeconfig'),
+    JSON.stringify({
+      'current-context': 'c',
+      contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+      clusters: [{ name: 'c', cluster: { server: 'http://127.0.0.1:1' } }],
+      users: [{ name: 'u', user: {} }],
+    }),
   );
-  await vi.waitUntil(
-    () => {
-      send(world.far, 'tcp', FLOW_POD[6], PORT);
-      return flows.lines.some(({ policy }) => policy === 'NetworkPolicy shop/later');
-    },
-    { timeout: 20_000, interval: 500 },
-  );
+  await using flows = new Flows(['--kubeconfig', join(folder, 'kubeconfig')]);
+  expect(await flows.end()).toBe(2);
+  expect(flows.err).toMatch(/^poplin flows: 127\.0\.0\.1:1: [a-z]+: .*ECONNREFUSED.*\n$/);
 });
 
 test('a second listener is told so, and bad words are named', async () => {
-  await using first = await new Flows().listening();
-  await using second = new Flows();
+  await using first = await Flows.listening();
+  await using second = new Flows(['--from', folder]);
   expect(await second.end()).toBe(2);
   expect(second.err).toBe(
     'poplin flows: packet log, group 112: operation not permitted (EPERM): another process listens to it, or CAP_NET_ADMIN is missing\n',
@@ -263,7 +346,7 @@ test('a second listener is told so, and bad words are named', async () => {
     [['--for', '-1'], `"-1" is no number of seconds above 0`],
     [['--verdict', 'maybe'], 'Allowed choices are allow, deny.'],
   ] as const) {
-    await using flows = new Flows(...words);
+    await using flows = new Flows(['--from', folder], ...words);
     expect(await flows.end()).toBe(1);
     expect(flows.err).toContain(message);
   }

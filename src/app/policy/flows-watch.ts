@@ -7,20 +7,18 @@ import type { PolicyCluster } from '#core/policy/index.ts';
 import { type EndedFlow, followEndedFlows, PacketLog } from '#io/flow-log/index.ts';
 import type { AnyLine } from './flows-text.ts';
 
-/** How often what was held back is looked at, and whether the cluster is to be read again. */
+/** How often what was held back is looked at. */
 const TICK_MS = 500;
-/** The cluster is read again after this time, and sooner if a policy is not known, but not at once. */
-const REREAD_MS = 30_000;
-const REREAD_SOON_MS = 3_000;
 
 export interface FlowWatchOptions {
+  /** It may change meanwhile. */
+  readonly cluster: PolicyCluster;
   readonly group: number;
   readonly filter: LineFilter;
   /** Flows that end are shown, too. */
   readonly isEndedShown: boolean;
   /** Lines to be shown at most. */
   readonly countMax: number;
-  readonly load: () => Promise<PolicyCluster>;
   readonly show: (line: AnyLine) => void;
   /** Something that a person should know, and that ends nothing. */
   readonly warn: (text: string) => void;
@@ -41,17 +39,14 @@ export class FlowWatch {
   readonly #options: FlowWatchOptions;
   readonly #stop = new AbortController();
   readonly #teller: FlowTeller;
-  #cluster: PolicyCluster;
-  #readAtMs = Date.now();
   #failure: Error | undefined;
   #ended = 0;
   #lines = 0;
   #lost = 0;
 
-  constructor(cluster: PolicyCluster, options: FlowWatchOptions) {
+  constructor(options: FlowWatchOptions) {
     this.#options = options;
-    this.#cluster = cluster;
-    this.#teller = new FlowTeller(cluster.graph, options.filter);
+    this.#teller = new FlowTeller(options.cluster.graph, options.filter);
   }
 
   /** Ends at the signal, or when enough lines were shown. Throws NetlinkError if there is nothing to listen to. */
@@ -68,8 +63,6 @@ export class FlowWatch {
     while (!stopped.aborted) {
       await delay(TICK_MS, undefined, { signal: stopped }).catch(() => {});
       this.#show(this.#teller.takeDue(Date.now()));
-      // The cluster may not answer for long; whoever ends this does not wait for it.
-      if (!stopped.aborted) await Promise.race([this.#rereadIfOld(), aborted(stopped)]);
     }
     this.#show(this.#teller.takeAll());
     if (this.#failure !== undefined) throw this.#failure;
@@ -99,7 +92,7 @@ export class FlowWatch {
   }
 
   #takeEnded(flows: readonly EndedFlow[]): void {
-    const { graph } = this.#cluster;
+    const { graph } = this.#options.cluster;
     for (const { flow, ...counted } of flows) {
       const line = {
         atMs: Date.now(),
@@ -123,24 +116,8 @@ export class FlowWatch {
     if (this.#lines >= this.#options.countMax) this.#stop.abort();
   }
 
-  async #rereadIfOld(): Promise<void> {
-    const age = Date.now() - this.#readAtMs;
-    if (age < (this.#teller.isStale ? REREAD_SOON_MS : REREAD_MS)) return;
-    try {
-      this.#cluster = await this.#options.load();
-      this.#teller.setGraph(this.#cluster.graph);
-    } catch (error) {
-      this.#options.warn(`names and policies are those of ${age / 1000} s ago: ${(error as Error).message}`);
-    }
-    this.#readAtMs = Date.now();
-  }
-
   #fail(error: Error): void {
     this.#failure = error;
     this.#stop.abort();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

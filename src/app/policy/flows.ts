@@ -1,7 +1,9 @@
 /** `poplin flows`: what policies do with packets on this node, live. */
 import { Command, Option } from 'commander';
 import { POLICY_LOG_GROUP } from '#core/policy/flows/index.ts';
+import type { PolicyCluster } from '#core/policy/index.ts';
 import { currentNamespace, readSysctl } from '#io/namespace/index.ts';
+import { FollowedCluster } from './flows-cluster.ts';
 import { countOf, type FlowFlags, filterOf, portOf, protocolsOf, secondsOf } from './flows-flags.ts';
 import { jsonOf, LiveTable } from './flows-text.ts';
 import { type FlowSummary, FlowWatch } from './flows-watch.ts';
@@ -44,48 +46,57 @@ Exit status: 0, 2 no such file or cluster, or nothing to listen to.`,
 }
 
 async function watchFlows(flags: FlowFlags): Promise<void> {
-  const load = () =>
-    loadCluster({
-      ...(flags.from !== undefined && { file: flags.from }),
-      ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
-    });
   const stop = new AbortController();
   const end = () => stop.abort();
-  let timer: NodeJS.Timeout | undefined;
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, end);
   // Whoever read the lines has enough of them; more may be on their way, and fail too.
   process.stdout.on('error', end);
   try {
     if (process.getuid?.() !== 0)
       throw new PolicyUsageError('the log of packets is the kernel’s: only root may listen');
-    const cluster = await load();
-    warn(problemLines(cluster.problems()));
-    const startMs = performance.now();
-    if (flags.for !== undefined) timer = setTimeout(end, flags.for * 1000);
-    const table = new LiveTable(process.stdout.isTTY && process.env['NO_COLOR'] === undefined);
-    const print = (text: string) => process.stdout.write(text);
-    const watch = new FlowWatch(cluster, {
-      group: POLICY_LOG_GROUP,
-      filter: filterOf(flags),
-      isEndedShown: flags.ended === true,
-      countMax: flags.count ?? Number.POSITIVE_INFINITY,
-      load,
-      show: (line) => print(flags.json === true ? `${JSON.stringify(jsonOf(line))}\n` : table.row(line)),
-      warn: (text) => warn([text]),
-    });
+    using source = await openCluster(flags);
+    warn(problemLines(source.cluster.problems()));
+    await watchCluster(source.cluster, flags, stop);
+  } catch (error) {
+    if (!TOLD_IN_ONE_LINE.has((error as Error).name)) throw error;
+    warn([(error as Error).message]);
+    process.exitCode = EXIT.usage;
+  } finally {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.removeListener(name, end);
+  }
+}
+
+async function openCluster({
+  from,
+  kubeconfig,
+}: FlowFlags): Promise<Disposable & { cluster: PolicyCluster }> {
+  if (from === undefined) return FollowedCluster.open(kubeconfig, (text) => warn([text]));
+  return { cluster: await loadCluster({ file: from }), [Symbol.dispose]: () => {} };
+}
+
+async function watchCluster(cluster: PolicyCluster, flags: FlowFlags, stop: AbortController): Promise<void> {
+  const startMs = performance.now();
+  const timer = flags.for === undefined ? undefined : setTimeout(() => stop.abort(), flags.for * 1000);
+  const table = new LiveTable(process.stdout.isTTY && process.env['NO_COLOR'] === undefined);
+  const print = (text: string) => process.stdout.write(text);
+  const watch = new FlowWatch({
+    cluster,
+    group: POLICY_LOG_GROUP,
+    filter: filterOf(flags),
+    isEndedShown: flags.ended === true,
+    countMax: flags.count ?? Number.POSITIVE_INFINITY,
+    show: (line) => print(flags.json === true ? `${JSON.stringify(jsonOf(line))}\n` : table.row(line)),
+    warn: (text) => warn([text]),
+  });
+  try {
     const summary = await watch.run(stop.signal, () => {
       if (flags.ended === true) warn(countingProblems());
       warn(['listening; Ctrl-C ends']);
       if (flags.json !== true) print(table.header());
     });
     warn([summaryText(summary, performance.now() - startMs)]);
-  } catch (error) {
-    if (!TOLD_IN_ONE_LINE.has((error as Error).name)) throw error;
-    warn([(error as Error).message]);
-    process.exitCode = EXIT.usage;
   } finally {
     clearTimeout(timer);
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.removeListener(name, end);
   }
 }
 

@@ -9,21 +9,59 @@ export type Decider =
   | { readonly by: 'tier-default'; readonly tier: string }
   | { readonly by: 'unknown-pod' };
 
-/** By digest. Staged policies are not among them: they decide nothing. */
-export function decidersOf({ policies }: PolicyGraph): ReadonlyMap<string, Decider> {
-  const deciders = new Map<string, Decider>([
+export class Deciders {
+  readonly #graph: PolicyGraph;
+  /** By digest. What is gone stays: its packets may still be on their way here. */
+  readonly #deciders = new Map<string, Decider>([
     [subjectDigest({ by: 'unknown-pod' }), { by: 'unknown-pod' }],
-    ...policies.tiers.map(({ name }): [string, Decider] => [
-      subjectDigest({ by: 'tier-default', tier: name }),
-      { by: 'tier-default', tier: name },
-    ]),
   ]);
-  for (const policy of policies.byRef.values()) {
-    if (policy.staged !== undefined) continue;
-    for (const rule of [...(policy.ingress ?? []), ...(policy.egress ?? [])]) {
-      const { path } = rule.origin;
-      deciders.set(subjectDigest({ by: 'rule', policy: policy.ref, path }), { by: 'rule', policy, rule });
+  /** Those in the table as they are, since digests cost more than looking here. */
+  #policies: ReadonlySet<Policy> = new Set();
+  #hasStaged = false;
+  #version: number | undefined;
+
+  constructor(graph: PolicyGraph) {
+    this.#graph = graph;
+  }
+
+  /** Undefined: a policy that is not known, or not yet. */
+  of(digest: string): Decider | undefined {
+    this.#update();
+    return this.#deciders.get(digest);
+  }
+
+  /** Whether there are policies that decide nothing. */
+  get hasStaged(): boolean {
+    this.#update();
+    return this.#hasStaged;
+  }
+
+  #update(): void {
+    const { policies } = this.#graph;
+    if (policies.version === this.#version) return;
+    this.#version = policies.version;
+    const before = this.#policies;
+    this.#policies = new Set(policies.byRef.values());
+    this.#hasStaged = false;
+    for (const { name } of policies.tiers)
+      this.#deciders.set(subjectDigest({ by: 'tier-default', tier: name }), {
+        by: 'tier-default',
+        tier: name,
+      });
+    for (const policy of this.#policies) {
+      if (policy.staged !== undefined) this.#hasStaged = true;
+      else if (!before.has(policy)) this.#add(policy);
     }
   }
-  return deciders;
+
+  #add(policy: Policy): void {
+    for (const rule of [...(policy.ingress ?? []), ...(policy.egress ?? [])]) {
+      const { path } = rule.origin;
+      this.#deciders.set(subjectDigest({ by: 'rule', policy: policy.ref, path }), {
+        by: 'rule',
+        policy,
+        rule,
+      });
+    }
+  }
 }

@@ -112,17 +112,25 @@ test('an address has the name of a node, or of a set that covers it, or none', (
   ]);
 });
 
-test('a tag that nothing is known of shows that the cluster is to be read again', () => {
-  const teller = new FlowTeller(scene());
+test('policies are known as soon as they are there, and still when they are gone', () => {
+  const graph = scene();
+  const teller = new FlowTeller(graph);
   const later = networkPolicy('shop/later', [], { ingress: [rule({})] });
   const tag = prefix('allow', { by: 'rule', policy: later.ref, path: 'rule' });
-  const first = teller.take({ prefix: tag, flow: tcp(2, 1, 80), atMs: 0 });
-  expect(first?.by).toEqual({ by: 'unknown', digest: tag.slice(-16) });
-  expect(teller.isStale).toBe(true);
-  teller.setGraph(scene(later));
-  expect(teller.isStale).toBe(false);
-  expect(teller.take({ prefix: tag, flow: tcp(2, 1, 81), atMs: 0 })?.by).toMatchObject({
-    policy: 'NetworkPolicy shop/later',
+  const by = (port: number) => teller.take({ prefix: tag, flow: tcp(2, 1, port), atMs: 0 })?.by;
+  expect(by(1)).toEqual({ by: 'unknown', digest: tag.slice(-16) });
+  graph.upsertPolicy(later);
+  expect(by(2)).toMatchObject({ policy: 'NetworkPolicy shop/later', tier: 'default' });
+  graph.upsertTier({ name: 'late', order: 5, defaultAction: 'deny' });
+  graph.upsertPolicy({ ...later, tier: 'late' });
+  expect(by(3)).toMatchObject({ policy: 'NetworkPolicy shop/later', tier: 'late' });
+  graph.removePolicy(later.ref);
+  expect(by(4)).toMatchObject({ policy: 'NetworkPolicy shop/later', tier: 'late' });
+  const ofTier = prefix('deny', { by: 'tier-default', tier: 'late' });
+  expect(teller.take({ prefix: ofTier, flow: tcp(2, 1, 5), atMs: 0 })?.by).toEqual({
+    by: 'tier-default',
+    tier: 'late',
+    policies: [],
   });
 });
 

@@ -1,11 +1,11 @@
-/** From logged packets to lines: those that were asked for, each once, with the names and policies of the cluster as it was last read. */
+/** From logged packets to lines: those that were asked for, each once, with the names and policies that the cluster has at that moment. */
 import type { PolicyGraph } from '../engine/graph.ts';
 import type { Flow } from '../model.ts';
 import { parseRuleTag } from '../rule-tag.ts';
 import { isWanted, type LineFilter } from './filter.ts';
 import { type FlowLine, flowLine, stagedVerdict } from './flow-line.ts';
 import { type Repeated, Repeats } from './repeats.ts';
-import { type Decider, decidersOf } from './subjects.ts';
+import { Deciders } from './subjects.ts';
 
 /** Flows that are alike within this time are one line with a number. */
 const WINDOW_MS = 5_000;
@@ -35,16 +35,13 @@ export class FlowTeller {
   readonly #filter: LineFilter;
   readonly #repeats = new Repeats<Seen>(WINDOW_MS, MOST_WINDOWS);
   readonly #counts = { allow: 0, deny: 0, other: 0 };
-  #graph: PolicyGraph;
-  #deciders: ReadonlyMap<string, Decider>;
-  #hasStaged: boolean;
-  #isStale = false;
+  readonly #graph: PolicyGraph;
+  readonly #deciders: Deciders;
 
   constructor(graph: PolicyGraph, filter: LineFilter = {}) {
     this.#filter = filter;
     this.#graph = graph;
-    this.#deciders = decidersOf(graph);
-    this.#hasStaged = hasStaged(graph);
+    this.#deciders = new Deciders(graph);
   }
 
   /** All packets that were ours, whether lines were made of them or not. */
@@ -52,27 +49,12 @@ export class FlowTeller {
     return this.#counts;
   }
 
-  /** True if a packet came whose policy is not known: the cluster has changed since it was read. */
-  get isStale(): boolean {
-    return this.#isStale;
-  }
-
-  /** The cluster, read again. */
-  setGraph(graph: PolicyGraph): void {
-    this.#graph = graph;
-    this.#deciders = decidersOf(graph);
-    this.#hasStaged = hasStaged(graph);
-    this.#isStale = false;
-  }
-
   /** Undefined for a packet that is not ours, not wanted, or like one a moment ago. Throws a RangeError for an address that is none. */
   take({ prefix, flow, atMs }: TaggedPacket): FlowLine | undefined {
     const tag = parseRuleTag(prefix);
     if (tag === undefined) return undefined;
     this.#counts[tag.action === 'allow' || tag.action === 'deny' ? tag.action : 'other']++;
-    const decider = this.#deciders.get(tag.digest);
-    if (decider === undefined) this.#isStale = true;
-    const line = flowLine(this.#graph, { flow, tag, decider, atMs });
+    const line = flowLine(this.#graph, { flow, tag, decider: this.#deciders.of(tag.digest), atMs });
     if (!isWanted(line, this.#filter)) return undefined;
     const { icmp } = flow;
     const what = icmp === undefined ? flow.destinationPort : `${icmp.type}.${icmp.code}`;
@@ -95,12 +77,7 @@ export class FlowTeller {
   }
 
   #withStaged({ line, flow }: Seen, count: number): FlowLine {
-    if (!this.#hasStaged) return { ...line, count };
+    if (!this.#deciders.hasStaged) return { ...line, count };
     return { ...line, count, staged: stagedVerdict(this.#graph, flow, line.direction) };
   }
-}
-
-function hasStaged({ policies }: PolicyGraph): boolean {
-  for (const { staged } of policies.byRef.values()) if (staged !== undefined) return true;
-  return false;
 }

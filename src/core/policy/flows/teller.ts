@@ -1,7 +1,7 @@
 /** From logged packets to lines: those that were asked for, each once, with the names and policies that the cluster has at that moment. */
 import type { PolicyGraph } from '../engine/graph.ts';
 import type { Flow } from '../model.ts';
-import { parseRuleTag } from '../rule-tag.ts';
+import { parseRuleTag, type TagParts } from '../rule-tag.ts';
 import { isWanted, type LineFilter } from './filter.ts';
 import { type FlowLine, flowLine, stagedVerdict } from './flow-line.ts';
 import { type Repeated, Repeats } from './repeats.ts';
@@ -27,8 +27,9 @@ export interface PacketCounts {
 }
 
 interface Seen {
-  readonly line: FlowLine;
   readonly flow: Flow;
+  readonly tag: TagParts;
+  readonly atMs: number;
 }
 
 export class FlowTeller {
@@ -54,12 +55,12 @@ export class FlowTeller {
     const tag = parseRuleTag(prefix);
     if (tag === undefined) return undefined;
     this.#counts[tag.action === 'allow' || tag.action === 'deny' ? tag.action : 'other']++;
-    const line = flowLine(this.#graph, { flow, tag, decider: this.#deciders.of(tag.digest), atMs });
-    if (!isWanted(line, this.#filter)) return undefined;
     const { icmp } = flow;
     const what = icmp === undefined ? flow.destinationPort : `${icmp.type}.${icmp.code}`;
     const key = `${prefix} ${flow.source} ${flow.destination} ${flow.protocol} ${what}`;
-    return this.#repeats.isFirst(key, { line, flow }, atMs) ? this.#withStaged({ line, flow }, 1) : undefined;
+    const seen = { flow, tag, atMs };
+    // Most of a flood ends here, before anybody's name is looked for.
+    return this.#repeats.isFirst(key, seen, atMs) ? this.#lines([{ value: seen, count: 1 }])[0] : undefined;
   }
 
   /** Lines for what came again, if it is time; to be asked once a second or so. */
@@ -73,11 +74,12 @@ export class FlowTeller {
   }
 
   #lines(repeated: readonly Repeated<Seen>[]): FlowLine[] {
-    return repeated.map(({ value, count }) => this.#withStaged(value, count));
-  }
-
-  #withStaged({ line, flow }: Seen, count: number): FlowLine {
-    if (!this.#deciders.hasStaged) return { ...line, count };
-    return { ...line, count, staged: stagedVerdict(this.#graph, flow, line.direction) };
+    return repeated.flatMap(({ value: { flow, tag, atMs }, count }) => {
+      const decider = this.#deciders.of(tag.digest);
+      const line = { ...flowLine(this.#graph, { flow, tag, decider, atMs }), count };
+      if (!isWanted(line, this.#filter)) return [];
+      if (!this.#deciders.hasStaged) return [line];
+      return [{ ...line, staged: stagedVerdict(this.#graph, flow, tag.direction) }];
+    });
   }
 }

@@ -40,7 +40,7 @@ let world: FlowWorld;
 let cluster: PolicyCluster;
 let cutter: FlowCutter;
 beforeEach(async () => {
-  world = new FlowWorld();
+  world = await FlowWorld.open();
   world.nft(RULES);
   await world.serve(world.pod, PORT);
   await world.serve(world.far, PORT);

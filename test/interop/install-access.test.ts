@@ -60,8 +60,8 @@ const VERBS: Readonly<Record<string, string>> = {
 };
 /** The resources that roles name one by one. */
 const BY_NAME = new Set(['configmaps', 'namespaces']);
-/** Of these agents ask in all namespaces, or for one by its name: no role of a namespace is about them. */
-const OF_ALL = new Set(['pods']);
+/** Of these agents ask wherever a pod or a policy is: no role of a namespace is about them. */
+const OF_ALL = new Set(['pods', 'events']);
 
 /** The words of `granted` for one request. Creating has no name: a role cannot restrict it to one. */
 function asked(method: string, url: string): string {
@@ -216,9 +216,14 @@ describe('policies', () => {
     for (const kinds of [stored, KINDS.filter((kind) => storedResource(kind) !== undefined)]) {
       for (const kind of kinds) await define(kind);
       const wanted = [...POLICY_RESOURCES.filter((each) => !KINDS.includes(each)), ...kinds];
-      await runPolicies(
-        wanted.map(({ group, plural }) => `watch ${group === '' ? '' : `${group}/`}${plural}`),
-      );
+      const ofCluster = kinds.filter(({ group }) => group.startsWith('policy'));
+      // What is wrong with these is said by an Event each, and in their status.
+      for (const { group, version, plural } of ofCluster)
+        await world.create(`/apis/${group}/${version}/${plural}`, { metadata: { name: 'bad' } });
+      await runPolicies([
+        ...wanted.map((kind) => `watch ${wordOf(kind)}`),
+        ...ofCluster.flatMap((kind) => [`patch ${wordOf(kind)}/status`, 'create events']),
+      ]);
       for (const word of used) asked.add(word);
       used.clear();
     }
@@ -234,6 +239,8 @@ describe('policies', () => {
   });
 });
 
+const wordOf = ({ group, plural }: ResourcePath): string => `${group === '' ? '' : `${group}/`}${plural}`;
+
 async function define({ group, version, plural, kind, namespaced }: ResourcePath): Promise<void> {
   const schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
   await world.create('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
@@ -242,7 +249,12 @@ async function define({ group, version, plural, kind, namespaced }: ResourcePath
       group,
       scope: namespaced ? 'Namespaced' : 'Cluster',
       names: { plural, kind },
-      versions: [{ name: version, served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+      versions: [
+        {
+          ...{ name: version, served: true, storage: true, schema: { openAPIV3Schema: schema } },
+          ...(group.startsWith('policy') && { subresources: { status: {} } }),
+        },
+      ],
     },
   });
 }
@@ -257,7 +269,7 @@ async function runPolicies(wanted: readonly string[]): Promise<void> {
   {
     await using keeper = new PolicyKeeper({
       ...base,
-      ...{ node: 'a', store, loop, bridge: 'netfilter', signal: ended.signal },
+      ...{ node: 'a', store, loop, bridge: 'netfilter', signal: ended.signal, random: () => 0 },
       journalFile: join(folder, 'policy'),
     });
     using _end = { [Symbol.dispose]: () => ended.abort() };

@@ -3,11 +3,13 @@ import { parseArgs } from 'node:util';
 import { benchCni } from './cni/cni.ts';
 import type { BenchOptions } from './options.ts';
 import { benchOverlay } from './overlay/overlay.ts';
+import { benchPolicy } from './policy/policy.ts';
 import { benchTunnel } from './tunnel/tunnel.ts';
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   cni: benchCni,
   overlay: benchOverlay,
+  policy: benchPolicy,
   tunnel: benchTunnel,
 };
 

@@ -135,6 +135,22 @@ export const FILTER_RULES: Readonly<Record<string, readonly RulePart[]>> = {
   'reverse path': [match.is(field.fibPresent('saddr', 'iif'), 0), act.drop],
   'a route there is': [match.is(field.fibPresent('daddr'), 1), act.accept],
   'route by link': [match.is(field.fibOifname('daddr'), 'eth0'), act.accept],
+  'ICMP type and code': [
+    match.is(field.icmpType, 'destination-unreachable'),
+    match.is(field.icmpCode, 'host-unreachable'),
+    act.drop,
+  ],
+  'ICMP code without a name': [match.not(field.icmpCode, 77), act.drop],
+  'ICMPv6 type and code': [
+    match.is(field.icmpv6Type, 'destination-unreachable'),
+    match.is(field.icmpv6Code, 'port-unreachable'),
+    act.drop,
+  ],
+  'hop limit and ICMPv6 types': [
+    match.is(field.hopLimit, 255),
+    match.inSet(field.icmpv6Type, SETS.types6),
+    act.accept,
+  ],
   'ICMP type': [match.is(field.icmpType, 'echo-request'), act.accept],
   'ICMPv6 type': [match.is(field.icmpv6Type, 'nd-router-advert'), act.accept],
   family: [match.is(field.nfproto, 'ipv4'), act.accept],

@@ -27,6 +27,7 @@ export const PACKAGES = [
   rootTest('iproute2', 'ip', 'reads links, routes and neighbours back as an independent witness'),
   rootTest('nftables', 'nft', 'lists our tables back as an independent witness'),
   rootTest('iptables', 'iptables', 'is what the reference portmap programs, and lists its rules back'),
+  rootTest('ipset', 'ipset', 'holds the sets of the iptables rules that policy is measured against'),
   rootTest('conntrack', 'conntrack', 'lists the flows that NAT remembers'),
   rootTest('socat', 'socat', 'serves and fetches a line of text through published ports'),
   rootTest('iputils-ping', 'ping', 'proves reachability between pods'),

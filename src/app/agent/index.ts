@@ -7,6 +7,7 @@ export { CONFIG_KEY, CONFIG_MAP } from './net-conf-source.ts';
 export { lockNode } from './node-lock.ts';
 export { defaultNodeName } from './node-object.ts';
 export { type AgentPaths, agentPaths, wireguardKeyFile } from './paths.ts';
+export { PolicyKeeper } from './policy/index.ts';
 export { readyNotice } from './ready-notice.ts';
 export {
   type EtcdRegistry,

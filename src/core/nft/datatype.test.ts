@@ -21,7 +21,8 @@ describe.each(TYPES)('%s', (type) => {
   });
 
   test('is found by its number', () => {
-    expect(dataTypeOfId(DATA_TYPES[type].id)).toBe(type);
+    // nft knows one type for integers of any size.
+    expect(dataTypeOfId(DATA_TYPES[type].id)).toBe(type === 'byte' ? 'integer' : type);
   });
 
   test('values in sortable form sort as their numbers do', () => {

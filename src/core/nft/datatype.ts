@@ -12,7 +12,9 @@ import {
   CT_STATUSES,
   ETHER_TYPES,
   FIB_ADDRESS_TYPES,
+  ICMP_CODES,
   ICMP_TYPES,
+  ICMPV6_CODES,
   ICMPV6_TYPES,
   INET_PROTOCOLS,
   INTERFACE_TYPES,
@@ -41,6 +43,10 @@ export type NftDataType =
   | 'ct_status'
   | 'icmp_type'
   | 'icmpv6_type'
+  | 'icmp_code'
+  | 'icmpv6_code'
+  /** A number of one byte, in nft an integer too. */
+  | 'byte'
   | 'pkt_type'
   | 'fib_addrtype'
   | 'tcp_flag'
@@ -80,10 +86,14 @@ export const DATA_TYPES: Readonly<Record<NftDataType, TypeRow>> = {
   ct_status: { id: 28, bytes: 4, order: 'host', form: 'number', symbols: CT_STATUSES, bits: true },
   icmp_type: { id: 14, bytes: 1, order: 'big', form: 'number', symbols: ICMP_TYPES },
   icmpv6_type: { id: 29, bytes: 1, order: 'big', form: 'number', symbols: ICMPV6_TYPES },
+  icmp_code: { id: 32, bytes: 1, order: 'big', form: 'number', symbols: ICMP_CODES },
+  icmpv6_code: { id: 33, bytes: 1, order: 'big', form: 'number', symbols: ICMPV6_CODES },
   pkt_type: { id: 31, bytes: 1, order: 'host', form: 'number', symbols: PACKET_TYPES },
   fib_addrtype: { id: 38, bytes: 4, order: 'host', form: 'number', symbols: FIB_ADDRESS_TYPES },
   tcp_flag: { id: 15, bytes: 1, order: 'host', form: 'number', symbols: TCP_FLAGS, bits: true },
   boolean: { id: 39, bytes: 1, order: 'host', form: 'number' },
+  byte: { id: 4, bytes: 1, order: 'big', form: 'number' },
+  // Behind `byte`: of two types with one number, the last one is that of a number.
   integer: { id: 4, bytes: 4, order: 'host', form: 'number' },
 };
 

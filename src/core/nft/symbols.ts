@@ -78,6 +78,24 @@ export const ICMP_TYPES: Symbols = {
   'address-mask-request': 17,
   'address-mask-reply': 18,
 };
+export const ICMP_CODES: Symbols = {
+  'net-unreachable': 0,
+  'host-unreachable': 1,
+  'prot-unreachable': 2,
+  'port-unreachable': 3,
+  'frag-needed': 4,
+  'net-prohibited': 9,
+  'host-prohibited': 10,
+  'admin-prohibited': 13,
+};
+export const ICMPV6_CODES: Symbols = {
+  'no-route': 0,
+  'admin-prohibited': 1,
+  'addr-unreachable': 3,
+  'port-unreachable': 4,
+  'policy-fail': 5,
+  'reject-route': 6,
+};
 export const ICMPV6_TYPES: Symbols = {
   'destination-unreachable': 1,
   'packet-too-big': 2,

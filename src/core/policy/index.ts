@@ -20,6 +20,7 @@ export { affectedBy, evaluate, evaluateStaged, isAllowed, type PolicyGraph } fro
 export { essenceOf } from './essence.ts';
 export type { PolicyDelta } from './graph.ts';
 export {
+  type Direction,
   type DirectionVerdict,
   type EndMatch,
   type Flow,
@@ -35,6 +36,7 @@ export {
   type Verdict,
   type VerdictStep,
 } from './model.ts';
+export { endSets, peerSetId } from './peer-set.ts';
 export {
   apiVersionOf,
   POLICY_CONTEXT,

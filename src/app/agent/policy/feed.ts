@@ -81,7 +81,6 @@ export class PolicyFeed {
     const { store, sink, signal } = this.#options;
     const place = await this.#placeOf(resource);
     if (place === undefined) {
-      this.#refused.delete(nameOf(resource));
       this.#tell(resource, []);
       return ABSENT_MS;
     }
@@ -126,6 +125,7 @@ export class PolicyFeed {
 
   #tell(resource: ResourcePath, objects: readonly KubeObject[]): void {
     this.#told.add(nameOf(resource));
+    this.#refused.delete(nameOf(resource));
     this.#options.sink.sync(resource, objects);
   }
 

@@ -114,6 +114,14 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     await this.#carry();
   }
 
+  /** Resolves when all that was told until now is in the kernel, or was refused. Rejects with CniError 11 as admit() does. */
+  async settled(): Promise<void> {
+    do {
+      await this.#untilKnown();
+      await this.#carry();
+    } while (this.#isHeld);
+  }
+
   status(): PolicyStatus {
     const unknownPods = [...this.#endpoints.keys()].filter((key) => !this.#cluster.hasPod(key));
     return {
@@ -144,13 +152,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     await this.#untilKnown();
     this.#attach(endpoint);
     if (this.#hasPolicies) await this.#findPod(endpoint.pod);
-    await this.#carry();
-    // The first policy came, and what it speaks of is not known yet.
-    while (this.#isHeld) {
-      await this.#untilKnown();
-      await this.#findPod(endpoint.pod);
-      await this.#carry();
-    }
+    await this.settled();
     const [failure] = this.#part.failures;
     if (failure !== undefined)
       throw new CniError(CNI_ERROR.tryAgainLater, `policies are not in the kernel: ${failure}`);

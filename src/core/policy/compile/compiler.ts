@@ -3,8 +3,18 @@
  * to be amended in POLICY_PART: a change costs what it changes, and all of it is meant to be one transaction. What it wants depends on what it
  * was told, never on the order.
  */
+import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
 import type { Amendment } from '#core/kernel/index.ts';
-import type { PolicyDelta } from '../graph.ts';
+import type { NftElement } from '#core/nft/index.ts';
+import type { EndpointPolicies, PolicyDelta, TierStage } from '../graph.ts';
+import type { Direction } from '../model.ts';
+import { baseObjects, bridgeSysctls, MAPS, SELF, unknownChain } from './base-chains.ts';
+import { Chains } from './chains.ts';
+import { Claims } from './claims.ts';
+import { guardElements, guardObjects } from './guard.ts';
+import { Output } from './output.ts';
+import { elementAt, type Place, tableAt } from './place.ts';
+import { RuleSets } from './rule-sets.ts';
 import type { BridgeMode, LocalEndpoint } from './words.ts';
 
 export interface PolicyCompilerOptions {
@@ -13,33 +23,138 @@ export interface PolicyCompilerOptions {
   readonly flows: boolean;
 }
 
-export class PolicyCompiler {
-  readonly options: PolicyCompilerOptions;
+interface Attachment {
+  readonly endpoint: LocalEndpoint;
+  readonly whileUnknown: 'closed' | 'open';
+}
 
-  constructor(options: PolicyCompilerOptions) {
-    this.options = options;
+/** Chains that an attached endpoint holds. */
+interface Held {
+  readonly direction: Direction;
+  readonly family: IpFamily;
+  readonly stages: readonly TierStage[];
+}
+
+const DIRECTIONS = ['egress', 'ingress'] as const;
+
+export class PolicyCompiler {
+  readonly #output = new Output();
+  /** Where rules about packets between pods lie. */
+  readonly #places: readonly Place[];
+  readonly #sets: RuleSets;
+  readonly #chains: Chains;
+  readonly #claims = new Claims(this.#output);
+  readonly #attachments = new Map<string, Attachment>();
+  readonly #policies = new Map<string, EndpointPolicies>();
+  readonly #held = new Map<string, readonly Held[]>();
+
+  constructor({ bridge, flows }: PolicyCompilerOptions) {
+    this.#places = bridge === 'conntrack' ? ['inet', 'bridge'] : ['inet'];
+    const ground = { output: this.#output, places: this.#places };
+    this.#sets = new RuleSets(ground);
+    this.#chains = new Chains(ground, this.#sets, flows);
+    const guarded: readonly Place[] = bridge === 'none' ? ['inet'] : ['inet', 'bridge'];
+    for (const object of [
+      ...bridgeSysctls(bridge),
+      ...this.#places.flatMap((place) => baseObjects(place, flows)),
+      ...guarded.map(tableAt),
+      ...guarded.flatMap(guardObjects),
+    ])
+      this.#output.put(object);
   }
 
   /**
    * A pod is attached, or attached differently. As soon as a delta names its key, its policies count; until then, and when it is no member any
    * more, nothing passes if it is `closed` (but what its own node sends), and everything if it is `open`.
    */
-  setEndpoint(_endpoint: LocalEndpoint, _whileUnknown: 'closed' | 'open'): void {
-    throw new Error('not yet');
+  setEndpoint(endpoint: LocalEndpoint, whileUnknown: 'closed' | 'open'): void {
+    this.#attachments.set(endpoint.key, { endpoint, whileUnknown });
+    this.#refresh(endpoint.key);
   }
 
   /** The pod is not attached any more. */
-  removeEndpoint(_key: string): void {
-    throw new Error('not yet');
+  removeEndpoint(key: string): void {
+    if (this.#attachments.delete(key)) this.#refresh(key);
   }
 
   /** Takes in a delta of PolicyGraph. Endpoints it speaks of need not be attached yet. */
-  apply(_delta: PolicyDelta): void {
-    throw new Error('not yet');
+  apply({ endpoints, sets, dropped }: PolicyDelta): void {
+    this.#chains.reshaped(this.#sets.change(sets));
+    for (const [key, policies] of endpoints) {
+      if (policies === undefined) this.#policies.delete(key);
+      else this.#policies.set(key, policies);
+      this.#refresh(key);
+    }
+    this.#chains.settle();
+    this.#sets.drop(dropped);
   }
 
   /** What is different since the last call: for DesiredState.amend(POLICY_PART, …). The first one has tables and base chains. */
   takeAmendment(): Amendment {
-    throw new Error('not yet');
+    this.#chains.settle();
+    return this.#output.take();
+  }
+
+  #refresh(key: string): void {
+    const attachment = this.#attachments.get(key);
+    const policies = this.#policies.get(key);
+    const before = this.#held.get(key) ?? [];
+    const held: Held[] = [];
+    const elements = attachment === undefined ? [] : this.#elements(attachment, policies, held);
+    for (const { direction, family, stages } of before) this.#chains.release(direction, family, stages);
+    if (held.length === 0) this.#held.delete(key);
+    else this.#held.set(key, held);
+    this.#claims.set(key, elements);
+  }
+
+  #elements(
+    { endpoint, whileUnknown }: Attachment,
+    policies: EndpointPolicies | undefined,
+    held: Held[],
+  ): NftElement[] {
+    const elements = guardElements(endpoint);
+    for (const family of [4, 6] as const) {
+      const addresses = endpoint.addresses.filter((address) => familyOf(address) === family);
+      if (addresses.length === 0) continue;
+      elements.push(...this.#selfElements(family, addresses));
+      for (const direction of DIRECTIONS) {
+        const chain = this.#chainFor(direction, family, policies, whileUnknown, held);
+        if (chain !== undefined) elements.push(...this.#mapElements(direction, family, addresses, chain));
+      }
+    }
+    return elements;
+  }
+
+  #chainFor(
+    direction: Direction,
+    family: IpFamily,
+    policies: EndpointPolicies | undefined,
+    whileUnknown: 'closed' | 'open',
+    held: Held[],
+  ): string | undefined {
+    if (policies === undefined) return whileUnknown === 'closed' ? unknownChain(direction) : undefined;
+    const stages = policies[direction];
+    if (stages.length === 0) return undefined;
+    held.push({ direction, family, stages });
+    return this.#chains.retain(direction, family, stages);
+  }
+
+  #mapElements(
+    direction: Direction,
+    family: IpFamily,
+    addresses: readonly IpAddress[],
+    chain: string,
+  ): NftElement[] {
+    const data = { verdict: 'jump', chain } as const;
+    return this.#places.flatMap((place) =>
+      addresses.map((address) => elementAt(place, MAPS[direction][family], [address], { data })),
+    );
+  }
+
+  #selfElements(family: IpFamily, addresses: readonly IpAddress[]): NftElement[] {
+    const pairs = addresses.flatMap((source) =>
+      addresses.map((destination) => [source, destination] as const),
+    );
+    return this.#places.flatMap((place) => pairs.map((pair) => elementAt(place, SELF[family], pair)));
   }
 }

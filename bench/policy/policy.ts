@@ -1,0 +1,151 @@
+/**
+ * The policy benchmark: 10,000 pods, 250 of them local, and 2,000 policies; the time until they are in the kernel, what one change takes,
+ * memory, and what packets pay for it, beside iptables rules with the same meaning and none at all, in turns on this machine.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { build } from 'esbuild';
+import type { BenchOptions } from '../options.ts';
+import { type Sizes, USUAL_SIZES } from './content.ts';
+import { loadIptables } from './iptables.ts';
+import type { Measured } from './measured.ts';
+import { Traffic } from './packets.ts';
+import { Place } from './place.ts';
+import { jsonOf, type PolicyFigures, tableOf } from './report.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const SIDES = ['bare', 'poplin', 'iptables'] as const;
+type Side = (typeof SIDES)[number];
+
+interface Amount {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly changes: number;
+}
+const USUAL: Amount = { rounds: 7, seconds: 3, changes: 1000 };
+const QUICK: Amount = { rounds: 1, seconds: 1, changes: 50 };
+
+/** Prints the table, or with `json` one line; progress goes to standard error. */
+export async function benchPolicy({ json, quick }: BenchOptions): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-policy-'));
+  // Beside the addon, which the bundle looks for in its own folder.
+  const program = join(ROOT, 'dist', `bench-policy-${process.pid}.mjs`);
+  try {
+    await bundle(program);
+    const figures = await measure(folder, program, USUAL_SIZES, quick ? QUICK : USUAL);
+    process.stdout.write(json ? `${JSON.stringify(jsonOf(figures))}\n` : tableOf(figures));
+  } finally {
+    rmSync(program, { force: true });
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function measure(
+  folder: string,
+  program: string,
+  sizes: Sizes,
+  amount: Amount,
+): Promise<PolicyFigures> {
+  await using resources = new AsyncDisposableStack();
+  const places = Object.fromEntries(
+    SIDES.map((side) => [side, resources.use(new Place(folder, side, sizes))]),
+  ) as Record<Side, Place>;
+  loadIptables(places.iptables.node, sizes);
+  progress('policies');
+  const agent = resources.use(new Agent(program, places.poplin.node, sizes, amount.changes));
+  const { startMs, changesMs, rssMb } = await agent.measured();
+  const traffic = {} as Record<Side, Traffic>;
+  for (const side of SIDES) traffic[side] = resources.use(await Traffic.start(places[side], sizes));
+  for (const side of SIDES) await traffic[side].mbit(1);
+  const mbit = await inTurns('throughput', amount.rounds, (side) => traffic[side].mbit(amount.seconds));
+  for (const side of SIDES) await traffic[side].serveConnections();
+  for (const side of SIDES) await traffic[side].connections(1);
+  const rate = await inTurns('connections', amount.rounds, (side) =>
+    traffic[side].connections(amount.seconds),
+  );
+  const at = (share: number): number => changesMs[Math.floor((changesMs.length - 1) * share)] ?? 0;
+  return {
+    startMs,
+    changeP50Ms: at(0.5),
+    changeP99Ms: at(0.99),
+    rssMb,
+    throughput: ratio(mbit, 'poplin'),
+    connRate: ratio(rate, 'poplin'),
+    iptables: { throughput: ratio(mbit, 'iptables'), connRate: ratio(rate, 'iptables') },
+    bare: { mbit: median(mbit.bare), connectionsPerSec: median(rate.bare) },
+  };
+}
+
+/** Each side once in each round, so that what else the machine does meets all of them. */
+async function inTurns(
+  what: string,
+  rounds: number,
+  one: (side: Side) => Promise<number>,
+): Promise<Record<Side, number[]>> {
+  const found: Record<Side, number[]> = { bare: [], poplin: [], iptables: [] };
+  for (let round = 0; round < rounds; round++) {
+    progress(`${what}, round ${round + 1} of ${rounds}`);
+    const turn = round % SIDES.length;
+    for (const side of [...SIDES.slice(turn), ...SIDES.slice(0, turn)]) found[side].push(await one(side));
+  }
+  return found;
+}
+
+/** The median of the ratios of the rounds. */
+function ratio(found: Record<Side, number[]>, side: Side): number {
+  return median(found[side].map((value, round) => value / (found.bare[round] as number)));
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] as number;
+}
+
+function progress(text: string): void {
+  process.stderr.write(`policy: ${text}\n`);
+}
+
+/** The measured process. */
+class Agent implements AsyncDisposable {
+  readonly #child: ChildProcess;
+
+  constructor(program: string, netns: string, sizes: Sizes, changes: number) {
+    const args = [program, netns, JSON.stringify(sizes), String(changes)];
+    this.#child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  }
+
+  async measured(): Promise<Measured> {
+    for await (const line of createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }))
+      return JSON.parse(line) as Measured;
+    throw new Error('the measured process ended');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const gone = once(this.#child, 'exit');
+    this.#child.stdin?.end();
+    await gone;
+  }
+}
+
+async function bundle(outfile: string): Promise<void> {
+  await build({
+    entryPoints: [join(import.meta.dirname, 'measured.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    mainFields: ['module', 'main'],
+    external: ['*.node'],
+    logLevel: 'error',
+    // As the released bundle has it: some packages are CommonJS.
+    banner: {
+      js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);",
+    },
+  });
+}

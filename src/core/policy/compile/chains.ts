@@ -1,0 +1,220 @@
+/**
+ * The chains that packets of endpoints go through, each as long as something leads to it. They are named by what they stand for and not by
+ * their rules: a policy that changes is one chain with other rules, however many pods it selects.
+ */
+import type { IpFamily } from '#base/ip/index.ts';
+import { act, type RulePart } from '#core/nft/index.ts';
+import type { TierStage } from '../graph.ts';
+import { type Direction, type Policy, refText } from '../model.ts';
+import type { Ground, KernelSet } from './kernel-set.ts';
+import { Names } from './names.ts';
+import { chainAt } from './place.ts';
+import { type Compiled, hasPass, policyRules, type RuleContext, tierDefault } from './policy-chain.ts';
+import type { RuleSets } from './rule-sets.ts';
+
+interface Chain {
+  readonly text: string;
+  readonly name: string;
+  readonly direction: Direction;
+  readonly family: IpFamily;
+  users: number;
+  content: Content;
+  /** As they were when its rules were made. */
+  chains: readonly Chain[];
+  sets: ReadonlySet<KernelSet>;
+}
+
+/** What a chain's rules follow from. */
+type Content =
+  | { readonly is: 'policy'; readonly policy: Policy }
+  | { readonly is: 'tier'; readonly stage: TierStage }
+  | { readonly is: 'list'; readonly stages: readonly TierStage[] };
+
+/** nf_tables has room for 255 bytes. */
+const MAX_NAME = 200;
+
+export class Chains {
+  readonly #ground: Ground;
+  readonly #sets: RuleSets;
+  readonly #flows: boolean;
+  readonly #names = new Names();
+  readonly #chains = new Map<string, Chain>();
+  readonly #usersOf = new Map<KernelSet, Set<Chain>>();
+  readonly #dirty = new Set<Chain>();
+
+  constructor(ground: Ground, sets: RuleSets, flows: boolean) {
+    this.#ground = ground;
+    this.#sets = sets;
+    this.#flows = flows;
+  }
+
+  /** The name of the chain for these stages, from now on in use once more. */
+  retain(direction: Direction, family: IpFamily, stages: readonly TierStage[]): string {
+    return this.#retain(direction, family, { is: 'list', stages }).name;
+  }
+
+  /** `stages` as they were when it was retained. */
+  release(direction: Direction, family: IpFamily, stages: readonly TierStage[]): void {
+    const chain = this.#chains.get(textOf(direction, family, { is: 'list', stages }));
+    if (chain !== undefined) this.#release(chain);
+  }
+
+  /** The sets are of another shape, and so are the rules that look into them. */
+  reshaped(sets: Iterable<KernelSet>): void {
+    for (const set of sets) for (const chain of this.#usersOf.get(set) ?? []) this.#dirty.add(chain);
+  }
+
+  /** Makes the rules of all chains that are new or others than before. To be called before the output is taken. */
+  settle(): void {
+    for (const chain of this.#dirty) {
+      this.#dirty.delete(chain); // it may become so again
+      this.#write(chain);
+    }
+  }
+
+  #retain(direction: Direction, family: IpFamily, content: Content): Chain {
+    const text = textOf(direction, family, content);
+    let chain = this.#chains.get(text);
+    if (chain === undefined) {
+      const name = this.#nameOf(direction, family, content, text);
+      chain = { text, name, direction, family, users: 0, content, chains: [], sets: new Set() };
+      this.#chains.set(text, chain);
+      this.#dirty.add(chain);
+    } else if (!sameContent(chain.content, content)) this.#dirty.add(chain);
+    chain.content = content;
+    chain.users++;
+    return chain;
+  }
+
+  #release(chain: Chain): void {
+    if (--chain.users > 0) return;
+    this.#chains.delete(chain.text);
+    this.#names.give(chain.name);
+    this.#dirty.delete(chain);
+    for (const place of this.#ground.places) this.#ground.output.remove(chainAt(place, chain.name, []));
+    this.#leave(chain, chain);
+  }
+
+  #write(chain: Chain): void {
+    const before = { chains: chain.chains, sets: chain.sets };
+    const { rules, used, chains } = this.#made(chain);
+    chain.chains = chains;
+    chain.sets = used;
+    this.#sets.retain(used);
+    this.#leave(chain, before);
+    for (const set of used) this.#usersOf.set(set, (this.#usersOf.get(set) ?? new Set<Chain>()).add(chain));
+    for (const place of this.#ground.places) this.#ground.output.put(chainAt(place, chain.name, rules));
+  }
+
+  /** Gives up what the chain led to and looked into. */
+  #leave(chain: Chain, { chains, sets }: Pick<Chain, 'chains' | 'sets'>): void {
+    for (const set of sets) {
+      const users = this.#usersOf.get(set);
+      if (users?.delete(chain) === true && users.size === 0) this.#usersOf.delete(set);
+    }
+    this.#sets.release(sets);
+    for (const each of chains) this.#release(each);
+  }
+
+  #made(chain: Chain): Compiled & { readonly chains: readonly Chain[] } {
+    const { direction, family, content } = chain;
+    const context = { direction, family, sets: this.#sets, flows: this.#flows };
+    switch (content.is) {
+      case 'policy':
+        return { ...policyRules(content.policy, context), chains: [] };
+      case 'tier':
+        return this.#tierRules(content.stage, context);
+      case 'list':
+        return { used: new Set(), ...this.#listRules(content.stages, context) };
+    }
+  }
+
+  /** Of a tier with a policy that passes. */
+  #tierRules({ tier, policies }: TierStage, context: RuleContext): Compiled & { chains: Chain[] } {
+    const rules: RulePart[][] = [];
+    const used = new Set<KernelSet>();
+    const chains: Chain[] = [];
+    for (const policy of policies) {
+      if (hasPass(policy, context.direction)) {
+        const made = policyRules(policy, context);
+        rules.push(...made.rules);
+        for (const set of made.used) used.add(set);
+      } else this.#jump({ is: 'policy', policy }, context, rules, chains);
+    }
+    rules.push(...tierDefault(tier.name, tier.defaultAction, context));
+    return { rules, used, chains };
+  }
+
+  #listRules(
+    stages: readonly TierStage[],
+    context: RuleContext,
+  ): { rules: RulePart[][]; chains: readonly Chain[] } {
+    const rules: RulePart[][] = [];
+    const chains: Chain[] = [];
+    for (const stage of stages) {
+      const { tier, policies } = stage;
+      if (policies.some((policy) => hasPass(policy, context.direction))) {
+        this.#jump({ is: 'tier', stage }, context, rules, chains);
+        continue;
+      }
+      for (const policy of policies) this.#jump({ is: 'policy', policy }, context, rules, chains);
+      rules.push(...tierDefault(tier.name, tier.defaultAction, context));
+      if (tier.defaultAction === 'deny') break; // no packet gets further
+    }
+    return { rules, chains };
+  }
+
+  #jump(content: Content, { direction, family }: RuleContext, rules: RulePart[][], chains: Chain[]): void {
+    if (content.is === 'policy' && content.policy[direction]?.length === 0) return;
+    const chain = this.#retain(direction, family, content);
+    chains.push(chain);
+    rules.push([act.jump(chain.name)]);
+  }
+
+  /** Of policies as people know them, if nft can read it. */
+  #nameOf(direction: Direction, family: IpFamily, content: Content, text: string): string {
+    if (content.is !== 'policy') {
+      const kind = content.is === 'tier' ? '-tier' : '';
+      return this.#names.take(`${direction}${family}${kind}-`, text);
+    }
+    const { kind, namespace, name } = content.policy.ref;
+    const readable = [
+      `${direction}${family}`,
+      kind,
+      ...(namespace === undefined ? [] : [namespace]),
+      name,
+    ].join('/');
+    if (/^[A-Za-z0-9/._-]+$/.test(readable) && readable.length <= MAX_NAME) return readable;
+    return this.#names.take(`${direction}${family}-${kind}-`, text);
+  }
+}
+
+/** The identity of a chain: what it stands for, without what that contains. */
+function textOf(direction: Direction, family: IpFamily, content: Content): string {
+  const parts =
+    content.is === 'policy'
+      ? refText(content.policy.ref)
+      : JSON.stringify((content.is === 'tier' ? [content.stage] : content.stages).map(stageText));
+  return `${content.is} ${direction} ${family} ${parts}`;
+}
+
+function stageText({ tier, policies }: TierStage): unknown {
+  return [tier.name, tier.defaultAction, policies.map(({ ref }) => refText(ref))];
+}
+
+/** Whether rules made of the one are those of the other; both have one identity. */
+function sameContent(a: Content, b: Content): boolean {
+  const before = policiesOf(a);
+  return policiesOf(b).every((policy, at) => policy === before[at]);
+}
+
+function policiesOf(content: Content): readonly Policy[] {
+  switch (content.is) {
+    case 'policy':
+      return [content.policy];
+    case 'tier':
+      return content.stage.policies;
+    case 'list':
+      return content.stages.flatMap(({ policies }) => policies);
+  }
+}

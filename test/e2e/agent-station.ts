@@ -131,11 +131,11 @@ export class Station implements AsyncDisposable {
   }
 
   /** Starts the agent of a host that is reached by 192.168.60.`number` and fd60::`number`; makes the host the first time. */
-  startAgent(node: string, number: number): void {
+  startAgent(node: string, number: number, flags: readonly string[] = []): void {
     if (!existsSync(this.file(`host-${node}`))) this.addHost(node, number);
     this.start(node, this.file(`host-${node}`), [
       ...['agent', '--node-name', node, '--register-node', '--root-dir', this.file(node)],
-      ...['--kubeconfig', this.file('kubeconfig'), '--net-conf', this.file('net-conf.json')],
+      ...['--kubeconfig', this.file('kubeconfig'), '--net-conf', this.file('net-conf.json'), ...flags],
     ]);
   }
 

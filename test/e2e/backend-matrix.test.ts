@@ -232,7 +232,8 @@ describe.for(CELLS)('$name, $families, leases in $registry', (cell) => {
     for (const host of HOSTS) world.startAgent(host, 'second');
     const second = new Map<Host, PodAddresses>();
     for (const host of HOSTS) {
-      const { lease } = await world.statusWhere(host, 'ready', ({ ready }) => ready, 'second');
+      const { lease, policy } = await world.statusWhere(host, 'ready', ({ ready }) => ready, 'second');
+      expect(policy).toBeNull();
       const subnets = [lease.ipv4, lease.ipv6].filter((subnet) => subnet !== null);
       second.set(host, makePod(world, host, 'second', subnets));
     }

@@ -63,13 +63,27 @@ function cleanup(station: Station, node: string, ...args: string[]) {
   return { status, stdout, stderr };
 }
 
+/** A policy for the pods that attach() attaches. */
+function makePolicy(station: Station): void {
+  const spec = { podSelector: {}, policyTypes: ['Ingress', 'Egress'] };
+  station.api('POST', '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies', {
+    metadata: { name: 'closed' },
+    spec,
+  });
+}
+
 async function attach(station: Station, node: string, name: string): Promise<string> {
+  station.api('POST', '/api/v1/namespaces/default/pods', {
+    metadata: { name },
+    spec: { nodeName: node, containers: [{ name: 'c', image: 'none' }] },
+  });
   const netns = station.pod(name);
   const outcome = await station.plugin(node, {
     plugin: 'bridge',
     command: 'ADD',
     containerId: `container-${name}`,
     netns,
+    args: `K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}`,
     stdin: NETWORK,
   });
   expect(outcome.exitCode, JSON.stringify(outcome)).toBe(0);
@@ -83,9 +97,11 @@ test('what an agent made is gone to the last object, when no agent and no pod is
   const before = await settledListing(station, 'n1', 'fd60::11');
   station.startAgent('n1', 11);
   await station.statusWhere('n1', 'ready', ({ ready }) => ready);
+  makePolicy(station);
   const netns = await attach(station, 'n1', 'a');
   const working = listing(station, 'n1');
-  expect(working).not.toBe(before);
+  expect(working).toContain('table inet poplin-policy');
+  expect(existsSync(station.paths('n1').policy)).toBe(true);
 
   expect(cleanup(station, 'n1')).toMatchObject({
     status: 2,
@@ -136,6 +152,7 @@ test('it can be killed at any moment, and is gone on with', async () => {
   const before = await settledListing(station, 'n1', 'fd60::11');
   station.startAgent('n1', 11);
   await station.statusWhere('n1', 'ready', ({ ready }) => ready);
+  makePolicy(station);
   for (const pod of ['a', 'b', 'c']) await attach(station, 'n1', pod);
   await station.stop('n1', 'SIGKILL');
   let isDone = false;

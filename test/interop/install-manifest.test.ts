@@ -131,7 +131,7 @@ describe('the manifest', () => {
       'resourceName: [poplin-config]',
       'rules[1].resourceName',
     ],
-    ['verbs that are a word', 'verbs: [get]', 'verbs: get', 'rules[0].verbs'],
+    ['verbs that are a word', 'verbs: [get]', 'verbs: get', 'rules[1].verbs'],
     [
       'a subject of another kind',
       'kind: ServiceAccount\n    name',
@@ -205,7 +205,35 @@ describe('the chart', () => {
     });
   });
 
+  it('leaves policies to others where they are off, and then reads nothing of them', async () => {
+    const text = renderChart('--set', 'policies=false');
+    await apply(text);
+    expect(text).toContain('- --no-policies\n');
+    expect(text).not.toContain('networkpolicies');
+    for (const registry of [
+      ['registry=leases'],
+      ['registry=nodes'],
+      ['registry=etcd', 'etcd.endpoints=http://a'],
+    ])
+      expect(renderChart(...registry.flatMap((value) => ['--set', value]))).not.toContain('--no-policies');
+  });
+
+  it('makes the namespaces and the roles of further networks', async () => {
+    const made = (await apply(renderChart('--set', 'networks={second,third}'))).split('\n');
+    for (const kind of ['namespace/poplin-system-second', 'namespace/poplin-system-third'])
+      expect(made).toContain(`${kind} created`);
+    const roles = await kubectl.ok(['get', 'roles,rolebindings', '-A', '-o', 'name']);
+    expect(roles.trim().split('\n').toSorted()).toEqual([
+      ...Array.from({ length: 3 }, () => 'role.rbac.authorization.k8s.io/poplin'),
+      ...Array.from({ length: 3 }, () => 'rolebinding.rbac.authorization.k8s.io/poplin'),
+    ]);
+  });
+
   it.each<[string[], string]>([
+    [['--set', 'networks={Second}'], 'networks'],
+    [['--set', 'networks={default}'], 'networks'],
+    [['--set', 'networks={second}', '--set', 'registry=nodes'], 'only where registry is leases'],
+    [['--set', 'policies=some'], 'policies'],
     [['--set', 'registry=etcd'], 'registry: etcd and etcd.endpoints go together'],
     [['--set', 'etcd.endpoints=https://192.0.2.1:2379'], 'registry: etcd and etcd.endpoints go together'],
     [['--set', 'registry=consul'], 'registry'],

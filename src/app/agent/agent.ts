@@ -24,8 +24,8 @@ import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
 import { FlowCutter } from '#io/conntrack/index.ts';
-import { readRegularFile } from '#io/files/index.ts';
-import { RealKernel } from '#io/kernel/index.ts';
+import { readRegularFile, removeIfExists } from '#io/files/index.ts';
+import { bridgeMode, RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
@@ -244,6 +244,7 @@ class Agent implements AsyncDisposable {
     const addresses = new DiskAddressStore();
     const exec = this.pluginExec();
     this.policy = this.openPolicy();
+    if (this.policy === undefined) await this.endPolicy();
     const service = this.resources.use(
       new CniService({
         kernel: this.kernel,
@@ -301,11 +302,17 @@ class Agent implements AsyncDisposable {
           openCutter: (judge) => new FlowCutter({ ...judge, namespace: this.namespace }),
         }),
         journalFile: this.paths.policy,
-        bridge: 'netfilter',
+        bridge: bridgeMode(this.namespace),
         logger,
         signal: this.signal,
       }),
     );
+  }
+
+  /** What an agent before this one carried out would be in force for ever, and nobody would follow what the policies say. */
+  private async endPolicy(): Promise<void> {
+    this.loop.own(POLICY);
+    await removeIfExists(this.paths.policy);
   }
 
   private async serveHealth(): Promise<void> {

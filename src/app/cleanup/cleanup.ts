@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { type AgentPaths, agentPaths, fetchStatus, HostNetworks, lockNode } from '#app/agent/index.ts';
 import { AttachmentJournal, rootedAddresses, type StoredPart } from '#app/cni/index.ts';
-import { CNI, FURTHER_NETWORKS, type KernelState, OWNERS, overlayOwner } from '#core/kernel/index.ts';
+import { CNI, FURTHER_NETWORKS, type KernelState, OWNERS, overlayOwner, POLICY } from '#core/kernel/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { flannelProcesses } from '#io/host-facts/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
@@ -23,7 +23,7 @@ export interface CleanupOptions {
   readonly root: string;
   /** Where subnet.env is, if not at flannel's place. */
   readonly subnetFile?: string;
-  /** Of several networks the one to take off; absent: all of them, and CNI. */
+  /** Of several networks the one to take off; absent: all of them, CNI and policy. */
   readonly network?: string;
   /** Only says what would be done. */
   readonly isDry: boolean;
@@ -53,7 +53,7 @@ export async function cleanUp(options: CleanupOptions): Promise<Row[]> {
   return rows;
 }
 
-/** The networks to take off: their numbers and files, and whether CNI goes too. */
+/** The networks to take off: their numbers and files, and whether CNI and policy go too. */
 interface Scope {
   readonly networks: readonly { readonly number: number; readonly paths: AgentPaths }[];
   readonly isWhole: boolean;
@@ -89,7 +89,7 @@ async function removeOwn(kernel: RealKernel, options: CleanupOptions, scope: Sco
   const parts = isWhole ? attachedParts(kernel, options) : [];
   const rows: Row[] = [];
   for (const { paths } of networks) rows.push(...(await removeTunnel(paths.tunnelSocket, isDry)));
-  const owners = [...networks.map(({ number }) => overlayOwner(number)), ...(isWhole ? [CNI] : [])];
+  const owners = [...networks.map(({ number }) => overlayOwner(number)), ...(isWhole ? [CNI, POLICY] : [])];
   rows.push(...(await removeObjects(kernel, planOwn(kernel.state(), owners), isDry)));
   const numbers = networks.map(({ number }) => number);
   rows.push(...(await removeForwardRules(createRuleTool(), numbers, isDry)));

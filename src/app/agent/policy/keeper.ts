@@ -24,6 +24,7 @@ import { Endpoints } from './endpoints.ts';
 import { PolicyFeed, type PolicySink } from './feed.ts';
 import { KnownObjects } from './known-objects.ts';
 import { PolicyPart } from './part.ts';
+import { PolicyReports } from './reports.ts';
 
 /** How long an ADD waits for policies to be known, and for a pod that no watch has told of. */
 const KNOWN_WAIT_MS = 10_000;
@@ -92,7 +93,10 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     const { loop, journalFile, bridge, logger } = options;
     this.#journal = new ObjectJournal(journalFile, 'policy');
     this.#known = new KnownObjects({ cluster: this.#cluster, journal: this.#journal, logger });
-    this.#feed = new PolicyFeed({ ...options, sink: this.#sink() });
+    this.#feed = new PolicyFeed({
+      ...options,
+      sink: new PolicyReports(options).beside(this.#sink()),
+    });
     this.#compiler = new PolicyCompiler({ bridge, flows: true });
     this.#part = new PolicyPart(loop);
     const { graph } = this.#cluster;

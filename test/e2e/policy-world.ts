@@ -150,7 +150,14 @@ export class PolicyWorld implements AsyncDisposable {
   connects(from: TestPod, to: TestPod, port: number): readonly [boolean, boolean] {
     const answered = (address: string): boolean => {
       try {
-        inNetns(from.netns, 'socat', '-u', '-T0.7', `TCP:${address}:${port},connect-timeout=0.5`, '/dev/null');
+        inNetns(
+          from.netns,
+          'socat',
+          '-u',
+          '-T0.7',
+          `TCP:${address}:${port},connect-timeout=0.5`,
+          '/dev/null',
+        );
         return true;
       } catch {
         return false;

@@ -42,7 +42,8 @@ while True:
       data, peer = u.recvfrom(999)
       u.sendto(data, peer)
     else:
-      data = e.recv(9999)
+      try: data = e.recv(9999)
+      except OSError: data = b''
       if data: e.send(data)
       else: s.unregister(e); e.close()
 `;

@@ -1,4 +1,4 @@
-/** `poplin policy flows` as a process on a node whose rules log as the compiler's do, in both families. */
+/** `poplin flows` as a process on a node whose rules log as the compiler's do, in both families. */
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -72,7 +72,7 @@ class Flows implements AsyncDisposable {
       `--net=${world.node}`,
       process.execPath,
       MAIN,
-      ...['policy', 'flows', ...source, ...words],
+      ...['flows', ...source, ...words],
     ]);
     this.#child.stdout.on('data', (text) => (this.out += String(text)));
     this.#child.stderr.on('data', (text) => (this.err += String(text)));

@@ -1,1 +1,2 @@
 export { policyCommands } from './commands.ts';
+export { flowsCommand } from './flows.ts';

@@ -1,42 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
-import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import { decodeAll, encodeAll, isDecodeError, registry } from '#core/codec/index.ts';
-import { arbitraryOf, collectPaths, declaredPaths } from '#testing/codec-arbitrary.ts';
-import { repeatableRuns } from '#testing/soak.ts';
+import { expect, test } from 'vitest';
 import { decodeMessage, encodeMessage } from '../message.ts';
 import { bindLogRequest, decodeLoggedPacket, unbindLogRequest } from './listener.ts';
 import { LOG_MESSAGE, logConfigMessage, logPacketMessage } from './message.ts';
-
-describe.each(registry('log', { config: logConfigMessage, packet: logPacketMessage }))(
-  '$name',
-  ({ codec }) => {
-    test('goes round with every declared attribute', () => {
-      const exercised = new Set<string>();
-      fc.assert(
-        fc.property(arbitraryOf(codec), (value) => {
-          collectPaths(codec.shape, value, exercised);
-          return isDeepStrictEqual(decodeAll(codec, encodeAll(codec, value)), value);
-        }),
-        repeatableRuns(300, 2000),
-      );
-      expect(declaredPaths(codec.shape).filter((path) => !exercised.has(path))).toEqual([]);
-    });
-
-    test('throws nothing but DecodeError for any bytes', () => {
-      fc.assert(
-        fc.property(fc.uint8Array({ maxLength: 96 }), (bytes) => {
-          try {
-            decodeAll(codec, bytes);
-          } catch (error) {
-            if (!isDecodeError(error)) throw error;
-          }
-        }),
-        repeatableRuns(300, 10_000),
-      );
-    });
-  },
-);
 
 test('who listens says in one message what it wants, and gives the group back in another', () => {
   const request = bindLogRequest({ group: 112, copyBytes: 128, bufferBytes: 32_768, delayMs: 50 });

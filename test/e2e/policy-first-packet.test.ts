@@ -8,17 +8,20 @@ import { inNetns, until } from './agent-world.ts';
 import { type Plugin, PolicyWorld, type TestPod } from './policy-world.ts';
 
 /** Starts of each kind; all kinds together are a thousand in a soak. */
-const STARTS = soaked(6, 84);
+const STARTS = soaked(4, 125);
 const PLUGINS: readonly Plugin[] = ['poplin', 'bridge'];
 
 let world: PolicyWorld;
-let target: TestPod;
-let far: TestPod;
+/** One of each node for each plugin: pods of one node that different plugins attached do not reach each other. */
+const targets = {} as Record<Plugin, readonly [near: TestPod, far: TestPod]>;
 beforeAll(async () => {
   world = await PolicyWorld.open(['n1', 'n2']);
   for (const name of ['open', 'shut']) world.addNamespace(name);
-  target = await world.addPod({ node: 'n1', namespace: 'open', name: 'target' });
-  far = await world.addPod({ node: 'n2', namespace: 'open', name: 'far' });
+  for (const plugin of PLUGINS)
+    targets[plugin] = [
+      await world.addPod({ node: 'n1', namespace: 'open', name: `near-${plugin}`, plugin }),
+      await world.addPod({ node: 'n2', namespace: 'open', name: `far-${plugin}`, plugin }),
+    ];
   world.setPolicy('shut', 'deny', { podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
   // Declared early: they are known from the disk when the API server is away.
   for (const name of ['away', 'restarted'])
@@ -36,20 +39,20 @@ const uids = new Map<string, string>();
 /** Attaches a pod in which something sends already; how many of its packets came, a moment after it is attached. */
 async function floods(name: string, namespace: string, plugin: Plugin, uid: string): Promise<number> {
   const netns = world.newNamespace();
-  const addresses = [target, far].flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
-  await using _near = await world.count(target);
-  await using _far = await world.count(far);
+  const [nearPod, farPod] = targets[plugin];
+  const addresses = [nearPod, farPod].flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
+  await using near = await world.count(nearPod);
+  await using far = await world.count(farPod);
   await using _flood = await world.flood(netns, addresses);
   const pod = await world.attach({ node: 'n1', namespace, name, plugin }, uid, netns);
   // Long enough for its first neighbours to be found, and for some thousand packets.
   const isOpen = namespace === 'open';
-  const counts = () => _near.taken() + _far.taken();
-  if (isOpen) await until('packets', () => _near.taken() > 10 && _far.taken() > 10);
+  if (isOpen) await until('packets', () => near.taken() > 10 && far.taken() > 10);
   else {
     await until('an own address', () => inNetns(netns, 'ip', '-o', 'address').includes(pod.ipv4));
     await until('packets that were sent', () => sent(netns) > 200);
   }
-  const count = counts();
+  const count = near.taken() + far.taken();
   await world.detach(pod);
   world.station.removePod(netns);
   return count;
@@ -121,7 +124,8 @@ test('with the API server away and the agent started anew', { timeout: 300_000 }
     await world.station.statusWhere('n1', 'up', ({ policy }) => policy?.known === 'disk');
     const status = await world.station.status('n1');
     expect(status?.policy).toMatchObject({ known: 'disk', policies: 1 });
-    expect(world.pings(far, target)).toEqual([true, true]);
+    const [near, far] = targets.poplin;
+    expect(world.pings(far, near)).toEqual([true, true]);
   } finally {
     await world.station.startStore();
   }

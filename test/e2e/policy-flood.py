@@ -1,5 +1,5 @@
 """Datagrams of both families: `send ADDRESS...` from the first moment that it can, `count` prints how many came, whenever there are more."""
-import select, socket, sys
+import select, socket, sys, time
 
 PORT = 9999
 
@@ -34,3 +34,4 @@ else:
                 ends[family].sendto(b'x', (address, PORT))
             except OSError:
                 pass
+        time.sleep(0.0003)

@@ -1,0 +1,291 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { PodEndpoint } from '#app/cni/index.ts';
+import type { KernelState } from '#core/kernel/index.ts';
+import { POLICY_RESOURCES } from '#core/policy/index.ts';
+import { type KubeObject, RESOURCES, type ResourcePath, StoreError } from '#core/store/index.ts';
+import { FakeKernel } from '#testing/fake-kernel/index.ts';
+import { FakeStore } from '#testing/fake-store/index.ts';
+import { SimClock, settle } from '#testing/sim-clock.ts';
+import { KernelLoop } from '../kernel-loop.ts';
+import { type FlowJudge, PolicyKeeper } from './keeper.ts';
+
+const logger = pino({ level: 'silent' });
+const policies = POLICY_RESOURCES.find(({ plural }) => plural === 'networkpolicies') as ResourcePath;
+
+/** A server without Calico's and the cluster's kinds. */
+class PlainStore extends FakeStore {
+  override list: FakeStore['list'] = async (place, options) => {
+    if (place.group.includes('calico') || place.group.startsWith('policy.'))
+      throw new StoreError(404, 'NotFound', 'the server has no such kind');
+    return super.list(place, options);
+  };
+}
+
+let folder: string;
+let store: PlainStore;
+let kernel: FakeKernel;
+let clock: SimClock;
+const opened: AsyncDisposable[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'poplin-keeper-'));
+  store = new PlainStore();
+  kernel = new FakeKernel();
+  clock = new SimClock();
+});
+afterEach(async () => {
+  for (const each of opened.splice(0).toReversed()) await each[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+interface Agent {
+  readonly keeper: PolicyKeeper;
+  readonly loop: KernelLoop;
+  /** How often flows were looked at, and what a flow would be told. */
+  readonly judged: { count: number; judge?: FlowJudge };
+  stop(): Promise<void>;
+}
+
+/** An agent's policy as it starts: endpoints that were attached before are told first. */
+async function start(before: readonly PodEndpoint[] = []): Promise<Agent> {
+  const stop = new AbortController();
+  const loop = new KernelLoop({ kernel, owners: [], clock, random: () => 0, logger });
+  const judged: Agent['judged'] = { count: 0 };
+  const keeper = new PolicyKeeper({
+    node: 'n1',
+    store,
+    loop,
+    journalFile: join(folder, 'policy'),
+    bridge: 'none',
+    openCutter: (judge) => {
+      judged.judge = judge;
+      return {
+        enforce: async () => {
+          judged.count++;
+          return { seen: 0, judged: 0, cut: 0, restored: 0, durationMs: 0 };
+        },
+        [Symbol.asyncDispose]: async () => undefined,
+      };
+    },
+    clock,
+    random: () => 0,
+    logger,
+    signal: stop.signal,
+  });
+  for (const endpoint of before) keeper.restored(endpoint);
+  await keeper.start();
+  loop.start();
+  await settle();
+  const agent: Agent = {
+    keeper,
+    loop,
+    judged,
+    stop: async () => {
+      stop.abort();
+      await keeper[Symbol.asyncDispose]();
+      await loop[Symbol.asyncDispose]();
+    },
+  };
+  opened.push({ [Symbol.asyncDispose]: () => agent.stop() });
+  return agent;
+}
+
+const pod = (name: string, labels: Record<string, string> = {}, namespace = 'shop'): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace, labels },
+  spec: { nodeName: 'n1', containers: [] },
+  status: { phase: 'Running' },
+});
+const addPod = (object: KubeObject) =>
+  store.create(RESOURCES.pods, object, { namespace: object.metadata.namespace as string });
+
+const shut = (name = 'shut', podSelector: object = {}, namespace = 'shop'): KubeObject => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { name, namespace },
+  spec: { podSelector, policyTypes: ['Ingress', 'Egress'] },
+});
+const addPolicy = (object: KubeObject) =>
+  store.create(policies, object, { namespace: object.metadata.namespace as string });
+
+const web: PodEndpoint = {
+  part: 'poplin:cni:web',
+  containerId: 'c1',
+  pod: { namespace: 'shop', name: 'web' },
+  addresses: ['10.1.0.2', 'fd00::2'],
+  link: 'veth1',
+};
+
+/** The chain that a map of the table leads an address to. */
+function chainOf(state: KernelState, map: string, address: string): string | undefined {
+  for (const object of state.values())
+    if (object.kind === 'nft-element' && object.set === map && object.key[0] === address)
+      return (object.data as { readonly chain?: string } | undefined)?.chain;
+  return undefined;
+}
+const chains = (address4 = '10.1.0.2', address6 = 'fd00::2') =>
+  [chainOf(kernel.state(), 'egress4', address4), chainOf(kernel.state(), 'ingress6', address6)] as const;
+const hasTable = (): boolean => [...kernel.state().values()].some(({ kind }) => kind === 'nft-table');
+
+describe('policy on a node', () => {
+  test('is nothing in the kernel without a policy, and there as long as there is one', async () => {
+    await addPod(pod('web'));
+    const { keeper } = await start();
+    await keeper.admit(web);
+    expect(hasTable()).toBe(false);
+    await addPolicy(shut());
+    await settle();
+    expect(hasTable()).toBe(true);
+    expect(chains()).toEqual([expect.stringMatching(/^egress4-/), expect.stringMatching(/^ingress6-/)]);
+    await store.delete(policies, 'shut', { namespace: 'shop' });
+    await settle();
+    expect(hasTable()).toBe(false);
+    await addPolicy(shut());
+    await settle();
+    expect(chains()[0]).toMatch(/^egress4-/);
+    expect(keeper.status()).toMatchObject({ known: 'api', policies: 1, endpoints: 1, unknownPods: [] });
+  });
+
+  test('is in the kernel when a pod is admitted, and gone with it', async () => {
+    await addPolicy(shut());
+    await addPod(pod('web'));
+    const { keeper } = await start();
+    await keeper.admit(web);
+    expect(chains()[0]).toMatch(/^egress4-[0-9a-f]+$/);
+    keeper.released(web.part);
+    await settle();
+    expect(chains()).toEqual([undefined, undefined]);
+  });
+
+  test('lets nothing pass of a pod that nobody has told of, where a policy could select it', async () => {
+    await addPolicy(shut());
+    const { keeper } = await start();
+    await keeper.admit(web);
+    expect(chains()).toEqual(['unknown-egress', 'unknown-ingress']);
+    expect(keeper.status().unknownPods).toEqual(['pod shop/web']);
+    await keeper.admit({
+      ...web,
+      part: 'other',
+      pod: { namespace: 'free', name: 'web' },
+      addresses: ['10.1.0.3'],
+    });
+    expect(chainOf(kernel.state(), 'egress4', '10.1.0.3')).toBeUndefined();
+    await addPod(pod('web'));
+    await settle();
+    expect(chains()[0]).toMatch(/^egress4-/);
+  });
+
+  test('asks for a pod that the watch knows an earlier one of', async () => {
+    await addPolicy(shut('shut', { matchLabels: { app: 'db' } }));
+    await addPod(pod('web', { app: 'web' }));
+    const { keeper } = await start();
+    store.endWatches(new StoreError(503, 'ServiceUnavailable', 'later'));
+    await store.delete(RESOURCES.pods, 'web', { namespace: 'shop' });
+    const { metadata } = await addPod(pod('web', { app: 'db' }));
+    await keeper.admit({ ...web, pod: { ...web.pod, uid: metadata.uid as string } });
+    expect(chains()[0]).toMatch(/^egress4-/);
+  });
+
+  test('attaches nobody while nothing is known', async () => {
+    store.outage('down');
+    const { keeper } = await start();
+    const admitted = expect(keeper.admit(web)).rejects.toMatchObject({ code: 11 });
+    await clock.advanceAsync(10_000);
+    await admitted;
+    expect(keeper.status().known).toBe('nothing');
+    store.outage('up');
+    await clock.advanceAsync(60_000);
+    await keeper.admit(web);
+    expect(keeper.status().known).toBe('api');
+  });
+
+  test('is what it was after a start without the API server, and attaches what is known', async () => {
+    await addPolicy(shut());
+    for (const name of ['web', 'db']) await addPod(pod(name));
+    const first = await start();
+    await first.keeper.admit(web);
+    const before = new Map(kernel.state());
+    await first.stop();
+    store.outage('down');
+    const { keeper } = await start([web]);
+    expect(new Map(kernel.state())).toEqual(before);
+    expect(keeper.status()).toMatchObject({ known: 'disk', policies: 1 });
+    await keeper.admit({
+      ...web,
+      part: 'db',
+      containerId: 'c2',
+      pod: { namespace: 'shop', name: 'db' },
+      addresses: ['10.1.0.9'],
+    });
+    expect(chainOf(kernel.state(), 'egress4', '10.1.0.9')).toMatch(/^egress4-[0-9a-f]+$/);
+    // The policy went meanwhile; that counts when the server says so, and not before.
+    store.outage('up');
+    await store.delete(policies, 'shut', { namespace: 'shop' });
+    expect(hasTable()).toBe(true);
+    await clock.advanceAsync(60_000);
+    expect(keeper.status()).toMatchObject({ known: 'api', policies: 0 });
+    expect(hasTable()).toBe(false);
+  });
+
+  test('takes away nothing from the kernel before it knows what is to be there', async () => {
+    await addPolicy(shut());
+    await addPod(pod('web'));
+    const first = await start();
+    await first.keeper.admit(web);
+    await first.stop();
+    rmSync(join(folder, 'policy'));
+    store.outage('down');
+    const { keeper } = await start([web]);
+    expect(chains()[0]).toMatch(/^egress4-/);
+    expect(keeper.status().known).toBe('nothing');
+  });
+
+  test('goes by the container attached last, whichever goes first', async () => {
+    await addPolicy(shut());
+    await addPod(pod('web'));
+    const { keeper } = await start();
+    await keeper.admit(web);
+    await keeper.admit({ ...web, part: 'again', containerId: 'c2', addresses: ['10.1.0.7'], link: 'veth2' });
+    expect(chainOf(kernel.state(), 'egress4', '10.1.0.7')).toMatch(/^egress4-/);
+    keeper.released(web.part);
+    await settle();
+    expect(chainOf(kernel.state(), 'egress4', '10.1.0.7')).toMatch(/^egress4-/);
+    expect(chains()).toEqual([undefined, undefined]);
+  });
+
+  test('has flows judged anew when a change may be about them', async () => {
+    await addPod(pod('web'));
+    const { keeper, judged } = await start();
+    await keeper.admit(web);
+    const flow = { source: '10.1.0.2', destination: '10.9.9.9', protocol: 6, destinationPort: 80 } as const;
+    expect(judged.judge?.isAllowed(flow)).toBe(true);
+    expect(judged.judge?.isLocal('fd00::2')).toBe(true);
+    expect(judged.judge?.isLocal('10.9.9.9')).toBe(false);
+    const { count } = judged;
+    await addPolicy(shut());
+    await settle();
+    expect(judged.count).toBeGreaterThan(count);
+    expect(judged.judge?.isAllowed(flow)).toBe(false);
+  });
+
+  test('keeps the last good state of a policy that was made invalid, and names the fault', async () => {
+    await addPolicy(shut());
+    await addPod(pod('web'));
+    const { keeper } = await start();
+    await keeper.admit(web);
+    const object = await store.get(policies, 'shut', { namespace: 'shop' });
+    await store.replace(
+      policies,
+      { ...object, spec: { podSelector: { matchLabels: 7 } } },
+      { namespace: 'shop' },
+    );
+    await settle();
+    expect(chains()[0]).toMatch(/^egress4-/);
+    expect(keeper.problemTexts().join('\n')).toMatch(/NetworkPolicy shop\/shut: spec\.podSelector/);
+  });
+});

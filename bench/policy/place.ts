@@ -27,6 +27,14 @@ export class Place implements Disposable {
     this.join(this.client, CLIENT, sizes);
   }
 
+  /** Has the node's kernel follow connections. */
+  track(): void {
+    this.sh(
+      this.node,
+      `nft 'table inet bench { chain forward { type filter hook forward priority 0; ct state established,related accept; }; }'`,
+    );
+  }
+
   sh(netns: string, script: string): void {
     execFileSync('nsenter', [`--net=${netns}`, 'sh', '-ec', script], {
       stdio: ['ignore', 'ignore', 'inherit'],

@@ -18,7 +18,8 @@ import { Place } from './place.ts';
 import { jsonOf, type PolicyFigures, tableOf } from './report.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const SIDES = ['bare', 'poplin', 'iptables'] as const;
+/** Without policies: `bare` tracks connections, as the NAT of any cluster makes a node do, `untracked` does not even that. */
+const SIDES = ['untracked', 'bare', 'poplin', 'iptables'] as const;
 type Side = (typeof SIDES)[number];
 
 interface Amount {
@@ -54,6 +55,7 @@ async function measure(
   const places = Object.fromEntries(
     SIDES.map((side) => [side, resources.use(new Place(folder, side, sizes))]),
   ) as Record<Side, Place>;
+  places.bare.track();
   loadIptables(places.iptables.node, sizes);
   progress('policies');
   const agent = resources.use(new Agent(program, places.poplin.node, sizes, amount.changes));
@@ -76,6 +78,7 @@ async function measure(
     throughput: ratio(mbit, 'poplin'),
     connRate: ratio(rate, 'poplin'),
     iptables: { throughput: ratio(mbit, 'iptables'), connRate: ratio(rate, 'iptables') },
+    untracked: { throughput: ratio(mbit, 'untracked'), connRate: ratio(rate, 'untracked') },
     bare: { mbit: median(mbit.bare), connectionsPerSec: median(rate.bare) },
   };
 }
@@ -86,7 +89,7 @@ async function inTurns(
   rounds: number,
   one: (side: Side) => Promise<number>,
 ): Promise<Record<Side, number[]>> {
-  const found: Record<Side, number[]> = { bare: [], poplin: [], iptables: [] };
+  const found: Record<Side, number[]> = { untracked: [], bare: [], poplin: [], iptables: [] };
   for (let round = 0; round < rounds; round++) {
     progress(`${what}, round ${round + 1} of ${rounds}`);
     const turn = round % SIDES.length;

@@ -59,8 +59,8 @@ export class Chains {
     if (chain !== undefined) this.#release(chain);
   }
 
-  /** The sets are of another shape, and so are the rules that look into them. */
-  reshaped(sets: Iterable<KernelSet>): void {
+  /** Rules that look into one of these are others now. */
+  changed(sets: Iterable<KernelSet>): void {
     for (const set of sets) for (const chain of this.#usersOf.get(set) ?? []) this.#dirty.add(chain);
   }
 

@@ -79,7 +79,7 @@ export class PolicyCompiler {
 
   /** Takes in a delta of PolicyGraph. Endpoints it speaks of need not be attached yet. */
   apply({ endpoints, sets, dropped }: PolicyDelta): void {
-    this.#chains.reshaped(this.#sets.change(sets));
+    this.#chains.changed(this.#sets.change(sets));
     for (const [key, policies] of endpoints) {
       if (policies === undefined) this.#policies.delete(key);
       else this.#policies.set(key, policies);

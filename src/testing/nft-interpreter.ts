@@ -2,6 +2,7 @@
  * What a set of nf_tables objects does with a packet, for as much of nf_tables as policy uses: a judge beside the kernel, for thousands of
  * packets a second and for tables that are on their way from one state to another.
  */
+import { formatIp } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 import {
   DATA_TYPES,
@@ -19,14 +20,17 @@ import {
   valueBytes,
 } from '#core/nft/index.ts';
 
-/** A packet on its way, as an IP packet without a frame around it. */
+/** A packet on its way, as an IP packet without a frame around it. Rules may mark it, and take it out of tracking. */
 export interface Passing {
   readonly bytes: Uint8Array;
-  readonly iifname?: string;
-  readonly oifname?: string;
+  iifname?: string;
+  oifname?: string;
   /** Absent: it opens a connection. */
-  readonly state?: 'established' | 'related' | 'new' | 'untracked';
-  readonly mark?: number;
+  state?: 'established' | 'related' | 'new' | 'untracked';
+  /** Of the packet. */
+  mark?: number;
+  /** Addresses of the host. */
+  readonly own?: readonly string[];
 }
 
 interface LoadedSet {
@@ -84,7 +88,7 @@ export class Interpreter {
       if (verdict.verdict !== 'jump' && verdict.verdict !== 'goto') return verdict.verdict;
       const outcome = this.#walk(verdict.chain, packet);
       if (outcome === 'accept' || outcome === 'drop') return outcome;
-      if (verdict.verdict === 'goto') return 'return';
+      if (verdict.verdict === 'goto') return 'return'; // at a base chain its policy follows
     }
     return 'continue';
   }
@@ -173,7 +177,16 @@ class RuleRun {
         this.#logged.push(e.prefix ?? '');
         return true;
       case 'notrack':
+        this.#packet.state = 'untracked';
         return true;
+      case 'immediate':
+        return this.#storeAll(e.register, parseHex(e.value));
+      case 'meta-set':
+        if (e.key !== 'mark') throw new Error(`no meaning for setting ${e.key}`);
+        this.#packet.mark = new DataView(this.#read(e.register, 4).buffer).getUint32(0, true);
+        return true;
+      case 'fib':
+        return this.#storeAll(e.register, this.#addressKind(e.input[0] ?? ''));
       default:
         throw new Error(`no meaning for ${e.op}`);
     }
@@ -223,15 +236,23 @@ class RuleRun {
         return valueBytes('ifname', iifname);
       case 'oifname':
         return valueBytes('ifname', oifname);
+      case 'mark':
+        return valueBytes('mark', this.#packet.mark ?? 0);
       default:
         throw new Error(`no meaning for meta ${key} in ${this.#family}`);
     }
   }
 
+  #addressKind(input: string): Uint8Array {
+    const [from, length] = this.#ipFamily === 4 ? [12, 4] : [8, 16];
+    const at = from + (input === 'daddr' ? length : 0);
+    const address = formatIp(this.#packet.bytes.subarray(at, at + length));
+    return valueBytes('fib_addrtype', this.#packet.own?.includes(address) === true ? 'local' : 'unicast');
+  }
+
   #ct(key: string): Uint8Array {
-    const { state = 'new', mark = 0 } = this.#packet;
-    if (key === 'state') return valueBytes('ct_state', state);
-    if (key === 'mark') return valueBytes('mark', mark);
+    if (key === 'state') return valueBytes('ct_state', this.#packet.state ?? 'new');
+    if (key === 'mark') return valueBytes('mark', 0);
     throw new Error(`no meaning for ct ${key}`);
   }
 

@@ -7,7 +7,8 @@ import type { EndMatch, Flow, Member, Policy, PolicyRule, Selector } from '#core
 import { addressOf, BRIDGE_MODES, NODE_ADDRESSES, PolicyWorld, type WorldMode } from './policy-world.ts';
 
 const FAMILIES = [4, 6] as const;
-const STRANGER = { 4: '192.0.2.9', 6: '2001:db8::9' } as const;
+/** Somebody beyond the uplink. */
+export const STRANGER = { 4: '192.0.2.9', 6: '2001:db8::9' } as const;
 
 /** Pods 2, 3, … with the label app=podN, their policies, and the kernel that keeps them. */
 export class Enforced implements Disposable {
@@ -72,11 +73,11 @@ function allow(source: EndMatch, destination: EndMatch = {}, protocol?: number):
   return { origin, action: 'allow', source, destination, ...(protocol !== undefined && { protocol }) };
 }
 
-function tcp(source: string, destination: string, destinationPort = 80): Flow {
+export function tcp(source: string, destination: string, destinationPort = 80): Flow {
   return { source, destination, protocol: 6, sourcePort: 40_000, destinationPort };
 }
 
-function udp(source: string, destination: string, destinationPort = 80): Flow {
+export function udp(source: string, destination: string, destinationPort = 80): Flow {
   return { ...tcp(source, destination, destinationPort), protocol: 17 };
 }
 

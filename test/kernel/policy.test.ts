@@ -4,11 +4,12 @@ import { ipBytes } from '#base/ip/index.ts';
 import { POLICY_PART, PolicyCompiler } from '#core/policy/compile/index.ts';
 import { PolicyGraph } from '#core/policy/engine/index.ts';
 import { networkPolicy, pod, rule, TIERS } from '#core/policy/engine/scene.fixture.ts';
+import type { EndMatch, Member, Policy } from '#core/policy/index.ts';
 import { packetOf } from '#testing/flow-packet.ts';
 import { pings } from './cni-world.ts';
 import { FAR, GATEWAY, NetworkWorld, NODE, OTHER_POD, POD } from './network-world.ts';
-import { Enforced, policyContract } from './policy-contract.ts';
-import { addressOf, frame, macOf } from './policy-world.ts';
+import { Enforced, policyContract, STRANGER, tcp, udp } from './policy-contract.ts';
+import { addressOf, frame, macOf, NODE_ADDRESSES } from './policy-world.ts';
 import { ask, Server } from './talk.ts';
 
 const FAMILIES = [4, 6] as const;
@@ -80,6 +81,123 @@ describe('pods on a bridge', () => {
       destinationPort: 69,
     });
     expect(arrives(frame('ff:ff:ff:ff:ff:ff', macOf(2), 0x0800, bare))).toBe(false);
+  });
+});
+
+describe('a host endpoint', () => {
+  const up: Member = {
+    key: 'host here/up',
+    kind: 'host-endpoint',
+    name: 'up',
+    labels: {},
+    node: 'here',
+    link: 'up0',
+    nets: [`${NODE_ADDRESSES[4]}/32`, `${NODE_ADDRESSES[6]}/128`],
+    ports: [],
+  };
+  const plain = { doNotTrack: false, preDnat: false, applyOnForward: false };
+  const ofHost = (name: string, more: Partial<Policy>): Policy => ({
+    ref: { kind: 'GlobalNetworkPolicy', name },
+    tier: 'default',
+    order: 1,
+    subject: { op: 'in', of: 'self', key: 'kind', values: ['host-endpoint'] },
+    host: plain,
+    ...more,
+  });
+  const port = (number: number): EndMatch => ({ ports: [{ from: number, to: number }] });
+  const enforced = async (...policies: readonly Policy[]): Promise<Enforced> => {
+    const pods = new Enforced('routed');
+    pods.attach(2, 'open');
+    pods.graph.upsertMember(up);
+    pods.graph.setLocal(up.key);
+    for (const each of policies) pods.graph.upsertPolicy(each);
+    await pods.flush();
+    return pods;
+  };
+
+  test('closes its host but for what policies allow, ports that are never closed, and pods of its own', async () => {
+    using pods = await enforced(
+      ofHost('web', { ingress: [rule({}, port(80), { protocol: 6 })], egress: [] }),
+    );
+    const { kernel } = pods;
+    for (const family of FAMILIES) {
+      const to = NODE_ADDRESSES[family];
+      const from = (port_: number): boolean => kernel.passes(tcp(STRANGER[family], to, port_));
+      expect([from(80), from(22), from(81)], `IPv${family}`).toEqual([true, true, false]);
+      expect(kernel.passes(tcp(addressOf(2, family), to, 81)), `IPv${family} its pod`).toBe(true);
+      expect(kernel.passes(tcp(STRANGER[family], addressOf(2, family), 81))).toBe(true);
+      kernel.received(undefined);
+      kernel.sh(`ping -c1 -W0.1 ${STRANGER[family]} || true; ping -c1 -W0.1 ${addressOf(2, family)} || true`);
+      const isEcho = (each: Uint8Array): boolean =>
+        family === 4 ? each[0] === 0x45 && each[20] === 8 : each[0] === 0x60 && each[40] === 128;
+      expect(kernel.received(undefined).some(isEcho), `IPv${family} out`).toBe(false);
+      expect(kernel.received(2).some(isEcho), `IPv${family} to its pod`).toBe(true);
+    }
+    pods.graph.removeMember(up.key);
+    await pods.flush();
+    expect(kernel.passes(tcp(STRANGER[4], NODE_ADDRESSES[4], 81))).toBe(true);
+    expect(kernel.sh('nft list ruleset')).not.toContain('chain host-');
+  });
+
+  test('has policies before addresses are translated, and for what its host forwards', async () => {
+    using pods = await enforced(
+      ofHost('blocked', {
+        host: { ...plain, preDnat: true, applyOnForward: true },
+        ingress: [
+          rule({ nets: ['192.0.2.0/24', '2001:db8::/32'] }, port(30_080), { protocol: 6, action: 'deny' }),
+        ],
+      }),
+      ofHost('through', {
+        host: { ...plain, applyOnForward: true },
+        ingress: [rule({}, port(80), { protocol: 6 })],
+      }),
+    );
+    const { kernel } = pods;
+    kernel.sh(
+      `nft 'table inet service { chain p { type nat hook prerouting priority dstnat
+        tcp dport 30080 ip daddr ${NODE_ADDRESSES[4]} dnat ip to ${addressOf(2, 4)}:80
+        tcp dport 30080 ip6 daddr ${NODE_ADDRESSES[6]} dnat ip6 to [${addressOf(2, 6)}]:80; }; }'`,
+    );
+    for (const [family, other] of [
+      [4, '198.51.100.1'],
+      [6, '2001:db9::1'],
+    ] as const) {
+      const service = (from: string): boolean => {
+        kernel.received(2);
+        kernel.passes(tcp(from, NODE_ADDRESSES[family], 30_080));
+        return kernel.received(2).length > 0;
+      };
+      expect([service(STRANGER[family]), service(other)], `IPv${family} service`).toEqual([false, true]);
+      const to = addressOf(2, family);
+      expect(kernel.passes(tcp(STRANGER[family], to, 80)), `IPv${family} in`).toBe(true);
+      expect(kernel.passes(tcp(STRANGER[family], to, 81)), `IPv${family} in`).toBe(false);
+      expect(kernel.passes(tcp(to, STRANGER[family], 81)), `IPv${family} out`).toBe(true);
+    }
+  });
+
+  test('has policies without tracking, for both ways of a flow', async () => {
+    const untracked = (more: Partial<Policy>): Policy =>
+      ofHost('dns', { host: { ...plain, doNotTrack: true, applyOnForward: true }, ...more });
+    using pods = await enforced(
+      untracked({
+        ingress: [rule({}, port(5353), { protocol: 17 })],
+        egress: [rule(port(5353), {}, { protocol: 17 })],
+      }),
+    );
+    const { kernel } = pods;
+    kernel.sh(
+      `nft 'table inet watch { counter tracked { }; chain o { type filter hook input priority 10; udp dport 5353 ct state != untracked counter name tracked; }; }'`,
+    );
+    // The answer is one over ICMP, which belongs to no connection here.
+    pods.graph.upsertPolicy(
+      ofHost('answers', { egress: [rule({}, {}, { protocol: 1 }), rule({}, {}, { protocol: 58 })] }),
+    );
+    await pods.flush();
+    for (const family of FAMILIES) {
+      const asked = (to: number): boolean => kernel.passes(udp(STRANGER[family], NODE_ADDRESSES[family], to));
+      expect([asked(5353), asked(5354)], `IPv${family}`).toEqual([true, false]);
+    }
+    expect(kernel.sh('nft list counter inet watch tracked')).toContain('packets 0');
   });
 });
 

@@ -12,7 +12,7 @@ import { randomPolicies } from './random-policies.ts';
 import { oracleVerdict } from './verdict.ts';
 import { type Document, type OracleFlow, World } from './world.ts';
 
-const CLUSTERS = IS_SOAK ? 5000 : 150;
+const CLUSTERS = IS_SOAK ? 5000 : 80;
 const FLOWS = 40;
 
 /** All pods of the cluster on one node, as nf_tables objects. */

@@ -10,7 +10,7 @@ import { addressType, chainAt, elementAt, type Place, type SetShape, setAt, tabl
 import { logged } from './policy-chain.ts';
 import { type BridgeMode, CUT_MARK } from './words.ts';
 
-const FAMILIES = [4, 6] as const;
+export const FAMILIES = [4, 6] as const;
 
 /** Address of a pod → chain of its policies. */
 export const MAPS = {
@@ -72,7 +72,8 @@ export function bridgeSysctls(bridge: BridgeMode): KernelObject[] {
 
 const CUT: readonly RulePart[] = [match.bits(field.ctMark, CUT_MARK, CUT_MARK), act.drop];
 
-const PASSED: readonly (readonly RulePart[])[] = [
+/** What is not asked about: what belongs to a connection that began before, and neighbours who look for each other. */
+export const PASSED: readonly (readonly RulePart[])[] = [
   [match.is(field.ctState, 'established,related'), act.accept],
   [match.is(field.hopLimit, ND_HOP_LIMIT), match.inSet(field.icmpv6Type, ND_TYPES), act.accept],
 ];

@@ -2,21 +2,27 @@
  * The chains that packets of endpoints go through, each as long as something leads to it. They are named by what they stand for and not by
  * their rules: a policy that changes is one chain with other rules, however many pods it selects.
  */
-import type { IpFamily } from '#base/ip/index.ts';
 import { act, type RulePart } from '#core/nft/index.ts';
 import type { TierStage } from '../graph.ts';
-import { type Direction, type Policy, refText } from '../model.ts';
+import { type Policy, refText } from '../model.ts';
 import type { Ground, KernelSet } from './kernel-set.ts';
 import { Names } from './names.ts';
-import { chainAt } from './place.ts';
-import { type Compiled, hasPass, policyRules, type RuleContext, tierDefault } from './policy-chain.ts';
+import { chainAt, type Place } from './place.ts';
+import {
+  type Asked,
+  type Compiled,
+  endsList,
+  hasPass,
+  policyRules,
+  type RuleContext,
+  tierDefault,
+} from './policy-chain.ts';
 import type { RuleSets } from './rule-sets.ts';
 
 interface Chain {
   readonly text: string;
   readonly name: string;
-  readonly direction: Direction;
-  readonly family: IpFamily;
+  readonly asked: Asked;
   users: number;
   content: Content;
   /** As they were when its rules were made. */
@@ -28,7 +34,14 @@ interface Chain {
 type Content =
   | { readonly is: 'policy'; readonly policy: Policy }
   | { readonly is: 'tier'; readonly stage: TierStage }
-  | { readonly is: 'list'; readonly stages: readonly TierStage[] };
+  | ({ readonly is: 'list' } & List);
+
+/** Tiers with their policies, in the order in which they are asked. */
+export interface List {
+  readonly stages: readonly TierStage[];
+  /** What no tier decided is dropped. */
+  readonly isFinal?: boolean;
+}
 
 /** nf_tables has room for 255 bytes. */
 const MAX_NAME = 200;
@@ -48,19 +61,19 @@ export class Chains {
     this.#flows = flows;
   }
 
-  /** The name of the chain for these stages, from now on in use once more. */
-  retain(direction: Direction, family: IpFamily, stages: readonly TierStage[]): string {
-    return this.#retain(direction, family, { is: 'list', stages }).name;
+  /** The name of a list's chain, from now on in use once more. */
+  retain(asked: Asked, list: List): string {
+    return this.#retain(asked, { is: 'list', ...list }).name;
   }
 
-  /** `stages` as they were when it was retained. */
-  release(direction: Direction, family: IpFamily, stages: readonly TierStage[]): void {
-    const chain = this.#chains.get(textOf(direction, family, { is: 'list', stages }));
+  /** A list as it was when it was retained. */
+  release(asked: Asked, list: List): void {
+    const chain = this.#chains.get(textOf(asked, { is: 'list', ...list }));
     if (chain !== undefined) this.#release(chain);
   }
 
-  /** The sets are of another shape, and so are the rules that look into them. */
-  reshaped(sets: Iterable<KernelSet>): void {
+  /** Rules that look into one of these are others now. */
+  changed(sets: Iterable<KernelSet>): void {
     for (const set of sets) for (const chain of this.#usersOf.get(set) ?? []) this.#dirty.add(chain);
   }
 
@@ -72,12 +85,12 @@ export class Chains {
     }
   }
 
-  #retain(direction: Direction, family: IpFamily, content: Content): Chain {
-    const text = textOf(direction, family, content);
+  #retain(asked: Asked, content: Content): Chain {
+    const text = textOf(asked, content);
     let chain = this.#chains.get(text);
     if (chain === undefined) {
-      const name = this.#nameOf(direction, family, content, text);
-      chain = { text, name, direction, family, users: 0, content, chains: [], sets: new Set() };
+      const name = this.#nameOf(asked, content, text);
+      chain = { text, name, asked, users: 0, content, chains: [], sets: new Set() };
       this.#chains.set(text, chain);
       this.#dirty.add(chain);
     } else if (!sameContent(chain.content, content)) this.#dirty.add(chain);
@@ -91,7 +104,7 @@ export class Chains {
     this.#chains.delete(chain.text);
     this.#names.give(chain.name);
     this.#dirty.delete(chain);
-    for (const place of this.#ground.places) this.#ground.output.remove(chainAt(place, chain.name, []));
+    for (const place of this.#placesOf(chain)) this.#ground.output.remove(chainAt(place, chain.name, []));
     this.#leave(chain, chain);
   }
 
@@ -103,7 +116,12 @@ export class Chains {
     this.#sets.retain(used);
     this.#leave(chain, before);
     for (const set of used) this.#usersOf.set(set, (this.#usersOf.get(set) ?? new Set<Chain>()).add(chain));
-    for (const place of this.#ground.places) this.#ground.output.put(chainAt(place, chain.name, rules));
+    for (const place of this.#placesOf(chain)) this.#ground.output.put(chainAt(place, chain.name, rules));
+  }
+
+  /** Bridges have nothing that comes before what is tracked. */
+  #placesOf({ asked }: Chain): readonly Place[] {
+    return asked.use === 'normal' ? this.#ground.places : ['inet'];
   }
 
   /** Gives up what the chain led to and looked into. */
@@ -117,15 +135,15 @@ export class Chains {
   }
 
   #made(chain: Chain): Compiled & { readonly chains: readonly Chain[] } {
-    const { direction, family, content } = chain;
-    const context = { direction, family, sets: this.#sets, flows: this.#flows };
+    const { asked, content } = chain;
+    const context: RuleContext = { ...asked, sets: this.#sets, flows: this.#flows };
     switch (content.is) {
       case 'policy':
         return { ...policyRules(content.policy, context), chains: [] };
       case 'tier':
         return this.#tierRules(content.stage, context);
       case 'list':
-        return { used: new Set(), ...this.#listRules(content.stages, context) };
+        return { used: new Set(), ...this.#listRules(content, context) };
     }
   }
 
@@ -141,12 +159,12 @@ export class Chains {
         for (const set of made.used) used.add(set);
       } else this.#jump({ is: 'policy', policy }, context, rules, chains);
     }
-    rules.push(...tierDefault(tier.name, tier.defaultAction, context));
+    rules.push(...tierDefault(tier, context));
     return { rules, used, chains };
   }
 
   #listRules(
-    stages: readonly TierStage[],
+    { stages, isFinal }: List,
     context: RuleContext,
   ): { rules: RulePart[][]; chains: readonly Chain[] } {
     const rules: RulePart[][] = [];
@@ -158,44 +176,51 @@ export class Chains {
         continue;
       }
       for (const policy of policies) this.#jump({ is: 'policy', policy }, context, rules, chains);
-      rules.push(...tierDefault(tier.name, tier.defaultAction, context));
-      if (tier.defaultAction === 'deny') break; // no packet gets further
+      rules.push(...tierDefault(tier, context));
+      if (endsList(tier, context)) return { rules, chains }; // no packet gets further
     }
+    if (isFinal === true) rules.push([act.drop]);
     return { rules, chains };
   }
 
-  #jump(content: Content, { direction, family }: RuleContext, rules: RulePart[][], chains: Chain[]): void {
+  #jump(
+    content: Content,
+    { direction, family, use }: RuleContext,
+    rules: RulePart[][],
+    chains: Chain[],
+  ): void {
     if (content.is === 'policy' && content.policy[direction]?.length === 0) return;
-    const chain = this.#retain(direction, family, content);
+    const chain = this.#retain({ direction, family, use }, content);
     chains.push(chain);
     rules.push([act.jump(chain.name)]);
   }
 
   /** Of policies as people know them, if nft can read it. */
-  #nameOf(direction: Direction, family: IpFamily, content: Content, text: string): string {
-    if (content.is !== 'policy') {
-      const kind = content.is === 'tier' ? '-tier' : '';
-      return this.#names.take(`${direction}${family}${kind}-`, text);
-    }
+  #nameOf({ use, direction, family }: Asked, content: Content, text: string): string {
+    const prefix = `${use === 'normal' ? '' : `${use}-`}${direction}${family}`;
+    if (content.is === 'list') return this.#names.take(`${prefix}-`, text);
+    if (content.is === 'tier') return this.#names.take(`${prefix}-tier-`, text);
     const { kind, namespace, name } = content.policy.ref;
-    const readable = [
-      `${direction}${family}`,
-      kind,
-      ...(namespace === undefined ? [] : [namespace]),
-      name,
-    ].join('/');
+    const readable = [prefix, kind, ...(namespace === undefined ? [] : [namespace]), name].join('/');
     if (/^[A-Za-z0-9/._-]+$/.test(readable) && readable.length <= MAX_NAME) return readable;
-    return this.#names.take(`${direction}${family}-${kind}-`, text);
+    return this.#names.take(`${prefix}-${kind}-`, text);
   }
 }
 
 /** The identity of a chain: what it stands for, without what that contains. */
-function textOf(direction: Direction, family: IpFamily, content: Content): string {
-  const parts =
-    content.is === 'policy'
-      ? refText(content.policy.ref)
-      : JSON.stringify((content.is === 'tier' ? [content.stage] : content.stages).map(stageText));
-  return `${content.is} ${direction} ${family} ${parts}`;
+function textOf({ use, direction, family }: Asked, content: Content): string {
+  return `${content.is} ${use} ${direction} ${family} ${contentText(content)}`;
+}
+
+function contentText(content: Content): string {
+  switch (content.is) {
+    case 'policy':
+      return refText(content.policy.ref);
+    case 'tier':
+      return JSON.stringify(stageText(content.stage));
+    case 'list':
+      return JSON.stringify([content.isFinal === true, ...content.stages.map(stageText)]);
+  }
 }
 
 function stageText({ tier, policies }: TierStage): unknown {

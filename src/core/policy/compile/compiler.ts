@@ -6,12 +6,14 @@
 import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
 import type { Amendment } from '#core/kernel/index.ts';
 import type { NftElement } from '#core/nft/index.ts';
+import { FAILSAFE_PORTS, type FailsafePort } from '../engine/index.ts';
 import type { EndpointPolicies, PolicyDelta, TierStage } from '../graph.ts';
 import type { Direction } from '../model.ts';
 import { baseObjects, bridgeSysctls, MAPS, SELF, unknownChain } from './base-chains.ts';
 import { Chains } from './chains.ts';
 import { Claims } from './claims.ts';
 import { guardElements, guardObjects } from './guard.ts';
+import { HostEndpoints } from './host-endpoints.ts';
 import { Output } from './output.ts';
 import { elementAt, type Place, tableAt } from './place.ts';
 import { RuleSets } from './rule-sets.ts';
@@ -21,6 +23,8 @@ export interface PolicyCompilerOptions {
   readonly bridge: BridgeMode;
   /** Rules that decide tell who listens to POLICY_LOG_GROUP. */
   readonly flows: boolean;
+  /** Ports of host endpoints that stay open; absent: Felix' own. */
+  readonly failsafe?: Readonly<Record<Direction, readonly FailsafePort[]>>;
 }
 
 interface Attachment {
@@ -46,13 +50,15 @@ export class PolicyCompiler {
   readonly #claims = new Claims(this.#output);
   readonly #attachments = new Map<string, Attachment>();
   readonly #policies = new Map<string, EndpointPolicies>();
+  readonly #hosts: HostEndpoints;
   readonly #held = new Map<string, readonly Held[]>();
 
-  constructor({ bridge, flows }: PolicyCompilerOptions) {
+  constructor({ bridge, flows, failsafe = FAILSAFE_PORTS }: PolicyCompilerOptions) {
     this.#places = bridge === 'conntrack' ? ['inet', 'bridge'] : ['inet'];
     const ground = { output: this.#output, places: this.#places };
     this.#sets = new RuleSets(ground);
     this.#chains = new Chains(ground, this.#sets, flows);
+    this.#hosts = new HostEndpoints(this.#output, this.#chains, this.#claims, failsafe);
     const guarded: readonly Place[] = bridge === 'none' ? ['inet'] : ['inet', 'bridge'];
     for (const object of [
       ...bridgeSysctls(bridge),
@@ -79,11 +85,10 @@ export class PolicyCompiler {
 
   /** Takes in a delta of PolicyGraph. Endpoints it speaks of need not be attached yet. */
   apply({ endpoints, sets, dropped }: PolicyDelta): void {
-    this.#chains.reshaped(this.#sets.change(sets));
+    this.#chains.changed(this.#sets.change(sets));
     for (const [key, policies] of endpoints) {
-      if (policies === undefined) this.#policies.delete(key);
-      else this.#policies.set(key, policies);
-      this.#refresh(key);
+      if (policies?.endpoint.kind === 'host-endpoint' || this.#hosts.has(key)) this.#hosts.set(key, policies);
+      else this.#setPolicies(key, policies);
     }
     this.#chains.settle();
     this.#sets.drop(dropped);
@@ -95,13 +100,20 @@ export class PolicyCompiler {
     return this.#output.take();
   }
 
+  #setPolicies(key: string, policies: EndpointPolicies | undefined): void {
+    if (policies === undefined) this.#policies.delete(key);
+    else this.#policies.set(key, policies);
+    this.#refresh(key);
+  }
+
   #refresh(key: string): void {
     const attachment = this.#attachments.get(key);
     const policies = this.#policies.get(key);
     const before = this.#held.get(key) ?? [];
     const held: Held[] = [];
     const elements = attachment === undefined ? [] : this.#elements(attachment, policies, held);
-    for (const { direction, family, stages } of before) this.#chains.release(direction, family, stages);
+    for (const { direction, family, stages } of before)
+      this.#chains.release({ direction, family, use: 'normal' }, { stages });
     if (held.length === 0) this.#held.delete(key);
     else this.#held.set(key, held);
     this.#claims.set(key, elements);
@@ -136,7 +148,7 @@ export class PolicyCompiler {
     const stages = policies[direction];
     if (stages.length === 0) return undefined;
     held.push({ direction, family, stages });
-    return this.#chains.retain(direction, family, stages);
+    return this.#chains.retain({ direction, family, use: 'normal' }, { stages });
   }
 
   #mapElements(

@@ -14,6 +14,7 @@ import {
 } from './conjunction.ts';
 import type { KernelSet } from './kernel-set.ts';
 import { outermost } from './nets.ts';
+import type { PeerSets } from './peer-content.ts';
 import type { PortRange } from './rule-sets.ts';
 
 type End = 'source' | 'destination';
@@ -99,11 +100,11 @@ class EndMatcher {
   }
 
   addressIn(set: PeerSet | undefined): readonly Conjunction[] {
-    return set === undefined ? ANY : [[this.#in(this.#peer(set))]];
+    return set === undefined ? ANY : this.#peer(set).map((each) => [this.#in(each)]);
   }
 
   addressNotIn(set: PeerSet | undefined): readonly Conjunction[] {
-    return set === undefined ? ANY : [[this.#notIn(this.#peer(set))]];
+    return set === undefined ? ANY : [this.#peer(set).map((each) => this.#notIn(each))];
   }
 
   /** A source is compared by its address alone. */
@@ -112,7 +113,7 @@ class EndMatcher {
     if (set.kind !== 'service') return this.addressIn(set);
     const { protocol, none } = this.#of;
     if (protocol === undefined ? none.length > 0 : !hasPorts(protocol)) return NONE;
-    return [[match.inSet(this.#pair(), this.#peer(set).shape)]];
+    return [[match.inSet(this.#pair(), this.#peer(set)[0].shape)]];
   }
 
   ports(given: readonly PortMatch[] | undefined, named: readonly PeerSet[]): readonly Conjunction[] {
@@ -121,7 +122,7 @@ class EndMatcher {
     const ranges = mergedRanges(given);
     return [
       ...(ranges.length === 0 ? [] : [[this.#portIn(ranges)]]),
-      ...named.map((set) => [match.inSet(this.#pair(), this.#peer(set).shape)]),
+      ...named.map((set) => [match.inSet(this.#pair(), this.#peer(set)[0].shape)]),
     ];
   }
 
@@ -132,7 +133,7 @@ class EndMatcher {
     return [
       [
         ...(ranges.length === 0 ? [] : [this.#portNotIn(ranges)]),
-        ...named.map((set) => match.notInSet(this.#pair(), this.#peer(set).shape)),
+        ...named.map((set) => match.notInSet(this.#pair(), this.#peer(set)[0].shape)),
       ],
     ];
   }
@@ -185,8 +186,10 @@ class EndMatcher {
     return this.#use(this.#context.sets.nets(nets, this.#family));
   }
 
-  #peer(set: PeerSet): KernelSet {
-    return this.#use(this.#context.sets.peer(set, this.#family));
+  #peer(set: PeerSet): PeerSets {
+    const sets = this.#context.sets.peer(set, this.#family);
+    for (const each of sets) this.#use(each);
+    return sets;
   }
 
   #use(set: KernelSet): KernelSet {

@@ -14,6 +14,11 @@ const SOURCES = {
   4: { name: 'sources4', keyType: ['ifname', addressType(4)] },
   6: { name: 'sources6', keyType: ['ifname', addressType(6)] },
 } as const satisfies Record<4 | 6, SetShape>;
+/** The same by the link that the host itself knows, which is the bridge of a bridged pod: whose packets are to or from a pod of its own. */
+export const LOCAL_PODS = {
+  4: { name: 'local4', keyType: ['ifname', addressType(4)] },
+  6: { name: 'local6', keyType: ['ifname', addressType(6)] },
+} as const satisfies Record<4 | 6, SetShape>;
 /** What a host says from a link-local address, or from none: RFC 2710, RFC 3810, RFC 4861. */
 const HOST_TYPES: SetShape = { name: 'host-types', keyType: ['icmpv6_type'] };
 const FROM_HOSTS = [131, 132, 133, 135, 136, 143];
@@ -29,6 +34,7 @@ type Rules = readonly (readonly RulePart[])[];
 export function guardObjects(place: Place): KernelObject[] {
   return [
     ...[LINKS, SOURCES[4], SOURCES[6], HOST_TYPES].map((shape) => setAt(place, shape)),
+    ...(place === 'inet' ? [LOCAL_PODS[4], LOCAL_PODS[6]].map((shape) => setAt(place, shape)) : []),
     ...FROM_HOSTS.map((type) => elementAt(place, HOST_TYPES, [type])),
     chainAt(
       place,
@@ -50,7 +56,10 @@ export function guardElements({ link, bridge, addresses }: LocalEndpoint): NftEl
   const place = bridge === undefined ? 'inet' : 'bridge';
   return [
     elementAt(place, LINKS, [link]),
-    ...addresses.map((address) => elementAt(place, SOURCES[familyOf(address)], [link, address])),
+    ...addresses.flatMap((address) => [
+      elementAt(place, SOURCES[familyOf(address)], [link, address]),
+      elementAt('inet', LOCAL_PODS[familyOf(address)], [bridge ?? link, address]),
+    ]),
   ];
 }
 

@@ -51,13 +51,6 @@ export abstract class KernelSet {
     for (const key of added) this.#each((place) => this.#ground.output.put(this.#element(place, key)));
   }
 
-  /** The set is of another shape: it is made anew. `before` are the elements it had. */
-  protected reshape(before: Iterable<Key>): void {
-    if (this.#users > 0) this.#vanish(before);
-    this.#shape = undefined;
-    if (this.#users > 0) this.#appear();
-  }
-
   #appear(): void {
     const { output } = this.#ground;
     this.#each((place) => output.put(setAt(place, this.shape)));

@@ -2,16 +2,9 @@
  * Nets of one family of which some may lie in others. The kernel refuses ranges that overlap; since nets overlap only by lying in each
  * other, those that lie in no other are all that it needs.
  */
-import {
-  familyBits,
-  familyOf,
-  type IpPrefix,
-  networkOf,
-  prefixContains,
-  prefixParts,
-} from '#base/ip/index.ts';
+import { familyBits, familyOf, type IpPrefix, networkOf, prefixContains } from '#base/ip/index.ts';
 
-/** Those that lie in no other, and no longer do. */
+/** Of those that lie in no other: which are new, and which are not any more. */
 export interface NetChange {
   readonly added: readonly IpPrefix[];
   readonly removed: readonly IpPrefix[];
@@ -21,63 +14,28 @@ const NOTHING: NetChange = { added: [], removed: [] };
 
 export class Nets {
   readonly #all = new Set<IpPrefix>();
-  /** Of those that are more than one address: how many there are of a length. */
-  readonly #lengths = new Map<number, number>();
+  #outermost: ReadonlySet<IpPrefix> = new Set();
 
-  /** Some of them are more than one address. */
-  get hasRanges(): boolean {
-    return this.#lengths.size > 0;
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
   }
 
-  /** An address costs a look for each length of nets there is; a net, which is rare, a look at all. */
-  add(net: IpPrefix): NetChange {
-    if (this.#all.has(net)) return NOTHING;
-    const isInside = this.#isInside(net);
-    const inner = isInside ? [] : this.#outermostIn(net);
-    this.#all.add(net);
-    this.#count(net, 1);
-    return isInside ? NOTHING : { added: [net], removed: inner };
-  }
-
-  remove(net: IpPrefix): NetChange {
-    if (!this.#all.delete(net)) return NOTHING;
-    this.#count(net, -1);
-    if (this.#isInside(net)) return NOTHING;
-    return { added: this.#outermostIn(net), removed: [net] };
-  }
-
-  /** Those that lie in no other. */
-  *outermost(): Iterable<IpPrefix> {
-    for (const net of this.#all) if (!this.#isInside(net)) yield net;
-  }
-
-  #outermostIn(outer: IpPrefix): IpPrefix[] {
-    if (isHost(outer)) return [];
-    return [...this.#all].filter((net) => prefixContains(outer, net) && !this.#isInside(net));
-  }
-
-  #isInside(net: IpPrefix): boolean {
-    if (this.#lengths.size === 0) return false;
-    const { address, length } = prefixParts(net);
-    for (const each of this.#lengths.keys())
-      if (each < length && this.#all.has(networkOf(`${address}/${each}`))) return true;
-    return false;
-  }
-
-  #count(net: IpPrefix, by: 1 | -1): void {
-    if (isHost(net)) return;
-    const { length } = prefixParts(net);
-    const count = (this.#lengths.get(length) ?? 0) + by;
-    if (count === 0) this.#lengths.delete(length);
-    else this.#lengths.set(length, count);
+  /** Looks at all nets there are: they are few. */
+  change(added: readonly IpPrefix[], removed: readonly IpPrefix[]): NetChange {
+    if (added.length + removed.length === 0) return NOTHING;
+    for (const net of removed) this.#all.delete(net);
+    for (const net of added) this.#all.add(net);
+    const before = this.#outermost;
+    const after = new Set(outermost([...this.#all]));
+    this.#outermost = after;
+    return { added: [...after.difference(before)], removed: [...before.difference(after)] };
   }
 }
 
-/** Those of a list that lie in no other of it, in the order of the text. */
+/** Those of a list that lie in no other of it, each once, in the order of their text. */
 export function outermost(list: readonly IpPrefix[]): IpPrefix[] {
-  const nets = new Nets();
-  for (const net of list) nets.add(networkOf(net));
-  return [...nets.outermost()].toSorted();
+  const nets = [...new Set(list.map(networkOf))].toSorted();
+  return nets.filter((net) => !nets.some((other) => other !== net && prefixContains(other, net)));
 }
 
 /** Whether it is a single address. */

@@ -5,19 +5,37 @@
  */
 import type { IpFamily } from '#base/ip/index.ts';
 import { act, type RulePart } from '#core/nft/index.ts';
-import type { Direction, Policy, PolicyRule } from '../model.ts';
+import type { Direction, Policy, PolicyRule, Tier } from '../model.ts';
 import { POLICY_LOG_GROUP, ruleTag, type TagSubject } from '../rule-tag.ts';
 import type { KernelSet } from './kernel-set.ts';
 import { ruleMatches } from './rule-match.ts';
 import type { RuleSets } from './rule-sets.ts';
+import { EARLY_MARK } from './words.ts';
 
-export interface RuleContext {
+/**
+ * When packets are asked about, and what it means that one is allowed. `untracked`: before connections are tracked, and it is not tracked
+ * then; `early`: before addresses are translated, and EARLY_MARK says so; in both what no rule decides is left to those who come after.
+ */
+export type Use = 'normal' | 'untracked' | 'early';
+
+/** What a chain is the answer to. */
+export interface Asked {
   readonly direction: Direction;
   readonly family: IpFamily;
+  readonly use: Use;
+}
+
+export interface RuleContext extends Asked {
   readonly sets: RuleSets;
   /** Rules that decide tell who listens. */
   readonly flows: boolean;
 }
+
+const ALLOWED: Readonly<Record<Use, readonly RulePart[]>> = {
+  normal: [act.accept],
+  untracked: [act.notrack, act.accept],
+  early: [act.setMark(EARLY_MARK, EARLY_MARK), act.accept],
+};
 
 /** Rules with the sets that they look into. */
 export interface Compiled {
@@ -45,15 +63,21 @@ export function policyRules(policy: Policy, context: RuleContext): Compiled {
 }
 
 /** What a tier does with packets that none of its policies decided on; nothing where they go on. */
-export function tierDefault(tier: string, action: 'deny' | 'pass', context: RuleContext): RulePart[][] {
-  return action === 'pass' ? [] : [[...told(context, 'deny', { by: 'tier-default', tier }), act.drop]];
+export function tierDefault(tier: Tier, context: RuleContext): RulePart[][] {
+  if (!endsList(tier, context)) return [];
+  return [[...told(context, 'deny', { by: 'tier-default', tier: tier.name }), act.drop]];
+}
+
+/** Whether no packet comes to the tiers behind this one, but those that are passed on. */
+export function endsList({ defaultAction }: Tier, { use }: Asked): boolean {
+  return use === 'normal' && defaultAction === 'deny';
 }
 
 function actionOf(policy: Policy, { action, origin }: PolicyRule, context: RuleContext): RulePart[] {
   const subject = { by: 'rule', policy: policy.ref, path: origin.path } as const;
   switch (action) {
     case 'allow':
-      return [...told(context, action, subject), act.accept];
+      return [...told(context, action, subject), ...ALLOWED[context.use]];
     case 'deny':
       return [...told(context, action, subject), act.drop];
     case 'pass':

@@ -4,7 +4,7 @@ import type { PeerSet, PolicyDelta } from '../graph.ts';
 import { peerSetId } from '../peer-set.ts';
 import { type Ground, KernelSet, type Key } from './kernel-set.ts';
 import { Names } from './names.ts';
-import { PeerContent } from './peer-content.ts';
+import { type PeerContent, type PeerSets, peerContent } from './peer-content.ts';
 import { addressType, type SetShape } from './place.ts';
 
 export interface PortRange {
@@ -12,44 +12,55 @@ export interface PortRange {
   readonly to: number;
 }
 
+interface Peers {
+  readonly 4: PeerContent;
+  readonly 6: PeerContent;
+  readonly names: readonly string[];
+}
+
+const PREFIXES = {
+  members: 'members',
+  'named-port': 'port',
+  service: 'service',
+  'service-addresses': 'service-addresses',
+  domains: 'domains',
+} as const satisfies Record<PeerSet['kind'], string>;
+
+/** A comment has at most 128 bytes in nft; what does not fit is cut. */
+const COMMENT_BYTES = 120;
+
 export class RuleSets {
   readonly #ground: Ground;
   readonly #names = new Names();
-  /** By peerSetId, for each family. */
-  readonly #peers = new Map<string, Readonly<Record<IpFamily, PeerContent>>>();
+  /** By peerSetId. */
+  readonly #peers = new Map<string, Peers>();
   readonly #literals = new Map<string, LiteralSet>();
 
   constructor(ground: Ground) {
     this.#ground = ground;
   }
 
-  /** Takes in what changed; gives the sets that rules must be made anew for. */
+  /** Takes in what changed; gives sets of which every rule that looks into one must be made anew. */
   change(changes: PolicyDelta['sets']): Set<KernelSet> {
-    const reshaped = new Set<KernelSet>();
-    for (const [, change] of changes)
-      for (const family of [4, 6] as const) {
-        const content = this.peer(change.set, family);
-        if (content.change(change)) reshaped.add(content);
-      }
-    return reshaped;
+    const changed = new Set<KernelSet>();
+    for (const change of changes.values()) {
+      const peers = this.#peersOf(change.set);
+      for (const content of [peers[4], peers[6]]) if (content.change(change)) changed.add(content.sets[0]);
+    }
+    return changed;
   }
 
   /** To be called when no rule looks into them any more. */
   drop(ids: Iterable<string>): void {
     for (const id of ids) {
-      for (const content of Object.values(this.#peers.get(id) ?? {})) content.forget();
+      for (const name of this.#peers.get(id)?.names ?? []) this.#names.give(name);
       this.#peers.delete(id);
     }
   }
 
-  peer(set: PeerSet, family: IpFamily): PeerContent {
-    const id = peerSetId(set);
-    let contents = this.#peers.get(id);
-    if (contents === undefined) {
-      const of = (each: IpFamily): PeerContent => PeerContent.of(this.#ground, this.#names, set, each);
-      this.#peers.set(id, (contents = { 4: of(4), 6: of(6) }));
-    }
-    return contents[family];
+  /** All sets that hold the addresses of one. */
+  peer(set: PeerSet, family: IpFamily): PeerSets {
+    return this.#peersOf(set)[family].sets;
   }
 
   /** Nets of one family, of which none lies in another. */
@@ -84,6 +95,20 @@ export class RuleSets {
     this.#literals.delete(set.text);
   }
 
+  #peersOf(set: PeerSet): Peers {
+    const id = peerSetId(set);
+    let peers = this.#peers.get(id);
+    if (peers === undefined) {
+      const names = ([4, 6] as const).map((family) =>
+        this.#names.take(`${PREFIXES[set.kind]}${family}-`, id),
+      );
+      const of = (family: IpFamily, name = ''): PeerContent =>
+        peerContent(this.#ground, set, family, { name, ...commentOf(id) });
+      this.#peers.set(id, (peers = { 4: of(4, names[0]), 6: of(6, names[1]), names }));
+    }
+    return peers;
+  }
+
   #literal(prefix: string, type: Pick<SetShape, 'keyType' | 'interval'>, keys: readonly Key[]): KernelSet {
     const text = `${prefix} ${JSON.stringify(keys)}`;
     let set = this.#literals.get(text);
@@ -114,4 +139,11 @@ class LiteralSet extends KernelSet {
   protected override keys(): Iterable<Key> {
     return this.#keys;
   }
+}
+
+/** What nft can show between quotes. */
+function commentOf(id: string): { readonly comment?: string } {
+  const text = id.replaceAll('"', "'");
+  if (!/^[ -~]*$/.test(text)) return {};
+  return { comment: text.length <= COMMENT_BYTES ? text : `${text.slice(0, COMMENT_BYTES - 3)}...` };
 }

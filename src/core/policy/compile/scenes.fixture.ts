@@ -3,6 +3,7 @@ import { DesiredState, type KernelObject, keyOf } from '#core/kernel/index.ts';
 import { type NftObject, printRuleset } from '#core/nft/index.ts';
 import { PolicyGraph } from '../engine/index.ts';
 import { networkPolicy, pod, policy, rule, select, TIERS } from '../engine/scene.fixture.ts';
+import type { Member, Policy } from '../model.ts';
 import { POLICY_PART, PolicyCompiler, type PolicyCompilerOptions } from './index.ts';
 
 export class Scene {
@@ -112,6 +113,51 @@ export const GOLDENS: Readonly<Record<string, () => Scene>> = {
   'guarded-bridge': () => {
     const scene = new Scene({ bridge: 'netfilter' });
     scene.attach('shop/web-1', 1, { bridge: 'cni0' });
+    scene.flush();
+    return scene;
+  },
+  'host-endpoints': () => {
+    const scene = new Scene();
+    const { graph } = scene;
+    const eth0: Member = {
+      key: 'host node-a/eth0',
+      kind: 'host-endpoint',
+      name: 'eth0',
+      labels: {},
+      node: 'node-a',
+      link: 'eth0',
+      nets: ['172.16.0.1/32', 'fd16::1/128'],
+      ports: [],
+    };
+    for (const member of [eth0, { ...eth0, key: 'host node-a/all', name: 'all', link: '*', nets: [] }]) {
+      graph.upsertMember(member);
+      graph.setLocal(member.key);
+    }
+    const host = (name: string, more: Partial<Policy>): Policy =>
+      policy({ kind: 'GlobalNetworkPolicy', name }, select('self:kind=host-endpoint'), more);
+    const plain = { doNotTrack: false, preDnat: false, applyOnForward: false };
+    graph.upsertPolicy(
+      host('web', { host: plain, ingress: [rule({}, { ports: [{ from: 80, to: 80 }] }, tcp)] }),
+    );
+    graph.upsertPolicy(
+      host('blocked', {
+        host: { ...plain, preDnat: true, applyOnForward: true },
+        ingress: [rule({ nets: ['192.0.2.0/24'] }, {}, { action: 'deny' })],
+      }),
+    );
+    graph.upsertPolicy(
+      host('dns', {
+        host: { ...plain, doNotTrack: true, applyOnForward: true },
+        ingress: [rule({}, { ports: [{ from: 53, to: 53 }] }, { protocol: 17 })],
+        egress: [rule({ ports: [{ from: 53, to: 53 }] }, {}, { protocol: 17 })],
+      }),
+    );
+    graph.upsertPolicy(
+      host('through', {
+        host: { ...plain, applyOnForward: true },
+        ingress: [rule({ nets: ['10.0.0.0/8', 'fd00::/8'] })],
+      }),
+    );
     scene.flush();
     return scene;
   },

@@ -1,1 +1,2 @@
 export { policyCommands } from './commands.ts';
+export { clusterOf, objectsOf, ofFiles, PolicyUsageError, problemLines } from './objects.ts';

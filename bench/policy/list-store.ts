@@ -45,7 +45,7 @@ export class ListStore implements Read {
     { signal }: ListOptions & { signal: AbortSignal },
     follower: Follower<T>,
   ): Promise<void> {
-    this.#followers.set(kind, follower as unknown as Follower);
+    this.#followers.set(kind, follower);
     follower.sync(this.#objects.filter((each) => each.kind === kind) as T[]);
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }

@@ -2,6 +2,11 @@
 
 export const IS_SOAK = process.env['POPLIN_SOAK'] !== undefined;
 
+/** One of two amounts: that of a usual run, or that of a soak. */
+export function soaked(usual: number, whole: number): number {
+  return IS_SOAK ? whole : usual;
+}
+
 /** fast-check's number of runs. */
 export function runs(usual: number, soaked: number): { readonly numRuns: number } {
   return { numRuns: IS_SOAK ? soaked : usual };

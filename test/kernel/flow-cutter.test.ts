@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { conntrackMessage, FLOW_CUT_MARK } from '#core/netlink/conntrack/index.ts';
 import { encodeMessage, NLM_F } from '#core/netlink/index.ts';
 import { affectedBy, isAllowed } from '#core/policy/engine/index.ts';
-import { PolicyCluster, podKey } from '#core/policy/index.ts';
+import { type Flow, PolicyCluster, podKey } from '#core/policy/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { FlowCutter } from '#io/conntrack/index.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from '#io/netlink/index.ts';
@@ -40,7 +40,7 @@ let world: FlowWorld;
 let cluster: PolicyCluster;
 let cutter: FlowCutter;
 beforeEach(async () => {
-  world = new FlowWorld();
+  world = await FlowWorld.open();
   world.nft(RULES);
   await world.serve(world.pod, PORT);
   await world.serve(world.far, PORT);
@@ -161,6 +161,27 @@ test('the mark of others stays, flows of no pod here are left alone, and changes
     [false, 5],
     [true, 5],
   ]);
+});
+
+test('what a failed walk was to look at, the next one looks at, and nothing is asked of a cutter that is gone', async () => {
+  await using talk = new Talk(world.far, 'udp', FLOW_POD[6], PORT);
+  await speaks(talk);
+  let isBroken = true;
+  const breaking = new FlowCutter({
+    namespace: world.namespace,
+    isLocal: () => true,
+    isAllowed: () => {
+      if (isBroken) throw new RangeError('broken');
+      return false;
+    },
+  });
+  const isOfPod = ({ destination }: Flow) => destination === FLOW_POD[6];
+  await expect(breaking.enforce(isOfPod)).rejects.toThrow('broken');
+  isBroken = false;
+  expect(await breaking.enforce(() => false)).toMatchObject({ judged: 1, cut: 1 });
+  expect(await breaking.enforce(() => false)).toMatchObject({ judged: 0 });
+  await breaking[Symbol.asyncDispose]();
+  expect(() => breaking.enforce(() => true)).toThrow('flow cutter is used after it was closed');
 });
 
 test('among tens of thousands of flows none is passed over, and nobody else has to wait long', async () => {

@@ -7,8 +7,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { vi } from 'vitest';
 import type { IpFamily } from '#base/ip/index.ts';
-import { inNetns } from './cni-world.ts';
+import { inNetns, pings } from './cni-world.ts';
 import { NamespaceFolder } from './namespace-folder.ts';
 
 type Each = Readonly<Record<IpFamily, string>>;
@@ -41,7 +42,8 @@ while True:
       data, peer = u.recvfrom(999)
       u.sendto(data, peer)
     else:
-      data = e.recv(9999)
+      try: data = e.recv(9999)
+      except OSError: data = b''
       if data: e.send(data)
       else: s.unregister(e); e.close()
 `;
@@ -98,6 +100,26 @@ export class Talk implements AsyncDisposable {
   }
 }
 
+/** Sends and ends; of TCP a whole connection. */
+const SENDER = `
+import socket, sys
+kind, host, port, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+family = socket.AF_INET6 if ':' in host else socket.AF_INET
+e = socket.socket(family, socket.SOCK_DGRAM if kind == 'udp' else socket.SOCK_STREAM)
+e.settimeout(1)
+try:
+  e.connect((host, port))
+  for _ in range(count): e.send(b'hello')
+  if kind == 'tcp': e.recv(99)
+except OSError: pass
+`;
+
+/** One packet, or one connection, or one question; whether it is answered or not. */
+export function send(netns: string, kind: Exchange, address: string, port: number, count = 1): void {
+  if (kind === 'ping') pings(netns, address);
+  else inNetns(netns, 'python3', '-c', SENDER, kind, address, String(port), String(count));
+}
+
 export class FlowWorld implements AsyncDisposable {
   readonly #folder = new NamespaceFolder('flows');
   readonly namespace = this.#folder.make('node');
@@ -106,13 +128,20 @@ export class FlowWorld implements AsyncDisposable {
   readonly far = this.#folder.make('far').path;
   readonly #children: ChildProcess[] = [];
 
-  constructor() {
+  private constructor() {}
+
+  static async open(): Promise<FlowWorld> {
+    const world = new FlowWorld();
     try {
-      this.#lay();
+      world.#lay();
+      // Neighbours are asked for once a second: a test that comes first would wait for it.
+      for (const family of FAMILIES)
+        await vi.waitUntil(() => pings(world.far, FLOW_POD[family]), { timeout: 10_000, interval: 20 });
     } catch (error) {
-      this.#folder[Symbol.dispose]();
+      await world[Symbol.asyncDispose]();
       throw error;
     }
+    return world;
   }
 
   sh(netns: string, commandLine: string): string {

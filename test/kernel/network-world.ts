@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { vi } from 'vitest';
 import { KernelLoop } from '#app/agent/index.ts';
 import type { IpFamily } from '#base/ip/index.ts';
-import { type KernelObject, OVERLAY } from '#core/kernel/index.ts';
+import { type KernelObject, OVERLAY, POLICY } from '#core/kernel/index.ts';
 import type { PodNetwork } from '#core/masquerade/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
@@ -46,7 +46,7 @@ export class NetworkWorld implements AsyncDisposable {
     this.kernel = RealKernel.open(this.namespace);
     this.loop = new KernelLoop({
       kernel: this.kernel,
-      owners: [OVERLAY],
+      owners: [OVERLAY, POLICY],
       clock: systemClock,
       random: systemRandom,
       logger: pino({ level: 'silent' }),

@@ -21,5 +21,6 @@ test.each(Object.entries(GOLDENS))('%s', (name, make) => {
     }
   }
   // That release has no word for what a neighbour advertisement is about.
-  if (nftVersion() === PRINTED_AS && !make().print().includes('icmpv6 taddr')) expect(printRuleset(wish)).toBe(world.nft(['list', 'ruleset']));
+  if (nftVersion() === PRINTED_AS && !make().print().includes('icmpv6 taddr'))
+    expect(printRuleset(wish)).toBe(world.nft(['list', 'ruleset']));
 });

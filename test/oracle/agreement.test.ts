@@ -1,36 +1,16 @@
 /** The engine and the oracle, which share nothing, agree on what becomes of flows: random clusters, policies of all kinds, both families. */
 import { expect, test } from 'vitest';
-import { evaluate, type Flow, PolicyCluster, PROTOCOLS } from '#core/policy/index.ts';
+import { evaluate } from '#core/policy/index.ts';
 import { IS_SOAK } from '#testing/soak.ts';
+import { clusterOf, flowOf, NUMBERS } from './flow.ts';
 import { Dice } from './random.ts';
 import { randomCluster, randomFlow } from './random-cluster.ts';
 import { randomPolicies } from './random-policies.ts';
 import { oracleVerdict } from './verdict.ts';
-import { type Document, type OracleFlow, World } from './world.ts';
+import { World } from './world.ts';
 
 const CLUSTERS = IS_SOAK ? 20_000 : 400;
 const FLOWS = 25;
-const NUMBERS = {
-  TCP: PROTOCOLS.tcp,
-  UDP: PROTOCOLS.udp,
-  SCTP: PROTOCOLS.sctp,
-  ICMP: PROTOCOLS.icmp,
-  ICMPv6: PROTOCOLS.icmpv6,
-} as const;
-
-function flowOf({ icmpType, icmpCode, protocol, ...flow }: OracleFlow): Flow {
-  return {
-    ...flow,
-    protocol: NUMBERS[protocol],
-    ...(icmpType !== undefined && { icmp: { type: icmpType, code: icmpCode ?? 0 } }),
-  };
-}
-
-function clusterOf(documents: readonly Document[]): PolicyCluster {
-  const cluster = new PolicyCluster();
-  for (const document of documents) cluster.upsert(document);
-  return cluster;
-}
 
 test(`of ${CLUSTERS * FLOWS} flows in ${CLUSTERS} clusters the engine says what the oracle says`, () => {
   const seed = Number(process.env['POPLIN_SEED'] ?? 20_261_127);

@@ -25,7 +25,7 @@ import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
 import { FlowCutter } from '#io/conntrack/index.ts';
 import { readRegularFile, removeIfExists } from '#io/files/index.ts';
-import { RealKernel } from '#io/kernel/index.ts';
+import { bridgeMode, RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
@@ -302,7 +302,7 @@ class Agent implements AsyncDisposable {
           openCutter: (judge) => new FlowCutter({ ...judge, namespace: this.namespace }),
         }),
         journalFile: this.paths.policy,
-        bridge: 'netfilter',
+        bridge: bridgeMode(this.namespace),
         logger,
         signal: this.signal,
       }),

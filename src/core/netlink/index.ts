@@ -5,6 +5,7 @@ import { cappedErrorMessage, extendedAck } from './errors.ts';
 import { controlMessage } from './generic/control.ts';
 import { ethtoolFeatures } from './generic/ethtool.ts';
 import { wireguardMessage } from './generic/wireguard.ts';
+import { logConfigMessage, logPacketMessage } from './log/index.ts';
 import { messageHeader } from './message.ts';
 import { addressMessage } from './route/address.ts';
 import { bridgeMessage } from './route/bridge-message.ts';
@@ -110,6 +111,7 @@ export const NETLINK_CODECS: readonly RegisteredCodec[] = [
   }),
   ...registry('traffic', { qdisc: qdiscMessage, filter: filterMessage }),
   ...registry('conntrack', { entry: conntrackMessage }),
+  ...registry('log', { config: logConfigMessage, packet: logPacketMessage }),
   ...registry('tunnel encapsulation', { ip: ipEncap, ip6: ip6Encap }),
   ...registry('generic', { control: controlMessage, ethtoolFeatures, wireguard: wireguardMessage }),
 ];

@@ -11,6 +11,7 @@ import { NETLINK_NETFILTER, NetlinkError } from '#io/netlink/index.ts';
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const ADDRESS_BYTES = 12;
+const PORT_OFFSET = 4;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const EMSGSIZE = 90;
@@ -28,7 +29,8 @@ export function* trackedFlows(namespace: Namespace): Generator<TrackedFlow, void
     addon.bind(fd, address);
     check(addon.send(fd, dumpRequest(), 0));
     for (;;) {
-      const length = check(addon.recv(fd, buffer, MSG_DONTWAIT | MSG_TRUNC));
+      const length = check(addon.recvfrom(fd, buffer, MSG_DONTWAIT | MSG_TRUNC, address));
+      if (!isKernel(address)) continue;
       if (length > buffer.length) throw failure(EMSGSIZE);
       for (const message of messagesIn(buffer, length)) {
         if (isEnd(message)) return;
@@ -45,6 +47,11 @@ function dumpRequest(): Uint8Array {
   const message = trackedFlowsRequest();
   new DataView(message.buffer, message.byteOffset).setUint16(6, NLM_F.REQUEST | NLM_F.DUMP, true);
   return message;
+}
+
+/** Its port is 0; the address is a sockaddr_nl. */
+function isKernel(address: Uint8Array): boolean {
+  return address.subarray(PORT_OFFSET, PORT_OFFSET + 4).every((byte) => byte === 0);
 }
 
 function check(result: number): number {

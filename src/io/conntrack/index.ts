@@ -1,2 +1,3 @@
 export { type CutOutcome, FlowCutter, type FlowCutterOptions, type FlowTest } from './cutter.ts';
 export { forgetFlows } from './flows.ts';
+export { judgedFlow } from './judged.ts';

@@ -210,9 +210,10 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
       this.#known.settle();
     }
     if (this.#hasPolicies) this.#feed.followContext();
+    this.#isHeld ||= isChanged;
     if (!this.#isSettled) return;
     for (const wake of this.#waiting.splice(0)) wake();
-    if (isChanged || this.#isHeld) void this.#carry();
+    if (this.#isHeld) void this.#carry();
   }
 
   #becomeKnown(source: 'api' | 'disk'): void {

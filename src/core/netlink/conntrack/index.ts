@@ -1,4 +1,5 @@
 export { conntrackMessage } from './entry.ts';
+export { decodeFlowEvent, FLOW_EVENT_GROUPS, type FlowEvent } from './event.ts';
 export { decodeFlow, deleteFlowRequest, type Flow, type FlowFilter, flowsRequest } from './flow.ts';
 export {
   decodeTrackedFlow,

@@ -26,7 +26,7 @@ export function portMatches(
   context: MatchContext,
 ): Conjunction[] {
   const matcher = new EndMatcher(end, of, context);
-  const sets = setsOf(rule, end, of, context);
+  const sets = setsOf(rule, end, context);
   return product([
     matcher.ports(rule[end].ports, sets.ports),
     matcher.notPorts(rule[end].notPorts, sets.notPorts),
@@ -41,7 +41,7 @@ export function addressMatches(
   context: MatchContext,
 ): Conjunction[] {
   const matcher = new EndMatcher(end, of, context);
-  const sets = setsOf(rule, end, of, context);
+  const sets = setsOf(rule, end, context);
   return product([
     matcher.nets(rule[end].nets),
     matcher.notNets(rule[end].notNets),
@@ -52,10 +52,9 @@ export function addressMatches(
   ]);
 }
 
-/** Names of ports are those of the protocol that the alternative is about. */
-function setsOf(rule: PolicyRule, end: End, { protocol }: ProtocolCase, context: MatchContext): EndSets {
-  const asked = protocol === undefined || rule.protocol !== undefined ? rule : { ...rule, protocol };
-  return endSets(context.policy, context.direction, asked, end);
+/** Ports by name are given with a protocol only, and otherwise match nothing. */
+function setsOf(rule: PolicyRule, end: End, { policy, direction }: MatchContext): EndSets {
+  return endSets(policy, direction, rule, end);
 }
 
 const ANY: readonly Conjunction[] = [[]];

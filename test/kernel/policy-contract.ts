@@ -1,0 +1,249 @@
+/** What policies do on a kernel, one property a test, whichever way packets go: routed, over a bridge that br_netfilter watches, or one that is tracked. */
+import { describe, expect, test } from 'vitest';
+import { ipBytes } from '#base/ip/index.ts';
+import { PolicyCompiler } from '#core/policy/compile/index.ts';
+import { PolicyGraph } from '#core/policy/engine/index.ts';
+import type { EndMatch, Flow, Member, Policy, PolicyRule, Selector } from '#core/policy/index.ts';
+import { addressOf, BRIDGE_MODES, NODE_ADDRESSES, PolicyWorld, type WorldMode } from './policy-world.ts';
+
+const FAMILIES = [4, 6] as const;
+const STRANGER = { 4: '192.0.2.9', 6: '2001:db8::9' } as const;
+
+/** Pods 2, 3, … with the label app=podN, their policies, and the kernel that keeps them. */
+export class Enforced implements Disposable {
+  readonly graph = new PolicyGraph();
+  readonly compiler: PolicyCompiler;
+  readonly kernel: PolicyWorld;
+
+  constructor(mode: WorldMode) {
+    this.kernel = new PolicyWorld(mode);
+    this.compiler = new PolicyCompiler({ bridge: BRIDGE_MODES[mode], flows: true });
+    this.graph.upsertTier({ name: 'default', order: 1, defaultAction: 'deny' });
+  }
+
+  attach(number: number, state: 'closed' | 'open' = 'closed'): void {
+    const key = `pod shop/pod${number}`;
+    this.compiler.setEndpoint(this.kernel.endpoint(key, [addressOf(number, 4), addressOf(number, 6)]), state);
+    this.graph.setLocal(key);
+  }
+
+  /** The API knows the pod. */
+  know(number: number): void {
+    const nets = [`${addressOf(number, 4)}/32`, `${addressOf(number, 6)}/128`];
+    this.graph.upsertMember(podMember(number, nets));
+  }
+
+  isolate(number: number, more: Partial<Policy>): void {
+    const ref = { kind: 'NetworkPolicy', namespace: 'shop', name: `of-pod${number}` } as const;
+    this.graph.upsertPolicy({ ref, tier: 'default', order: 1, subject: ofPod(number), ...more });
+  }
+
+  async flush(): Promise<void> {
+    this.compiler.apply(this.graph.takeDelta());
+    await this.kernel.amend(this.compiler.takeAmendment());
+  }
+
+  [Symbol.dispose](): void {
+    this.kernel[Symbol.dispose]();
+  }
+}
+
+function podMember(number: number, nets: readonly string[]): Member {
+  const name = `pod${number}`;
+  const labels = { app: name };
+  return {
+    key: `pod shop/${name}`,
+    kind: 'pod',
+    namespace: 'shop',
+    name,
+    labels,
+    node: 'here',
+    nets,
+    ports: [],
+  };
+}
+
+function ofPod(number: number): Selector {
+  return { op: 'in', of: 'member', key: 'app', values: [`pod${number}`] };
+}
+
+function allow(source: EndMatch, destination: EndMatch = {}, protocol?: number): PolicyRule {
+  const origin = { index: 0, path: 'rule' };
+  return { origin, action: 'allow', source, destination, ...(protocol !== undefined && { protocol }) };
+}
+
+function tcp(source: string, destination: string, destinationPort = 80): Flow {
+  return { source, destination, protocol: 6, sourcePort: 40_000, destinationPort };
+}
+
+function udp(source: string, destination: string, destinationPort = 80): Flow {
+  return { ...tcp(source, destination, destinationPort), protocol: 17 };
+}
+
+/** Defines the tests. */
+export function policyContract(mode: WorldMode): void {
+  describe(`pods that are ${mode}`, () => {
+    test('speak from their own addresses, and from no others', async () => {
+      using pods = new Enforced(mode);
+      const { kernel } = pods;
+      for (const number of [2, 3]) pods.attach(number, 'open');
+      await pods.flush();
+      for (const family of FAMILIES) {
+        const to = addressOf(3, family);
+        expect(kernel.passes(udp(addressOf(2, family), to)), `IPv${family} its own`).toBe(true);
+        for (const other of [addressOf(4, family), NODE_ADDRESSES[family], STRANGER[family]])
+          expect(kernel.passes(udp(other, to), { from: 2 }), `IPv${family} ${other}`).toBe(false);
+        expect(kernel.passes(udp(addressOf(2, family), STRANGER[family])), `IPv${family} out`).toBe(true);
+        expect(kernel.passes(udp(addressOf(3, family), STRANGER[family]), { from: 2 })).toBe(false);
+        // Nobody has said that pod 5 is ours.
+        expect(kernel.passes(udp(addressOf(6, family), to), { from: 5 }), `IPv${family} others`).toBe(true);
+      }
+      pods.compiler.removeEndpoint('pod shop/pod2');
+      await pods.flush();
+      for (const family of FAMILIES)
+        expect(kernel.passes(udp(STRANGER[family], addressOf(3, family)), { from: 2 })).toBe(true);
+    });
+
+    test('are out of reach as long as nobody knows them, but for their own node', async () => {
+      using pods = new Enforced(mode);
+      const { kernel } = pods;
+      pods.attach(2, 'closed');
+      pods.attach(3, 'open');
+      await pods.flush();
+      const [from, to] = [addressOf(2, 4), addressOf(2, 6)];
+      for (const family of FAMILIES) {
+        const [unknown, open] = [addressOf(2, family), addressOf(3, family)];
+        expect(kernel.passes(tcp(unknown, open)), `IPv${family} from it`).toBe(false);
+        expect(kernel.passes(tcp(open, unknown)), `IPv${family} to it`).toBe(false);
+        expect(kernel.passes(tcp(STRANGER[family], unknown))).toBe(false);
+        expect(kernel.passes(tcp(unknown, NODE_ADDRESSES[family]))).toBe(false);
+        expect(kernel.passes(tcp(open, STRANGER[family]))).toBe(true);
+      }
+      kernel.received(2);
+      kernel.sh(`ping -c1 -W0.1 ${from} || true; ping -c1 -W0.1 ${to} || true`);
+      const probes = kernel.received(2).map((bytes) => (mode === 'routed' ? bytes : bytes.subarray(14)));
+      expect(probes.filter((bytes) => bytes[0] === 0x45 && bytes[9] === 1)).toHaveLength(1);
+      expect(probes.filter((bytes) => bytes[0] === 0x60 && bytes[40] === 128)).toHaveLength(1);
+      pods.know(2);
+      await pods.flush();
+      for (const family of FAMILIES)
+        expect(kernel.passes(tcp(STRANGER[family], addressOf(2, family)))).toBe(true);
+    });
+
+    test('reach themselves by a service, whatever policies say, and others by it as policies say', async () => {
+      using pods = new Enforced(mode);
+      const { kernel } = pods;
+      for (const number of [2, 3]) {
+        pods.attach(number);
+        pods.know(number);
+        pods.isolate(number, { ingress: [], egress: [] });
+      }
+      await pods.flush();
+      kernel.sh(`nft -f - <<'END'
+table inet service {
+  chain p { type nat hook prerouting priority dstnat
+    ip daddr 10.96.0.1 dnat ip to ${addressOf(2, 4)}
+    ip6 daddr fd96::1 dnat ip6 to ${addressOf(2, 6)}
+  }
+}
+END`);
+      for (const [family, service] of [
+        [4, '10.96.0.1'],
+        [6, 'fd96::1'],
+      ] as const) {
+        const arrives = (from: number): boolean => {
+          kernel.received(2);
+          kernel.passes(udp(addressOf(from, family), service));
+          const wanted = Buffer.from(ipBytes(addressOf(from, family)));
+          return kernel.received(2).some((bytes) => Buffer.from(bytes).includes(wanted));
+        };
+        expect([arrives(2), arrives(3)], `IPv${family}`).toEqual([true, false]);
+      }
+      pods.isolate(3, { egress: [allow({}, { selector: ofPod(2) })] });
+      pods.isolate(2, { ingress: [allow({ selector: ofPod(3) })] });
+      await pods.flush();
+      expect(kernel.passes(udp(addressOf(3, 4), addressOf(2, 4)))).toBe(true);
+    });
+
+    test('keep a flow that was allowed when it began, until it is marked to be cut', async () => {
+      using pods = new Enforced(mode);
+      const { kernel } = pods;
+      pods.attach(2);
+      pods.know(2);
+      await pods.flush();
+      for (const family of FAMILIES) {
+        const out = udp(addressOf(2, family), STRANGER[family]);
+        const back: Flow = { ...udp(STRANGER[family], addressOf(2, family), 40_000), sourcePort: 80 };
+        expect([kernel.passes(out), kernel.passes(back)], `IPv${family}`).toEqual([true, true]);
+      }
+      pods.isolate(2, { ingress: [], egress: [] });
+      await pods.flush();
+      for (const family of FAMILIES) {
+        const out = udp(addressOf(2, family), STRANGER[family]);
+        const back: Flow = { ...udp(STRANGER[family], addressOf(2, family), 40_000), sourcePort: 80 };
+        expect([kernel.passes(out), kernel.passes(back)], `IPv${family} kept`).toEqual([true, true]);
+        expect(kernel.passes({ ...out, destinationPort: 81 }), `IPv${family} new`).toBe(false);
+      }
+      kernel.sh(
+        `nft 'table inet cut { chain p { type filter hook prerouting priority 0; ct mark set ct mark | 0x00800000; }; }'`,
+      );
+      for (const family of FAMILIES)
+        expect(kernel.passes(udp(addressOf(2, family), STRANGER[family])), `IPv${family} cut`).toBe(false);
+    });
+
+    test('have rules with other sets when a net is among the addresses of one, and again when it is not', async () => {
+      using pods = new Enforced(mode);
+      const { kernel } = pods;
+      for (const number of [2, 3, 4]) {
+        pods.attach(number);
+        pods.know(number);
+      }
+      const partners: Member = { ...podMember(3, []), key: 'set shop/partners', kind: 'network-set' };
+      const reach = (): boolean[] =>
+        FAMILIES.flatMap((family) =>
+          [addressOf(3, family), addressOf(4, family), STRANGER[family]].map((from) =>
+            kernel.passes(tcp(from, addressOf(2, family))),
+          ),
+        );
+      pods.isolate(2, { ingress: [allow({ selector: ofPod(3) })] });
+      await pods.flush();
+      expect(reach()).toEqual([true, false, false, true, false, false]);
+      pods.graph.upsertMember({
+        ...partners,
+        kind: 'network-set',
+        nets: ['192.0.2.0/24', '192.0.2.9/32', '10.1.1.3/32', '2001:db8::/32'],
+      });
+      await pods.flush();
+      expect(reach()).toEqual([true, false, true, true, false, true]);
+      pods.graph.upsertMember({ ...partners, nets: ['192.0.2.9/32'] });
+      await pods.flush();
+      expect(reach()).toEqual([true, false, true, true, false, false]);
+      pods.graph.removeMember(partners.key);
+      await pods.flush();
+      expect(reach()).toEqual([true, false, false, true, false, false]);
+    });
+
+    test('leave nothing of theirs behind', async () => {
+      using pods = new Enforced(mode);
+      const { kernel } = pods;
+      await pods.flush();
+      const before = kernel.sh('nft list ruleset');
+      for (const number of [2, 3]) {
+        pods.attach(number);
+        pods.know(number);
+        pods.isolate(number, {
+          ingress: [allow({ nets: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.0/24'] })],
+          egress: [allow({}, { ports: [{ from: 1, to: 2 }, { from: 5, to: 5 }, { name: 'http' }] }, 6)],
+        });
+        await pods.flush();
+      }
+      expect(kernel.sh('nft list ruleset')).not.toBe(before);
+      for (const number of [2, 3]) {
+        pods.compiler.removeEndpoint(`pod shop/pod${number}`);
+        pods.graph.unsetLocal(`pod shop/pod${number}`);
+        await pods.flush();
+      }
+      expect(kernel.sh('nft list ruleset')).toBe(before);
+    });
+  });
+}

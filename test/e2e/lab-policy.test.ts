@@ -59,12 +59,14 @@ test.each([false, true])(
 
     expect(await run(['up', path])).toMatchObject({ code: 0 });
     expect(await matrix()).toEqual([]);
-    expect(await kubectl('apply', CLOSED)).toMatchObject({ code: 0 });
+    expect(await kubectl('apply', CLOSED)).toMatchObject({ stderr: '', code: 0 });
     expect(await matrix()).toEqual(['b a', 'c a', 'node2 a']);
     expect(await kubectl('apply', CALICO)).toMatchObject({ code: 0 });
     expect(await matrix()).toEqual(['b a', 'node2 a']);
     for (const text of [CLOSED, CALICO]) expect(await kubectl('delete', text)).toMatchObject({ code: 0 });
     expect(await matrix()).toEqual([]);
     expect(await run(['down'])).toMatchObject({ code: 0 });
+    // kubectl's, of this user.
+    await host.run(['rm', '-rf', '/tmp/.kube']);
   },
 );

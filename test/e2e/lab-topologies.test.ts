@@ -4,15 +4,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MatrixReport, StatusReport } from '#app/lab/index.ts';
 import { PrivateHost, TOPOLOGIES, TOPOLOGY_FILES } from './lab-host.ts';
 
-/** Nodes, pods and families of each; a file that is not here fails. */
-const EXPECTED: Readonly<Record<string, { nodes: number; pods: number; families: number }>> = {
-  'big.yaml': { nodes: 10, pods: 50, families: 2 },
-  'bridge.yaml': { nodes: 3, pods: 5, families: 2 },
-  'ipv4-only.yaml': { nodes: 3, pods: 6, families: 1 },
-  'ipv6-only.yaml': { nodes: 3, pods: 6, families: 1 },
-  'single-node.yaml': { nodes: 1, pods: 4, families: 2 },
-  'two-racks.yaml': { nodes: 3, pods: 6, families: 2 },
-};
+/** Nodes, pods and families of each, and how many pairs its policies deny; a file that is not here fails. */
+const EXPECTED: Readonly<Record<string, { nodes: number; pods: number; families: number; denied?: number }>> =
+  {
+    'big.yaml': { nodes: 10, pods: 50, families: 2 },
+    'bridge.yaml': { nodes: 3, pods: 5, families: 2 },
+    'ipv4-only.yaml': { nodes: 3, pods: 6, families: 1 },
+    'ipv6-only.yaml': { nodes: 3, pods: 6, families: 1 },
+    'policy.yaml': { nodes: 3, pods: 6, families: 2, denied: 25 },
+    'single-node.yaml': { nodes: 1, pods: 4, families: 2 },
+    'two-racks.yaml': { nodes: 3, pods: 6, families: 2 },
+  };
 
 let host: PrivateHost;
 
@@ -28,7 +30,7 @@ test('all of the examples are tested', () => {
 
 test.each(Object.entries(EXPECTED))('%s comes up, passes its matrix and goes', async (file, expected) => {
   const before = await host.state();
-  const { nodes, pods, families } = expected;
+  const { nodes, pods, families, denied = 0 } = expected;
   const started = performance.now();
   expect(await host.poplin('lab', 'up', join(TOPOLOGIES, file))).toMatchObject({ code: 0 });
   const upMs = performance.now() - started;
@@ -41,6 +43,7 @@ test.each(Object.entries(EXPECTED))('%s comes up, passes its matrix and goes', a
     podToPod: { passed: pods * (pods - 1) * families, failed: 0 },
     podToNode: { passed: pods * nodes * families, failed: 0 },
     nodeToPod: { passed: pods * nodes * families, failed: 0 },
+    denied: denied * families,
     natFree: true,
   });
   expect(matrix.code).toBe(0);

@@ -313,11 +313,12 @@ describe('coming and going', () => {
     expect(await run('up', join(TOPOLOGIES, 'bridge.yaml'))).toMatchObject({ code: 0 });
     expect(statusIn(await run('status', '--json'))).toMatchObject({ ready: true, rootless: true });
     expect(await run('matrix')).toMatchObject({ code: 0 });
-    expect((await run('exec', 'bridged1', '--', 'ip', '-br', 'link')).stdout).toContain('eth0');
-    expect((await run('exec', 'node2', '--', 'ip', '-br', 'link')).stdout).toContain('cni0');
-    expect(
-      (await run('exec', 'fabric', '--', inTree(toolPath('kubectl')), 'get', 'nodes', '-o', 'name')).stdout,
-    ).toContain('node/node3');
+    const said = (text: string) => ({ code: 0, stdout: expect.stringContaining(text) as string, stderr: '' });
+    expect(await run('exec', 'bridged1', '--', 'ip', '-br', 'link')).toEqual(said('eth0'));
+    expect(await run('exec', 'node2', '--', 'ip', '-br', 'link')).toEqual(said('cni0'));
+    const kubectl = [inTree(toolPath('kubectl')), 'get', 'nodes', '-o', 'name'];
+    expect(await run('exec', 'fabric', '--', ...kubectl)).toEqual(said('node/node3'));
+    expect(await run('exec', 'fabric', '--', 'false')).toMatchObject({ code: 1, stderr: '' });
     expect(await run('exec', 'nobody', '--', 'true')).toMatchObject({ code: 1 });
     // To root it is another user's.
     expect(await host.poplin('lab', 'status')).toMatchObject({ code: 1 });

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { formatProblem, requireConfig } from '#core/config/index.ts';
-import { demoTopology, parseTopology, passed, type Topology } from '#core/lab/index.ts';
+import { demoTopology, isDenied, parseTopology, passed, type Topology } from '#core/lab/index.ts';
 import { programName } from './caller.ts';
 import { demo } from './demo.ts';
 import { execIn } from './exec.ts';
@@ -10,6 +10,7 @@ import { Interrupt } from './interrupt.ts';
 import { LabDir, listLabs } from './lab-dir.ts';
 import { LabError } from './lab-error.ts';
 import { LaunchInterrupted, launchLab, takeDown } from './launch.ts';
+import { withPolicies } from './policies.ts';
 import { Progress } from './progress.ts';
 import { reportMatrix, reportStatus } from './report.ts';
 import { describeLab, describeMatrix, labState, probeLab } from './show.ts';
@@ -106,13 +107,14 @@ Examples:
   poplin lab matrix
   poplin lab matrix --json
 
-✓ reached, ✗ not, 4 or 6 in that family alone, · not asked (nodes among themselves).
-Exit status: 0 if every pair reaches each other and every target saw the source's own address, else 1.`,
+✓ reached, ✗ not, 4 or 6 in that family alone, · not asked (nodes among themselves); ○ not, as policies say, ! reached though they deny it.
+Exit status: 0 if every pair that policies do not deny reaches each other, no other does, and every target saw the source's own address, else 1.`,
     )
     .action(async (name: string | undefined, flags: { json?: boolean }) => {
       const probed = await probeLab(pick(name));
       const isGood = probed.outcomes.every(passed);
-      const said = isGood ? '\n\neverybody reaches everybody, nobody is translated' : '';
+      const who = probed.outcomes.some(isDenied) ? 'those whom policies allow, and nobody else' : 'everybody';
+      const said = isGood ? `\n\neverybody reaches ${who}; nobody is translated` : '';
       process.stdout.write(
         flags.json
           ? `${JSON.stringify(reportMatrix(probed.outcomes))}\n`
@@ -219,7 +221,7 @@ function readTopology(file: string | undefined): Topology {
   if (!existsSync(file)) throw new LabError(`no topology file "${file}": see lab/topologies for examples`);
   const parsed = parseTopology(readFileSync(file, 'utf8'), file);
   for (const warning of parsed.warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`);
-  return requireConfig(parsed);
+  return withPolicies(requireConfig(parsed), file);
 }
 
 /** The lab of that name, or the only one. */

@@ -16,7 +16,7 @@ const NETWORK = 'poplin';
 export async function attachPod(dir: LabDir, pod: LabPod, subnets: readonly string[]): Promise<IpAddress[]> {
   const exec = nodeExec(dir, pod.node);
   const common = { containerId: `lab-${pod.name}`, netns: dir.namespace(pod.name), path: dir.file('bin') };
-  const args = `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${pod.name}`;
+  const args = `IgnoreUnknown=1;K8S_POD_NAMESPACE=${pod.namespace};K8S_POD_NAME=${pod.name}`;
   await addNetwork(networkList([{ type: 'loopback' }]), { ...common, ifName: 'lo', args }, exec);
   const result = await addNetwork(
     networkList([pluginOf(pod.network, subnets)]),

@@ -1,6 +1,8 @@
 /** What the lab's commands print with --json: stable shapes, documented in docs/lab.md. */
 import { familyOf } from '#base/ip/index.ts';
 import {
+  type Expectation,
+  isDenied,
   netConfOf,
   type PodNetwork,
   type ProbeOutcome,
@@ -51,9 +53,13 @@ interface PodReport extends Families {
   readonly node: string;
   readonly network: PodNetwork;
   readonly netns: string;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface MatrixReport extends Reachability {
+  /** Probes that policies deny. */
+  readonly denied: number;
   readonly pairs: readonly PairReport[];
 }
 
@@ -63,6 +69,7 @@ interface PairReport {
   readonly family: 4 | 6;
   readonly address: string;
   readonly passed: boolean;
+  readonly expected: Expectation;
   /** The source address the target saw. */
   readonly seen: string | null;
   readonly roundTripUs: number | null;
@@ -109,6 +116,8 @@ export function reportStatus(state: LabState): StatusReport {
         ipv4: ofFamily(4),
         ipv6: ofFamily(6),
         netns,
+        namespace: pod.namespace,
+        labels: pod.labels,
       };
     }),
   };
@@ -117,12 +126,14 @@ export function reportStatus(state: LabState): StatusReport {
 export function reportMatrix(outcomes: readonly ProbeOutcome[]): MatrixReport {
   return {
     ...summarise(outcomes),
+    denied: outcomes.filter(isDenied).length,
     pairs: outcomes.map((outcome) => ({
       from: outcome.probe.source.name,
       to: outcome.probe.target.name,
       family: outcome.probe.family,
       address: outcome.probe.address,
       passed: passed(outcome),
+      expected: outcome.probe.expected ?? 'reached',
       seen: outcome.seen ?? null,
       roundTripUs: outcome.roundTripUs ?? null,
       reason: outcome.reason ?? null,

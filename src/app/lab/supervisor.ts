@@ -24,12 +24,13 @@ import { RealKernel } from '#io/kernel/index.ts';
 import { createKubeStore, type KubeStore, kubeConfigFor } from '#io/kube/index.ts';
 import { openNamespace } from '#io/namespace/index.ts';
 import { addonPath } from '#io/native/index.ts';
-import { type ProbedEndpoint, Prober } from '#io/probe/index.ts';
+import { PROBE_PORT, type ProbedEndpoint, Prober } from '#io/probe/index.ts';
 import { LabAgents } from './agents.ts';
 import { makeCredentials, makeKubeconfig } from './certificate.ts';
 import type { LabDir } from './lab-dir.ts';
 import { buildUnderlay } from './members.ts';
 import { attachPod } from './pods.ts';
+import { expectationOf, makePolicies, readPolicies } from './policies.ts';
 import { isPrivileged } from './privilege.ts';
 import { endProcesses, identify, namespaceOf } from './processes.ts';
 import { clearAway, occupantsOf } from './removal.ts';
@@ -64,6 +65,7 @@ export class Lab {
   private readonly podAddresses = new Map<string, readonly string[]>();
   private readonly since = new Date().toISOString();
   private readonly ending = new AbortController();
+  private store: KubeStore | undefined;
   private building: Promise<void> | undefined;
   private removing: Promise<void> | undefined;
 
@@ -150,7 +152,7 @@ export class Lab {
     };
   }
 
-  /** Every pair, with real packets. */
+  /** Every pair, with real packets; and what the policies that are there now say of it. */
   async probe(): Promise<{ endpoints: ProbedEndpoint[]; outcomes: ProbeOutcome[] }> {
     const families = networkFamilies(this.topology);
     const endpoints = this.members().map((member) => ({
@@ -160,8 +162,15 @@ export class Lab {
       targets: member.addresses.filter((address) => families.includes(familyOf(address))),
       own: ownAddresses(member.netns, families),
     }));
+    const policies = this.store && (await readPolicies(this.store));
+    const nodeOf = (name: string) => this.topology.pods.find((pod) => pod.name === name)?.node;
+    const probes = probesOf(endpoints).map((probe) =>
+      policies === undefined
+        ? probe
+        : { ...probe, expected: expectationOf(policies, probe, { port: PROBE_PORT, nodeOf }) },
+    );
     await using prober = await Prober.open(endpoints);
-    return { endpoints, outcomes: await prober.run(probesOf(endpoints)) };
+    return { endpoints, outcomes: await prober.run(probes) };
   }
 
   private async startStore(): Promise<KubeStore> {
@@ -189,6 +198,8 @@ export class Lab {
     const data = { [CONFIG_KEY]: JSON.stringify(this.topology.netConf, undefined, 2) };
     const config = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: CONFIG_MAP }, data };
     await store.create(RESOURCES.configMaps, config, { namespace: LEASE_NAMESPACE });
+    await makePolicies(store, this.topology);
+    this.store = store;
     return store;
   }
 
@@ -197,13 +208,13 @@ export class Lab {
     pod: LabPod,
     lease: AgentStatus['lease'] | undefined,
   ): Promise<void> {
-    const namespace = 'default';
+    const { namespace, labels } = pod;
     await store.create(
       RESOURCES.pods,
       {
         apiVersion: 'v1',
         kind: 'Pod',
-        metadata: { name: pod.name, labels: { app: pod.name } },
+        metadata: { name: pod.name, labels: { ...labels } },
         spec: { nodeName: pod.node, containers: [{ name: 'namespace', image: 'none' }] },
       },
       { namespace },

@@ -51,9 +51,9 @@ function cause(): string {
     : `${setting.path.replaceAll('/', '.')}=${setting.value} forbids it: as root run "${setting.remedy}"`;
 }
 
-/** The command line that continues inside the namespaces of a running rootless lab. */
+/** The command line that continues inside the namespaces of a running rootless lab; of the network's, too: it could not return to the host's. */
 export function enterCommand(pid: number): readonly string[] {
-  return ['nsenter', '--preserve-credentials', '--user', '--mount', `--target=${pid}`, '--'];
+  return ['nsenter', '--preserve-credentials', '--user', '--mount', '--net', `--target=${pid}`, '--'];
 }
 
 function readSetting(path: string): string | undefined {

@@ -45,7 +45,7 @@ export function ofFiles(paths: readonly string[]): KubeObject[] {
     return parseAllDocuments(text).flatMap((document, index) => {
       const [error] = document.errors;
       if (error !== undefined) throw new PolicyUsageError(`${path}: ${error.message}`);
-      return objectsIn(document.toJS(), `${path}, document ${index + 1}`);
+      return objectsOf(document.toJS(), `${path}, document ${index + 1}`);
     });
   });
 }
@@ -63,11 +63,12 @@ function filesBelow(path: string): string[] {
     .map((name) => join(path, name));
 }
 
-function objectsIn(value: unknown, where: string): KubeObject[] {
+/** The object that a document is; a List is its items. `where` is for the error. Throws PolicyUsageError. */
+export function objectsOf(value: unknown, where: string): KubeObject[] {
   if (value === null || value === undefined) return []; // nothing but comments
   const object = value as Partial<KubeObject> & { items?: unknown };
   if (typeof object.kind === 'string' && object.kind.endsWith('List') && Array.isArray(object.items))
-    return object.items.flatMap((item) => objectsIn(item, where));
+    return object.items.flatMap((item) => objectsOf(item, where));
   const isObject =
     typeof object.apiVersion === 'string' &&
     typeof object.kind === 'string' &&

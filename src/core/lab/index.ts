@@ -11,6 +11,8 @@ export {
 } from './model.ts';
 export {
   type Endpoint,
+  type Expectation,
+  isDenied,
   type Probe,
   type ProbeOutcome,
   passed,
@@ -20,7 +22,7 @@ export {
   type Tally,
 } from './reachability.ts';
 export { demoTopology, netConfOf, networkFamilies, parseTopology } from './topology.ts';
-export { isLabName, type PodNetwork } from './topology-document.ts';
+export { isLabName, type PodNetwork, type PolicyDocument } from './topology-document.ts';
 export {
   apiAddresses,
   bridgeName,

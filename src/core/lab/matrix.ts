@@ -1,5 +1,5 @@
 /** Who reaches whom as a table for people, sources down, targets across; and who does not, in words. */
-import { type Endpoint, type ProbeOutcome, passed } from './reachability.ts';
+import { type Endpoint, isDenied, type ProbeOutcome, passed, reached } from './reachability.ts';
 
 /** Columns of the dense form stand in groups, so that the eye finds its place. */
 const GROUP = 5;
@@ -10,7 +10,7 @@ export interface MatrixOptions {
   readonly maxColumns: number;
 }
 
-/** `✓` both families, `4` or `6` only that one, `✗` none, `·` not asked. */
+/** `✓` both families, `4` or `6` only that one, `✗` none, `○` none, as policies say, `!` one that policies deny, `·` not asked. */
 export function drawMatrix(
   endpoints: readonly Endpoint[],
   outcomes: readonly ProbeOutcome[],
@@ -43,16 +43,20 @@ export function describeFailures(outcomes: readonly ProbeOutcome[]): string[] {
   });
 }
 
-function reasonOf({ probe, seen, reason }: ProbeOutcome): string {
+function reasonOf(outcome: ProbeOutcome): string {
+  const { probe, seen, reason } = outcome;
+  if (isDenied(outcome)) return 'reached, and policies deny it';
   if (seen === undefined) return reason ?? 'no answer';
   return `translated on the way: ${probe.target.name} saw ${seen}, which is no address of ${probe.source.name}`;
 }
 
 function cellOf(outcomes: readonly ProbeOutcome[]): string {
   if (outcomes.length === 0) return '·';
-  const good = outcomes.filter(passed);
+  if (outcomes.some((outcome) => isDenied(outcome) && !passed(outcome))) return '!';
+  const good = outcomes.filter(reached);
   if (good.length === outcomes.length) return '✓';
-  return good.length === 0 ? '✗' : good.map(({ probe }) => probe.family).join('');
+  if (good.length === 0) return outcomes.every(passed) ? '○' : '✗';
+  return good.map(({ probe }) => probe.family).join('');
 }
 
 /** A cell stands under the middle of its target's name. */

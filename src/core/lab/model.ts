@@ -1,6 +1,6 @@
 /** What a lab is made of, as data: subnets, nodes, pods, the pods' network, and the addresses that follow from them. */
 import { type IpAddress, type IpPrefix, offsetIp, prefixParts } from '#base/ip/index.ts';
-import type { PodNetwork } from './topology-document.ts';
+import type { PodNetwork, PolicyDocument } from './topology-document.ts';
 
 /** An address in each family that is there. */
 export interface DualStack {
@@ -23,6 +23,9 @@ export interface LabPod {
   readonly name: string;
   readonly node: string;
   readonly network: PodNetwork;
+  /** Of its object in the API server, and so are its labels. */
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface Topology {
@@ -32,6 +35,8 @@ export interface Topology {
   readonly subnets: readonly LabSubnet[];
   readonly nodes: readonly LabNode[];
   readonly pods: readonly LabPod[];
+  /** Absent: the API server has no kinds of policies but Kubernetes' own. */
+  readonly policies?: readonly PolicyDocument[];
 }
 
 /** Tells a problem of the file: the keys that lead to it, and what is wrong. */

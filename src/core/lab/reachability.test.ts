@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { drawMatrix } from './matrix.ts';
-import { type Endpoint, type ProbeOutcome, passed, probesOf, summarise } from './reachability.ts';
+import { describeFailures, drawMatrix } from './matrix.ts';
+import {
+  type Endpoint,
+  type Expectation,
+  type ProbeOutcome,
+  passed,
+  probesOf,
+  summarise,
+} from './reachability.ts';
 
 const WIDE = { maxColumns: 200 };
 
@@ -68,6 +75,24 @@ describe('passed', () => {
   });
 });
 
+describe('passed, under policies', () => {
+  const [probe] = probesOf([node(1), pod(2)]);
+  if (probe === undefined) throw new Error('no probe');
+
+  it.each<[Expectation, Partial<ProbeOutcome>, boolean]>([
+    ['reached', { seen: '192.0.2.1' }, true],
+    ['reached', { reason: 'timed out' }, false],
+    ['denied', { seen: '192.0.2.1' }, false],
+    ['denied', { seen: '192.0.2.99' }, false],
+    ['denied', { reason: 'timed out' }, true],
+    ['either', { seen: '192.0.2.1' }, true],
+    ['either', { seen: '192.0.2.99' }, false],
+    ['either', { reason: 'timed out' }, true],
+  ])('what is to be %s and has %j: %s', (expected, outcome, isPassed) => {
+    expect(passed({ probe: { ...probe, expected }, ...outcome })).toBe(isPassed);
+  });
+});
+
 describe('summarise', () => {
   const endpoints = [...many(3, node), ...many(6, pod)];
 
@@ -95,6 +120,36 @@ describe('summarise', () => {
       nodeToPod: { passed: 0, failed: 36 },
       natFree: false,
     });
+  });
+});
+
+describe('drawMatrix, under policies', () => {
+  it('tells what policies deny from what is lost, and what they deny in vain', () => {
+    const endpoints = many(4, (n) => pod(n));
+    const outcomes = answered(endpoints).map((outcome): ProbeOutcome => {
+      const { source, target, family } = outcome.probe;
+      if (source.name === 'pod1' && target.name === 'pod2')
+        return { probe: { ...outcome.probe, expected: 'denied' } };
+      if (source.name === 'pod1' && target.name === 'pod3')
+        return family === 4 ? outcome : { probe: { ...outcome.probe, expected: 'denied' } };
+      if (source.name === 'pod2' && target.name === 'pod1')
+        return { ...outcome, probe: { ...outcome.probe, expected: 'denied' } };
+      if (source.name === 'pod3' && target.name === 'pod4') return { probe: outcome.probe };
+      return outcome;
+    });
+    expect(drawMatrix(endpoints, outcomes, WIDE)).toBe(
+      `\
+from \\ to  pod1  pod2  pod3  pod4
+pod1        ·     ○     4     ✓
+pod2        !     ·     ✓     ✓
+pod3        ✓     ✓     ·     ✗
+pod4        ✓     ✓     ✓     ·`,
+    );
+    expect(describeFailures(outcomes)).toEqual([
+      'pod2 → pod1: reached, and policies deny it (IPv4, IPv6)',
+      'pod3 → pod4: no answer (IPv4, IPv6)',
+    ]);
+    expect(summarise(outcomes)).toMatchObject({ podToPod: { passed: 20, failed: 4 }, natFree: true });
   });
 });
 

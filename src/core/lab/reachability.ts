@@ -11,11 +11,16 @@ export interface Endpoint {
   readonly own: readonly IpAddress[];
 }
 
+/** What policies say of a pair: it is reached, it is not, or that depends on which of its addresses the source takes. */
+export type Expectation = 'reached' | 'denied' | 'either';
+
 export interface Probe {
   readonly source: Endpoint;
   readonly target: Endpoint;
   readonly family: IpFamily;
   readonly address: IpAddress;
+  /** Absent: it is reached. */
+  readonly expected?: Expectation;
 }
 
 export interface ProbeOutcome {
@@ -53,9 +58,16 @@ export function probesOf(endpoints: readonly Endpoint[]): Probe[] {
   );
 }
 
-/** A probe passed if it was answered and its source was seen as it is: an answer to a translated address is a failure. */
+/** A probe reached its target if it was answered and its source was seen as it is: an answer to a translated address is a failure. */
+export function reached({ probe, seen }: ProbeOutcome): boolean {
+  return seen !== undefined && probe.source.own.includes(seen);
+}
+
+/** A probe passed if what it found is what is expected: to be reached, unless policies deny it. */
 export function passed(outcome: ProbeOutcome): boolean {
-  return outcome.seen !== undefined && outcome.probe.source.own.includes(outcome.seen);
+  const { expected = 'reached' } = outcome.probe;
+  if (expected !== 'reached' && outcome.seen === undefined) return true;
+  return expected !== 'denied' && reached(outcome);
 }
 
 export function summarise(outcomes: readonly ProbeOutcome[]): Reachability {
@@ -71,6 +83,11 @@ export function summarise(outcomes: readonly ProbeOutcome[]): Reachability {
     podToPod: tally('pod', 'pod'),
     podToNode: tally('pod', 'node'),
     nodeToPod: tally('node', 'pod'),
-    natFree: (answered.length > 0 || outcomes.length === 0) && answered.every(passed),
+    natFree: (answered.length > 0 || outcomes.length === 0) && answered.every(reached),
   };
+}
+
+/** Policies deny it. */
+export function isDenied({ probe }: ProbeOutcome): boolean {
+  return probe.expected === 'denied';
 }

@@ -50,6 +50,24 @@ describe('a topology', () => {
     expect(netConfOf(topology).ipv4?.network).toBe('10.9.0.0/16');
   });
 
+  test('may say whose its pods are, and what policies there are', () => {
+    const { pods, policies } = parse(
+      `nodes: 1
+pods:
+  a: { node: node1 }
+  b: { node: node1, namespace: shop, labels: { tier: web, "example.com/app": x } }
+policies:
+  - policies.yaml
+  - { apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: closed }, spec: { podSelector: {} } }`,
+    );
+    expect(pods.map(({ namespace, labels }) => ({ namespace, labels }))).toEqual([
+      { namespace: 'default', labels: { app: 'a' } },
+      { namespace: 'shop', labels: { app: 'b', tier: 'web', 'example.com/app': 'x' } },
+    ]);
+    expect(policies).toMatchObject(['policies.yaml', { kind: 'NetworkPolicy', spec: { podSelector: {} } }]);
+    expect(parse('{}').policies).toBeUndefined();
+  });
+
   test('without pods is one', () => {
     expect(parse('pods: 0').pods).toEqual([]);
   });
@@ -122,6 +140,16 @@ const REFUSED: readonly (readonly [what: string, text: string, ...problems: stri
     'a name that is none',
     'name: Lab_1',
     '1:7: name: is not a name: 1 to 20 of a-z, 0-9 and -, beginning and ending with a letter or digit',
+  ],
+  [
+    'a label that is none',
+    'nodes: 1\npods:\n  a: { node: node1, labels: { tier: "x y" } }',
+    '3:37: pods.a.labels.tier: is no value of a label',
+  ],
+  [
+    'a namespace that is none',
+    'nodes: 1\npods:\n  a: { node: node1, namespace: Shop }',
+    '3:32: pods.a.namespace: is not a name',
   ],
   ['an unknown key', 'nodse: 3', '1:1: nodse: is not a known key'],
   [

@@ -95,6 +95,7 @@ function expand(document: TopologyDocument, tell: TellProblem): Topology {
     subnets,
     nodes,
     pods: expandPods(document, nodes, tell),
+    ...(document.policies !== undefined && { policies: document.policies }),
   };
 }
 
@@ -127,16 +128,16 @@ function expandNodes(
 function expandPods({ pods }: TopologyDocument, nodes: readonly LabNode[], tell: TellProblem): LabPod[] {
   if (typeof pods === 'number') {
     return nodes.flatMap((node, at) =>
-      Array.from({ length: pods }, (_, index) => ({
-        name: `pod${at * pods + index + 1}`,
-        node: node.name,
-        network: 'poplin' as const,
-      })),
+      Array.from({ length: pods }, (_, index) => {
+        const name = `pod${at * pods + index + 1}`;
+        const labels = { app: name };
+        return { name, node: node.name, network: 'poplin' as const, namespace: 'default', labels };
+      }),
     );
   }
   return Object.entries(pods).map(([name, pod]) => {
     if (!nodes.some((node) => node.name === pod.node))
       tell(['pods', name, 'node'], `"${pod.node}" is no node`);
-    return { name, ...pod };
+    return { name, ...pod, labels: { app: name, ...pod.labels } };
   });
 }

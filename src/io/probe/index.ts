@@ -1,2 +1,2 @@
-export { type ProbedEndpoint, Prober } from './prober.ts';
+export { PROBE_PORT, type ProbedEndpoint, Prober } from './prober.ts';
 export { udpSocketIn } from './socket.ts';

@@ -13,7 +13,8 @@ export interface ProbedEndpoint extends Endpoint {
   readonly netns: string;
 }
 
-const PORT = 7117;
+/** Where probes are sent, by UDP. */
+export const PROBE_PORT = 7117;
 const TRIES = 4;
 const TRY_MS = 400;
 const AT_ONCE = 128;
@@ -75,7 +76,7 @@ export class Prober implements AsyncDisposable {
   }
 
   private async answerOn(namespace: Namespace, address: string): Promise<void> {
-    const socket = await udpSocketIn(namespace, address, PORT);
+    const socket = await udpSocketIn(namespace, address, PROBE_PORT);
     this.sockets.push(socket);
     socket.on('error', () => {});
     socket.on('message', (message, sender) => {
@@ -126,7 +127,7 @@ export class Prober implements AsyncDisposable {
       let reason: string | undefined;
       const timer = setTimeout(() => end({ reason }, true), TRY_MS);
       this.waiting.set(id, { answered: (seen) => end({ seen }, false) });
-      socket.send(id, PORT, address, (error) => {
+      socket.send(id, PROBE_PORT, address, (error) => {
         // An unreachable destination may become reachable: the try goes on, the reason is kept.
         if (error) reason = error.message;
       });

@@ -22,7 +22,7 @@ const CORE_ARROWS = {
   overlay: ['config', 'kernel', 'lease', 'nft'],
   offload: ['kernel', 'nft', 'overlay'],
   policy: ['config', 'kernel', 'kube', 'nft', 'store'],
-  install: ['lease'],
+  install: ['kernel', 'lease', 'overlay'],
   masquerade: ['kernel', 'nft'],
   cni: ['config', 'dhcp', 'kernel', 'nft'],
   lab: ['cni', 'config', 'kernel', 'lease', 'overlay'],

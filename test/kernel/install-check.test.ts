@@ -1,7 +1,16 @@
 /** `poplin install check` on hosts that are spoilt in one way each: a network namespace and a folder of files that were made for it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -20,11 +29,15 @@ beforeEach(() => {
   folder = new NamespaceFolder('install-check');
   host = folder.make('host');
   files = mkdtempSync(join(tmpdir(), 'poplin-install-check-'));
+  chmodSync(files, 0o755);
   ip('link', 'set', 'lo', 'up');
   ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'far0');
   ip('link', 'set', 'eth0', 'up');
+  ip('link', 'set', 'far0', 'up');
   ip('address', 'add', '192.0.2.1/24', 'dev', 'eth0');
+  ip('address', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
   ip('route', 'add', 'default', 'via', '192.0.2.254');
+  ip('-6', 'route', 'add', 'default', 'via', '2001:db8::254');
 });
 afterEach(async () => {
   for (const child of children.splice(0)) {
@@ -62,31 +75,47 @@ function check(args: readonly string[] = [], uid?: number): Outcome {
       findings: JSON.parse(execFileSync(program, rest, { encoding: 'utf8' })) as Finding[],
     };
   } catch (error) {
-    const { status, stdout } = error as { status: number; stdout: string };
+    const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string };
+    if (stdout === '') throw new Error(stderr, { cause: error });
     return { status, findings: JSON.parse(stdout) as Finding[] };
   }
 }
 
 /** What is wrong but for what this kernel lacks. */
 const complaints = ({ findings }: Outcome) =>
-  findings.filter(({ level, check: name }) => level !== 'ok' && name !== 'kernel');
+  findings.filter(({ level, check: name }) => level !== 'ok' && !name.startsWith('kernel'));
 
-/** Everything of the namespace that the command might have left something in. */
+/** Everything of the namespace that the command might have left something in, and the modules of the host. */
 const picture = () =>
-  [ip('-d', 'link'), ip('route'), ip('rule'), inNamespace(host.path, 'nft', 'list', 'ruleset')].join('\n');
+  [
+    ip('-d', 'link'),
+    ip('route'),
+    ip('-6', 'route'),
+    ip('rule'),
+    inNamespace(host.path, 'nft', 'list', 'ruleset'),
+    existsSync('/proc/modules') ? readFileSync('/proc/modules', 'utf8') : '',
+  ].join('\n');
 
 test('a sound host is found sound, tried out and left as it was', () => {
   const before = picture();
   const folders = readdirSync(tmpdir());
-  const outcome = check();
-  expect(outcome.status).toBe(0);
-  expect(complaints(outcome)).toEqual([]);
-  expect(outcome.findings).toContainEqual({
-    check: 'kernel',
-    level: 'ok',
-    found: expect.stringContaining('veth, bridge, nf_tables, verdict maps'),
-  });
-  expect(outcome.findings).toContainEqual(
+  for (const more of [[], ['--load-modules'], ['--family', 'ipv4'], ['--family', 'ipv6']]) {
+    const outcome = check(more);
+    expect(complaints(outcome)).toEqual([]);
+    expect(outcome.status).toBe(0);
+    expect(outcome.findings).toContainEqual(
+      expect.objectContaining({
+        check: 'kernel',
+        outcome: 'works',
+        found: expect.stringContaining('veth, nf_tables'),
+      }),
+    );
+    const isLoading = more.includes('--load-modules');
+    expect(outcome.findings).toContainEqual(
+      expect.objectContaining({ check: 'trials', outcome: isLoading ? 'loaded' : 'tried' }),
+    );
+  }
+  expect(check().findings).toContainEqual(
     expect.objectContaining({
       check: 'mtu',
       found: 'eth0 carries 1500 bytes, and vxlan leaves 1430 for pods',
@@ -98,39 +127,96 @@ test('a sound host is found sound, tried out and left as it was', () => {
   ).toEqual([]);
 });
 
+const vxlan = (name: string, ...more: string[]) => {
+  ip('link', 'add', name, 'type', 'vxlan', ...more);
+  ip('link', 'set', name, 'up');
+};
+const HOOK = '{ type filter hook forward priority 0 ; policy drop ; }';
+const wall = () => {
+  inNamespace(host.path, 'nft', 'add', 'table', 'inet', 'wall');
+  inNamespace(host.path, 'nft', `add chain inet wall forward ${HOOK}`);
+};
+const sysctl = (setting: string) => inNamespace(host.path, 'sysctl', '-qw', setting);
+
+type Spoilt = [what: string, spoil: () => void, found: Partial<Finding>, args?: readonly string[]];
+
+/** What else is said where a check complains, by the same cause. */
+const ALSO: Readonly<Record<string, readonly string[]>> = {
+  underlay: ['mtu'],
+  ipv6: ['underlay', 'mtu'],
+  // A namespace gives bridged packets to the chains for routed ones.
+  forward: ['bridge-nf'],
+  'link-names': ['remains'],
+};
+
 describe('tells of', () => {
-  test.each<[string, () => void, Partial<Finding>, string[]?]>([
+  test.each<Spoilt>([
     [
-      "another network's VXLAN device on the port",
-      () => {
-        ip('link', 'add', 'vx9', 'type', 'vxlan', 'id', '9', 'dstport', '8472', 'dev', 'eth0');
-        ip('link', 'set', 'vx9', 'up');
-      },
-      { check: 'port', level: 'problem', found: expect.stringContaining('a device of the kernel') },
+      'a VXLAN device of another kind on the port',
+      () => vxlan('ext0', 'dstport', '8472', 'external'),
+      { check: 'port', outcome: 'device', found: expect.stringContaining('ext0') },
+    ],
+    [
+      'a VXLAN device of the same network',
+      () => vxlan('vx1', 'id', '1', 'dstport', '8472', 'dev', 'eth0'),
+      { check: 'vni', outcome: 'taken', remedy: expect.stringContaining('ip link delete vx1') },
+    ],
+    [
+      'a link of another kind under our name',
+      () => ip('link', 'add', 'flannel.1', 'type', 'ifb'),
+      { check: 'link-names', outcome: 'taken', found: expect.stringContaining('kind ifb') },
     ],
     [
       'an underlay that is too narrow for IPv6',
       () => ip('link', 'set', 'eth0', 'mtu', '1340'),
-      { check: 'mtu', level: 'problem', remedy: expect.stringContaining('mtu 1350') },
+      { check: 'mtu', outcome: 'too-small', found: expect.stringContaining('raise it to 1350') },
     ],
     [
       'a host without a way to the world',
-      () => ip('route', 'del', 'default'),
-      { check: 'mtu', level: 'warning', remedy: expect.stringContaining('--iface') },
+      () => {
+        ip('route', 'del', 'default');
+        ip('-6', 'route', 'del', 'default');
+      },
+      { check: 'underlay', outcome: 'none', remedy: expect.stringContaining('--iface') },
+    ],
+    [
+      'a link without an IPv6 address',
+      () => ip('address', 'del', '2001:db8::1/64', 'dev', 'eth0'),
+      {
+        check: 'underlay',
+        outcome: 'no-address',
+        found: expect.stringContaining('eth0 has no IPv6 address'),
+      },
     ],
     [
       'IPv6 that is turned off',
-      () => inNamespace(host.path, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1'),
-      { check: 'sysctl', level: 'problem', found: 'net/ipv6/conf/all/disable_ipv6 is 1' },
+      () => sysctl('net.ipv6.conf.all.disable_ipv6=1'),
+      { check: 'ipv6', outcome: 'off', remedy: expect.stringContaining('disable_ipv6=0') },
+    ],
+    [
+      'IPv6 that is turned off for links to come',
+      () => sysctl('net.ipv6.conf.default.disable_ipv6=1'),
+      { check: 'ipv6', outcome: 'off', found: 'turned off: net/ipv6/conf/default/disable_ipv6' },
+    ],
+    [
+      'a backend that carries nothing',
+      () => undefined,
+      { check: 'backend', outcome: 'not-carried' },
+      ['--backend', 'ipsec'],
     ],
     [
       'an nf_tables chain that drops what is forwarded',
-      () => {
-        inNamespace(host.path, 'nft', 'add', 'table', 'inet', 'wall');
-        const hook = '{ type filter hook forward priority 0 ; policy drop ; }';
-        inNamespace(host.path, 'nft', `add chain inet wall forward ${hook}`);
+      wall,
+      { check: 'forward', outcome: 'nft', found: expect.stringContaining('inet wall forward') },
+    ],
+    [
+      'an iptables rule that takes all that is forwarded',
+      () => inNamespace(host.path, 'iptables', '-A', 'FORWARD', '-j', 'REJECT'),
+      {
+        check: 'forward',
+        outcome: 'rule',
+        remedy: expect.stringContaining('iptables -I FORWARD -s 10.244.0.0/16 -j ACCEPT'),
       },
-      { check: 'forward', level: 'warning', found: expect.stringContaining('inet wall forward') },
     ],
     [
       'links that Cilium left',
@@ -140,7 +226,12 @@ describe('tells of', () => {
     [
       'tables that flannel left',
       () => inNamespace(host.path, 'nft', 'add', 'table', 'ip', 'flannel-ipv4'),
-      { check: 'remains', level: 'warning', found: 'flannel was here: chain flannel-ipv4' },
+      { check: 'remains', level: 'warning', found: 'flannel was here: table ip flannel-ipv4' },
+    ],
+    [
+      'chains that Calico left',
+      () => inNamespace(host.path, 'iptables', '-N', 'cali-FORWARD'),
+      { check: 'remains', level: 'warning', found: 'Calico was here: chain cali-FORWARD' },
     ],
     [
       'a network configuration that comes first',
@@ -153,46 +244,58 @@ describe('tells of', () => {
       },
       {
         check: 'cni-config',
-        level: 'problem',
+        outcome: 'first',
         remedy: expect.stringContaining('mv /etc/cni/net.d/05-dbnet.conf'),
       },
     ],
     [
       'a setting that comes back at boot',
       () => file('/etc/sysctl.d/90-hard.conf', '# no router\nnet.ipv4.ip_forward = 0\n'),
-      { check: 'sysctl', level: 'warning', found: expect.stringContaining('/etc/sysctl.d/90-hard.conf') },
+      {
+        check: 'forwarding',
+        outcome: 'off-at-boot',
+        found: expect.stringContaining('/etc/sysctl.d/90-hard.conf'),
+      },
     ],
     [
-      'ufw',
+      'ufw that is not at work yet',
       () => file('/etc/ufw/ufw.conf', 'ENABLED=yes\nLOGLEVEL=low\n'),
-      { check: 'firewall', level: 'warning', remedy: expect.stringContaining('ufw allow 8472/udp') },
+      { check: 'firewall', outcome: 'not-yet', remedy: expect.stringContaining('ufw allow 8472/udp') },
     ],
     [
-      'firewalld',
-      () => file('/run/firewalld/running', ''),
-      { check: 'firewall', level: 'warning', remedy: expect.stringContaining('firewall-cmd --reload') },
+      'firewalld, by its unit',
+      () => file('/run/systemd/units/invocation:firewalld.service', ''),
+      { check: 'firewall', outcome: 'untold', remedy: expect.stringContaining('firewall-cmd --reload') },
+    ],
+    [
+      'firewalld, by its table',
+      () => inNamespace(host.path, 'nft', 'add', 'table', 'inet', 'firewalld'),
+      { check: 'firewall', outcome: 'untold' },
     ],
     [
       'systemd-networkd as it comes',
-      () => file('/run/systemd/netif/state', ''),
-      { check: 'networkd', level: 'warning' },
+      () => file('/run/systemd/units/invocation:systemd-networkd.service', ''),
+      { check: 'networkd', outcome: 'removes' },
     ],
     [
       'NetworkManager as it comes',
-      () => file('/run/NetworkManager/conf', ''),
-      { check: 'networkmanager', level: 'warning' },
+      () => file('/run/systemd/units/invocation:NetworkManager.service', ''),
+      { check: 'networkmanager', outcome: 'manages' },
     ],
     [
       'a folder where no file can be made',
       () => file('/var/lib/poplin', 'in the way'),
-      { check: 'folders', level: 'problem', found: expect.stringContaining('/var/lib/poplin') },
+      { check: 'folders', outcome: 'refused', found: expect.stringContaining('/var/lib/poplin') },
     ],
-  ])('%s, and of nothing else', (_name, spoil, finding) => {
+  ])('%s, and of nothing else', (_name, spoil, finding, args = []) => {
     spoil();
     const before = picture();
-    const outcome = check();
-    expect(complaints(outcome)).toEqual([expect.objectContaining(finding)]);
-    expect(outcome.status).toBe(finding.level === 'problem' ? 1 : 0);
+    const outcome = check(args);
+    const [first, ...others] = complaints(outcome);
+    expect(first).toMatchObject(finding);
+    const also = ALSO[first?.check ?? ''] ?? [];
+    expect(others.filter(({ check: name }) => !also.includes(name))).toEqual([]);
+    expect(outcome.status).toBe(first?.level === 'problem' ? 1 : 0);
     expect(picture()).toBe(before);
   });
 
@@ -217,28 +320,89 @@ describe('tells of', () => {
         expect.stringMatching(/^UDP 8472 is taken at 0\.0\.0\.0 by socat \(pid \d+\)$/),
         expect.stringMatching(/^UDP 8472 is taken at ::1 by socat \(pid \d+\)$/),
       ]);
+    // Anybody sees that it is taken, and root alone by whom.
+    expect(check([], 65_534).findings.filter(({ check: name }) => name === 'port')).toEqual([
+      expect.objectContaining({ outcome: 'unseen', level: 'unknown' }),
+      expect.objectContaining({ outcome: 'unseen', level: 'unknown' }),
+    ]);
   });
 });
 
+test.each<[string, string, string[]]>([
+  ['another VNI on the same port', 'vx9', ['id', '9', 'dstport', '8472', 'dev', 'eth0']],
+  ['the same VNI on another port', 'vx1', ['id', '1', 'dstport', '4789', 'dev', 'eth0']],
+  ['the same VNI on the same port', 'vx1', ['id', '1', 'dstport', '8472', 'dev', 'eth0']],
+  ['the same in IPv6', 'vx1', ['id', '1', 'dstport', '8472', 'local', '2001:db8::1', 'dev', 'eth0']],
+  ['another VNI with GBP', 'vx9', ['id', '9', 'dstport', '8472', 'dev', 'eth0', 'gbp']],
+  ['a VNI that comes with each packet', 'vx0', ['dstport', '8472', 'external']],
+  ['the same on another port with GBP', 'vx1', ['id', '1', 'dstport', '4789', 'dev', 'eth0', 'gbp']],
+])('what is said of a VXLAN device is what the kernel does: %s', (_name, name, more) => {
+  vxlan(name, ...more);
+  for (const [family, local, own] of [
+    ['ipv4', '192.0.2.1', 'flannel.1'],
+    ['ipv6', '2001:db8::1', 'flannel-v6.1'],
+  ] as const) {
+    const { status } = check(['--family', family]);
+    let isRefused = false;
+    try {
+      vxlan(own, 'id', '1', 'dstport', '8472', 'local', local, 'dev', 'eth0', 'nolearning');
+    } catch {
+      isRefused = true;
+    }
+    expect([family, status]).toEqual([family, isRefused ? 1 : 0]);
+    for (const each of ip('-o', 'link').includes(` ${own}`) ? [own] : []) ip('link', 'del', each);
+  }
+});
+
 test('what other programs were told to leave alone is no complaint', () => {
-  file('/run/systemd/netif/state', '');
+  file('/run/systemd/units/invocation:systemd-networkd.service', '');
   file(
     '/etc/systemd/networkd.conf.d/poplin.conf',
     '[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n',
   );
-  file('/run/NetworkManager/conf', '');
+  file('/run/systemd/units/invocation:NetworkManager.service', '');
   file(
     '/etc/NetworkManager/conf.d/poplin.conf',
-    '[keyfile]\nunmanaged-devices=interface-name:flannel*;interface-name:pop*\n',
+    '[keyfile]\nunmanaged-devices=interface-name:flannel*;interface-name:pop*;interface-name:veth*;interface-name:cni*\n',
+  );
+  file('/run/systemd/units/invocation:firewalld.service', '');
+  file('/etc/firewalld/zones/public.xml', '<zone><port port="8472" protocol="udp"/></zone>');
+  file(
+    '/etc/firewalld/zones/trusted.xml',
+    '<zone><source address="10.244.0.0/16"/><source address="fd00:10:244::/48"/></zone>',
   );
   expect(complaints(check())).toEqual([]);
 });
 
+test('a network that is planned is compared with the routes of the host', () => {
+  file('/net-conf.json', '{"Network":"192.0.0.0/16","Backend":{"Type":"host-gw"}}');
+  const { status, findings } = check(['--net-conf', join(files, 'net-conf.json')]);
+  expect(findings).toContainEqual(
+    expect.objectContaining({
+      check: 'overlap',
+      outcome: 'overlaps',
+      found: expect.stringContaining('eth0 leads to 192.0.2.0/24, which overlaps 192.0.0.0/16'),
+    }),
+  );
+  expect(status).toBe(1);
+});
+
 test('an ordinary user is told what he sees, and that it is not all', () => {
-  const { status, findings } = check([], 65_534);
-  expect(status).toBe(0);
-  expect(findings.filter(({ level }) => level === 'unknown').map((each) => each.check)).toEqual([
-    'privileges',
-    'kernel',
+  wall();
+  ip('link', 'add', 'weave', 'type', 'bridge');
+  expect(check().findings.filter(({ check: name }) => name === 'forward')).toMatchObject([
+    { outcome: 'nft' },
   ]);
+  const { status, findings } = check([], 65_534);
+  expect(status).toBe(3);
+  const of = (wanted: string) => findings.filter(({ level }) => level === wanted).map((each) => each.check);
+  expect(of('unknown')).toEqual(['privileges', 'trials', 'forward', 'bridge-nf', 'folders']);
+  expect(findings).toContainEqual(
+    expect.objectContaining({ check: 'remains', found: 'Weave was here: link weave' }),
+  );
+});
+
+test('a network configuration with a backend that nobody knows is refused', () => {
+  file('/net-conf.json', '{"Network":"10.1.0.0/16","Backend":{"Type":"vxlann"}}');
+  expect(() => check(['--net-conf', join(files, 'net-conf.json')])).toThrow(/unknown backend type "vxlann"/);
 });

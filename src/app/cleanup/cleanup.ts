@@ -172,7 +172,7 @@ async function agentsPlaces({ networks }: Scope): Promise<AsyncDisposable> {
 
 function refuseBesideFlannel({ flannel, isForced, isDry }: CleanupOptions): void {
   if (flannel === undefined || isForced || isDry) return;
-  const [pid] = flannelProcesses();
+  const [pid] = flannelProcesses().here;
   if (pid !== undefined)
     throw new CleanupRefused(`flanneld runs (pid ${pid}): stop it first, or it puts everything back`);
 }

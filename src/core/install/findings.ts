@@ -1,39 +1,58 @@
-/** The report: every check in turn, each with one finding or more. */
-import type { CheckName, Finding, HostFacts, InstallPlan } from './facts.ts';
-import { checkKernel, checkPrivileges, checkSysctls } from './kernel-checks.ts';
-import {
-  checkFirewalls,
-  checkForward,
-  checkMtu,
-  checkNetworkd,
-  checkNmLinks,
-  checkPorts,
-} from './network-checks.ts';
-import { checkCniConfig, checkFlanneld, checkFolders, checkRemains } from './place-checks.ts';
+/** The table of all checks, and the report: what each has to say of a host. */
+import type { HostFacts, InstallPlan } from './facts.ts';
+import { KERNEL_CHECKS } from './kernel-table.ts';
+import { NETWORK_CHECKS } from './network-table.ts';
+import { PLACE_CHECKS } from './place-table.ts';
+import { type AnyCheck, type FindingLevel, fill, type Told } from './row.ts';
+import { SOFTWARE_CHECKS } from './software-table.ts';
 
-type Check = (facts: HostFacts, plan: InstallPlan) => Finding[];
+/** Every check by its name, in the order of the report. */
+export const CHECKS = {
+  ...KERNEL_CHECKS,
+  ...NETWORK_CHECKS,
+  ...SOFTWARE_CHECKS,
+  ...PLACE_CHECKS,
+} as const satisfies Readonly<Record<string, AnyCheck>>;
 
-const CHECKS: Readonly<Record<CheckName, Check>> = {
-  privileges: checkPrivileges,
-  kernel: checkKernel,
-  sysctl: checkSysctls,
-  port: checkPorts,
-  mtu: checkMtu,
-  firewall: checkFirewalls,
-  forward: checkForward,
-  networkd: checkNetworkd,
-  networkmanager: checkNmLinks,
-  'cni-config': checkCniConfig,
-  remains: checkRemains,
-  flanneld: checkFlanneld,
-  folders: checkFolders,
-};
+export type CheckName = keyof typeof CHECKS;
+export const CHECK_NAMES = Object.keys(CHECKS) as readonly CheckName[];
 
-/** What is so on the host, in the order of CHECK_NAMES; every check has its say. */
-export function checkHost(facts: HostFacts, plan: InstallPlan): Finding[] {
-  return Object.values(CHECKS).flatMap((check) => check(facts, plan));
+/** One entry of the report. Names of checks and outcomes are stable: programs may know them; texts are for people. */
+export interface Finding {
+  readonly check: CheckName;
+  readonly outcome: string;
+  readonly level: FindingLevel;
+  readonly found: string;
+  /** What to do; lines that begin with two spaces are commands, or what to write into a file. */
+  readonly remedy?: string;
 }
 
-/** Where one of them is a problem, Poplin does not work here as planned. */
-export const hasProblem = (findings: readonly Finding[]): boolean =>
-  findings.some(({ level }) => level === 'problem');
+/** What is so on the host, in the order of CHECK_NAMES; each check that is for the planned network has its say. */
+export function checkHost(facts: HostFacts, plan: InstallPlan): Finding[] {
+  return CHECK_NAMES.flatMap((name) => {
+    const row: AnyCheck = CHECKS[name];
+    if (row.where?.holds(plan) === false) return [];
+    const findings = row.judge(facts, plan).map((told) => findingOf(name, row, told));
+    // What is so in both families is said once.
+    return [...new Map(findings.map((finding) => [finding.found, finding])).values()];
+  });
+}
+
+function findingOf(name: CheckName, { outcomes }: AnyCheck, [outcome, values]: Told): Finding {
+  const verdict = outcomes[outcome];
+  if (verdict === undefined) throw new RangeError(`check ${name} has no outcome "${outcome}"`);
+  const { level, found, remedy } = verdict;
+  return {
+    check: name,
+    outcome,
+    level,
+    found: fill(found, values),
+    ...(remedy !== undefined && { remedy: fill(remedy, values) }),
+  };
+}
+
+/** The worst of a report: a problem, else something that was not to be seen, else whether it is a warning. */
+export function worstLevel(findings: readonly Finding[]): FindingLevel {
+  const order: readonly FindingLevel[] = ['problem', 'unknown', 'warning'];
+  return order.find((level) => findings.some((each) => each.level === level)) ?? 'ok';
+}

@@ -1,20 +1,23 @@
-export {
-  type BootSysctl,
-  CHECK_NAMES,
-  type CheckName,
-  type CniFile,
-  type Finding,
-  type FindingLevel,
-  type Firewall,
-  type Folder,
-  type ForwardDrop,
-  type HostFacts,
-  type HostLink,
-  type InstallPlan,
-  type ProbeResult,
-  type Remains,
-  type UdpSocket,
+export type {
+  BootSysctl,
+  CniFile,
+  FirewallFacts,
+  FirewallName,
+  Folder,
+  ForwardDrop,
+  HostFacts,
+  HostLink,
+  HostSocket,
+  InstallPlan,
+  KernelFacts,
+  Remains,
+  RuleFacts,
+  Seen,
+  TrialResult,
+  VxlanFacts,
 } from './facts.ts';
-export { checkHost, hasProblem } from './findings.ts';
-export { portsOf } from './network-checks.ts';
-export { PROBE_NAMES, PROBES, type ProbeName } from './probes-table.ts';
+export { isPresent } from './features.ts';
+export { FEATURE_NAMES, type FeatureName } from './features-table.ts';
+export { CHECK_NAMES, CHECKS, checkHost, type Finding, worstLevel } from './findings.ts';
+export { portsOf } from './planned-node.ts';
+export type { AnyCheck, FindingLevel } from './row.ts';

@@ -77,6 +77,7 @@ export {
 export { encodeOp, linkSteps } from './route/encode.ts';
 export { encodeGroupLink, encodeRemoveGroup } from './route/encode-group.ts';
 export { encodeRenameLink } from './route/encode-rename.ts';
+export { linkMessage } from './route/link.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
 export { isOwnAddress, lookedUpLink, routeLookup } from './route/lookup.ts';
 export { RouteMirror } from './route/mirror.ts';

@@ -1,23 +1,42 @@
 /** All that core/install wants to know of this host. Looks only: what it makes to try the kernel is gone when it returns. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import type { RuleTool } from '#core/cni/index.ts';
-import type { HostFacts, InstallPlan } from '#core/install/index.ts';
+import {
+  type HostFacts,
+  type InstallPlan,
+  type KernelFacts,
+  portsOf,
+  type Seen,
+} from '#core/install/index.ts';
+import { WIREGUARD_KEY_FILE, wireguardKeyProblem } from '#io/wireguard-key/index.ts';
+import { Files } from './files.ts';
 import { flannelProcesses } from './flannel-process.ts';
-import { linkFacts } from './host-links.ts';
-import { probeKernel } from './kernel-probes.ts';
-import { Places } from './places.ts';
+import { type LinkFacts, linkFacts } from './host-links.ts';
+import { loadedModules, readKernelFacts } from './kernel-facts.ts';
+import { tryKernel } from './kernel-trials.ts';
+import { cniFiles, folderFacts } from './places.ts';
 import { ruleFacts } from './rules.ts';
-import { udpSockets } from './udp-sockets.ts';
+import {
+  bootSysctls,
+  firewalls,
+  networkdLeaves,
+  networkdMatches,
+  unitsAtWork,
+  unmanagedLinks,
+} from './settings.ts';
+import { hostSockets } from './sockets.ts';
 
 export interface GatherOptions {
   readonly plan: InstallPlan;
-  /** Ports that other nodes send to. */
-  readonly ports: ReadonlySet<number>;
   /** Prefix of files; `/` on a host. */
   readonly root: string;
   readonly rules: RuleTool;
+  /** Things may be tried that load modules. */
+  readonly mayLoadModules: boolean;
+  /** A file of this program: it was made no later than the program. */
+  readonly programFile: string;
   /** Told what is being looked at, for who waits. */
   readonly onStep?: (what: string) => void;
 }
@@ -26,41 +45,55 @@ export interface GatherOptions {
 const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13, CAP_SYS_ADMIN: 21 } as const;
 const SYSCTLS = [
   'net/ipv4/ip_forward',
+  'net/ipv4/conf/all/rp_filter',
   'net/ipv6/conf/all/forwarding',
-  'net/ipv6/conf/all/disable_ipv6',
   'net/ipv6/conf/default/disable_ipv6',
   'net/netfilter/nf_conntrack_max',
+  'net/netfilter/nf_conntrack_count',
+  'net/bridge/bridge-nf-call-iptables',
+  'net/bridge/bridge-nf-call-ip6tables',
 ];
-const FOLDERS = ['/run/poplin', '/var/lib/poplin', '/var/lib/cni'];
+const FOLDERS = ['/run/poplin', '/run/flannel', '/var/lib/poplin', '/var/lib/cni'];
 
 export async function gatherHostFacts(options: GatherOptions): Promise<HostFacts> {
-  const { plan, ports, root, rules, onStep = () => undefined } = options;
-  const places = new Places(root);
-  onStep('the kernel, in a namespace of its own');
+  const { plan, root, rules, onStep = () => undefined } = options;
+  const files = new Files(root);
   const isRoot = process.geteuid?.() === 0;
-  const probes = isRoot ? await probeKernel() : 'that takes root';
+  onStep('the kernel');
+  const kernel = await kernelFacts(options, isRoot);
   onStep('rules of firewalls');
-  const { forwardDrops, remains } = isRoot ? await ruleFacts(rules) : { forwardDrops: [], remains: [] };
+  const ruleSet = isRoot ? await ruleFacts({ tool: rules, kernel }) : undefined;
   onStep('links, ports and files');
   const links = linkFacts();
   return {
     isRoot,
-    release: release(),
     lackingCapabilities: isRoot ? lackingCapabilities() : [],
-    probes,
-    sysctls: new Map(SYSCTLS.flatMap((path) => pairOf(path))),
-    bootSysctls: places.bootSysctls(),
-    udpSockets: udpSockets(ports),
+    kernel,
+    sysctls: sysctlsOf(links),
+    bootSysctls: bootSysctls(files),
     ...links,
-    firewalls: places.firewalls(),
-    forwardDrops,
-    networkd: places.networkd(),
-    networkManager: places.networkManager(),
-    cniFiles: places.cniFiles(plan.confDir),
-    remains: [...links.remains, ...remains],
-    flannelProcesses: flannelProcesses(),
-    folders: isRoot ? FOLDERS.map((path) => places.folder(path)) : [],
+    sockets: hostSockets(portsOfPlan(plan)),
+    rules: ruleSet,
+    units: unitsAtWork(files),
+    firewalls: firewalls(files),
+    networkdLeaves: networkdLeaves(files),
+    networkdMatches: networkdMatches(files),
+    unmanagedLinks: unmanagedLinks(files),
+    cniFiles: cniFiles(files, plan.confDir),
+    flannelProcesses: seenFlannel(),
+    folders: isRoot
+      ? [...FOLDERS, plan.confDir, plan.binDir].map((path) => folderFacts(files, path))
+      : undefined,
+    wireguardKey: seenKey(root),
+    clock: { today: dayOf(Date.now()), made: dayOf(statSync(options.programFile).mtimeMs) },
   };
+}
+
+async function kernelFacts({ root, mayLoadModules }: GatherOptions, isRoot: boolean): Promise<KernelFacts> {
+  const kernel = readKernelFacts({ root, running: '/', release: release() });
+  if (!isRoot) return { ...kernel, trials: new Map(), untried: 'that takes root' };
+  const loadedNow = () => loadedModules('/');
+  return { ...kernel, ...(await tryKernel({ kernel, mayLoad: mayLoadModules, loadedNow })) };
 }
 
 function lackingCapabilities(): string[] {
@@ -69,7 +102,44 @@ function lackingCapabilities(): string[] {
   return Object.entries(CAPABILITIES).flatMap(([name, bit]) => ((held >> BigInt(bit)) & 1n ? [] : [name]));
 }
 
-function pairOf(path: string): [string, string][] {
-  const file = join('/proc/sys', path);
-  return existsSync(file) ? [[path, readFileSync(file, 'utf8').trim()]] : [];
+/** Those that are named, and the ones of each link. */
+function sysctlsOf({ links }: LinkFacts): Map<string, string> {
+  const ofLinks = links.flatMap(({ name }) => [
+    `net/ipv4/conf/${name}/rp_filter`,
+    `net/ipv6/conf/${name}/disable_ipv6`,
+  ]);
+  return new Map([...SYSCTLS, ...ofLinks].flatMap(pairOf));
 }
+
+function pairOf(path: string): [string, string][] {
+  try {
+    return [[path, readFileSync(join('/proc/sys', path), 'utf8').trim()]];
+  } catch {
+    return []; // the kernel has no such setting
+  }
+}
+
+function portsOfPlan({ netConf, healthPort }: InstallPlan) {
+  const udp = new Set(Object.values(portsOf(netConf.backend) ?? {}));
+  return { udp, tcp: new Set(healthPort === undefined ? [] : [healthPort]) };
+}
+
+function seenFlannel(): Seen<readonly number[]> {
+  const { here, hidden, isComplete } = flannelProcesses();
+  if (here.length > 0) return { value: here };
+  if (hidden.length > 0)
+    return { unseen: `flanneld runs (pid ${hidden.join(', ')}), in which namespace only root sees` };
+  return isComplete ? { value: [] } : { unseen: 'processes of others are hidden (hidepid)' };
+}
+
+function seenKey(root: string): HostFacts['wireguardKey'] {
+  try {
+    return {
+      value: wireguardKeyProblem(process.env['WIREGUARD_KEY_FILE'] ?? join(root, WIREGUARD_KEY_FILE)),
+    };
+  } catch (error) {
+    return { unseen: (error as Error).message };
+  }
+}
+
+const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);

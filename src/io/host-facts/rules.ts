@@ -1,62 +1,119 @@
-/** What the rules of others do to forwarded packets, and whose chains are there: asked of iptables and nft, where they are installed. */
+/** What the rules of others do to forwarded packets, and whose they are. nf_tables is read here, the older iptables by its own program; neither is asked where its module is not loaded, which asking would do. */
+
+import { readFileSync } from 'node:fs';
 import type { RuleTool } from '#core/cni/index.ts';
-import type { ForwardDrop, Remains } from '#core/install/index.ts';
+import type { ForwardDrop, KernelFacts, RuleFacts } from '#core/install/index.ts';
+import { isPresent } from '#core/install/index.ts';
+import { messageType } from '#core/netlink/index.ts';
+import { NFT_MESSAGE, NftMirror, tableOfMessage } from '#core/netlink/nftables/index.ts';
+import { NETLINK_NETFILTER, NetlinkSocket } from '#io/netlink/index.ts';
 
-/** How the chains and tables of other networks begin. */
-const CHAINS: readonly (readonly [RegExp, Remains['of']])[] = [
-  [/^FLANNEL-/, 'flannel'],
-  [/^flannel-ipv[46]$/, 'flannel'],
-  [/^cali-/, 'Calico'],
-  [/^calico$/, 'Calico'],
-  [/^CILIUM_/, 'Cilium'],
-  [/^WEAVE/, 'Weave'],
-  [/^KUBE-ROUTER/, 'kube-router'],
-  [/^ANTREA/, 'Antrea'],
-];
+/** Of nf_tables, those that iptables keeps its own rules in. */
+const IPTABLES_TABLE = /^ip6? (filter|nat|mangle|raw|security)$/;
+const PROGRAMS = { ip: 'iptables', ip6: 'ip6tables' } as const;
+const FAMILIES = ['ip', 'ip6'] as const;
+const TABLES = ['filter', 'nat'] as const;
 
-export interface RuleFacts {
-  readonly forwardDrops: readonly ForwardDrop[];
-  readonly remains: readonly Remains[];
+/** Whatever else a dump may hold is not wanted. */
+const KINDS: ReadonlySet<number> = new Set([NFT_MESSAGE.NEWTABLE, NFT_MESSAGE.NEWCHAIN]);
+
+export interface RuleSources {
+  readonly tool: RuleTool;
+  readonly kernel: KernelFacts;
+  /** Text of a file below /proc/net; undefined: there is none. */
+  readonly legacyTables?: (file: string) => string | undefined;
 }
 
-/** Never rejects: what a tool will not tell is left out. */
-export async function ruleFacts(tool: RuleTool): Promise<RuleFacts> {
+/** Undefined where they are not to be seen; never rejects. */
+export async function ruleFacts({
+  tool,
+  kernel,
+  legacyTables = readProcNet,
+}: RuleSources): Promise<RuleFacts | undefined> {
   const drops: ForwardDrop[] = [];
-  const remains = new Map<string, Remains>();
-  for (const program of ['iptables', 'ip6tables'] as const) {
-    for (const table of ['filter', 'nat'] as const) {
-      const listing = await ask(tool, program, ['-w', '5', '-t', table, '-S']);
-      if (/^-P FORWARD DROP$/m.test(listing)) drops.push({ program, chain: 'FORWARD' });
-      for (const [, name = ''] of listing.matchAll(/^-N (\S+)$/gm)) note(remains, name);
+  const names = new Set<string>();
+  const unseen = new Set<string>();
+  let chains: readonly FoundChain[];
+  try {
+    chains = isPresent('nftables', kernel) ? nftChains() : [];
+  } catch {
+    return undefined;
+  }
+  for (const { table, name, isForwardDrop } of chains) {
+    names.add(table);
+    if (IPTABLES_TABLE.test(table)) continue;
+    // Poplin's own drop nothing of the network's.
+    if (isForwardDrop && !/ poplin-/.test(table))
+      drops.push({ program: 'nft', chain: `${table} ${name}`, by: 'policy' });
+  }
+  for (const family of FAMILIES) {
+    const program = PROGRAMS[family];
+    const legacy = legacyTables(`${family}_tables_names`)?.split('\n') ?? [];
+    for (const table of TABLES) {
+      if (!legacy.includes(table) && !chains.some((chain) => chain.table === `${family} ${table}`)) continue;
+      const listing = tool.has(program)
+        ? await tool
+            .run(program, ['-w', '5', '-t', table, '-S'])
+            .catch((error: unknown) => note(unseen, String(error)))
+        : note(unseen, `${program} has rules, and the program is not installed`);
+      for (const [, name = ''] of listing.matchAll(/^-N (\S+)$/gm)) names.add(name);
+      if (table === 'filter') drops.push(...forwardDrops(program, listing));
     }
   }
-  const chains = await ask(tool, 'nft', ['list', 'chains']);
-  let table = '';
-  let chain = '';
-  for (const line of chains.split('\n')) {
-    table = /^table (\S+ \S+) \{/.exec(line)?.[1] ?? table;
-    chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
-    // iptables' own tables are in its words above; Poplin's drop nothing of the network's.
-    const isOthers = !/ (filter|nat|mangle|raw|security)$/.test(table) && !/ poplin-/.test(table);
-    if (isOthers && /type filter hook forward .*policy drop;/.test(line))
-      drops.push({ program: 'nft', chain: `${table} ${chain}` });
-  }
-  for (const [, name = ''] of (await ask(tool, 'nft', ['list', 'tables'])).matchAll(/^table \S+ (\S+)$/gm))
-    note(remains, name);
-  return { forwardDrops: drops, remains: [...remains.values()] };
+  return {
+    forwardDrops: drops,
+    names: [...names].toSorted(),
+    ...(unseen.size > 0 && { unseen: [...unseen].join('; ') }),
+  };
 }
 
-function note(remains: Map<string, Remains>, name: string): void {
-  const of = CHAINS.find(([pattern]) => pattern.test(name))?.[1];
-  // One chain of each will do: the report names what was here, not all of it.
-  if (of !== undefined && !remains.has(of)) remains.set(of, { of, what: `chain ${name}` });
+/** What `iptables -S` says of FORWARD: its policy, and a rule without conditions behind which nothing is reached. */
+function forwardDrops(program: ForwardDrop['program'], listing: string): ForwardDrop[] {
+  const drop = (by: ForwardDrop['by']): ForwardDrop => ({ program, chain: 'FORWARD', by });
+  return [
+    ...(/^-P FORWARD DROP$/m.test(listing) ? [drop('policy')] : []),
+    ...(/^-A FORWARD -j (DROP|REJECT)\b/m.test(listing) ? [drop('rule')] : []),
+  ];
 }
 
-async function ask(tool: RuleTool, program: Parameters<RuleTool['run']>[0], args: string[]): Promise<string> {
-  if (!tool.has(program)) return '';
+interface FoundChain {
+  /** `inet wall`. */
+  readonly table: string;
+  readonly name: string;
+  readonly isForwardDrop: boolean;
+}
+
+/** All chains of whomever, and a nameless one for each table. Throws NetlinkError where that is not allowed. */
+function nftChains(): FoundChain[] {
+  using socket = NetlinkSocket.open({ protocol: NETLINK_NETFILTER });
+  const [tables, chains] = new NftMirror().dumpRequests();
+  if (tables === undefined || chains === undefined) return [];
+  const told = [tables, chains].flatMap((request) => socket.dump(request, 'dump of nf_tables'));
+  const places = told.flatMap((message) => tableOfMessage(message) ?? []);
+  const mirror = new NftMirror(new Map(), new Set(places.map(({ table }) => table)));
+  mirror.beginResync();
+  for (const message of told) if (KINDS.has(messageType(message))) mirror.apply(message);
+  mirror.endResync();
+  return [...mirror.state.values()].flatMap((object): FoundChain[] => {
+    if (object.kind === 'nft-table')
+      return [{ table: `${object.family} ${object.name}`, name: '', isForwardDrop: false }];
+    if (object.kind !== 'nft-chain') return [];
+    const { family, hook } = object;
+    const isForwardDrop =
+      hook?.hook === 'forward' && hook.policy === 'drop' && ['ip', 'ip6', 'inet'].includes(family);
+    return [{ table: `${family} ${object.table}`, name: object.name, isForwardDrop }];
+  });
+}
+
+function note(unseen: Set<string>, text: string): '' {
+  unseen.add(text.split('\n')[0] ?? '');
+  return '';
+}
+
+function readProcNet(file: string): string | undefined {
   try {
-    return await tool.run(program, args);
+    return readFileSync(`/proc/net/${file}`, 'utf8');
   } catch {
-    return '';
+    return undefined; // the module is not loaded
   }
 }

@@ -1,0 +1,167 @@
+/** What files say of programs that change the network: which are at work, and what they were told. */
+import { readdirSync, readFileSync } from 'node:fs';
+import type { BootSysctl, FirewallFacts, HostFacts } from '#core/install/index.ts';
+import type { Files } from './files.ts';
+
+/** sysctl.d(5): the folders from the one that counts most. */
+const SYSCTL_FOLDERS = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'];
+/** systemd.network(5). */
+const NETWORK_FOLDERS = [
+  '/etc/systemd/network',
+  '/run/systemd/network',
+  '/usr/local/lib/systemd/network',
+  '/usr/lib/systemd/network',
+];
+/** A link for each unit that is at work: `invocation:NAME`. */
+const UNITS = '/run/systemd/units';
+const CONTAINER_MARKS = ['/run/.containerenv', '/.dockerenv', '/run/systemd/container'];
+/** Where no systemd is, the processes by which its units, or others', would be known. */
+const PROCESSES: Readonly<Record<string, string>> = {
+  firewalld: 'firewalld.service',
+  NetworkManager: 'NetworkManager.service',
+  'systemd-network': 'systemd-networkd.service',
+};
+const UFW_FILES = [
+  '/etc/ufw/user.rules',
+  '/etc/ufw/user6.rules',
+  '/etc/ufw/before.rules',
+  '/etc/ufw/before6.rules',
+];
+
+/** What is set at boot, in the order in which it is: a later line wins. */
+export function bootSysctls(files: Files): BootSysctl[] {
+  const paths = [...files.merged(SYSCTL_FOLDERS, '.conf'), '/etc/sysctl.conf'];
+  return paths.flatMap((file) =>
+    files.lines(file).flatMap((line) => {
+      const [, path, value] = /^\s*-?([A-Za-z0-9_./-]+)\s*=\s*(\S+)/.exec(line) ?? [];
+      if (path === undefined || value === undefined) return [];
+      return [{ file, path: path.includes('/') ? path : path.replaceAll('.', '/'), value }];
+    }),
+  );
+}
+
+/** Units at work. A container does not see its host's: then nothing is known, unless systemd's folder is there. */
+export function unitsAtWork(files: Files): HostFacts['units'] {
+  if (files.exists(UNITS))
+    return new Set(
+      files
+        .names(UNITS)
+        .flatMap((name) => (name.startsWith('invocation:') ? [name.slice('invocation:'.length)] : [])),
+    );
+  const isContainer =
+    CONTAINER_MARKS.some((mark) => files.exists(mark)) ||
+    process.env['KUBERNETES_SERVICE_HOST'] !== undefined;
+  if (isContainer) return undefined;
+  const names = readdirSync('/proc').flatMap((pid) => (/^\d+$/.test(pid) ? commOf(pid) : []));
+  return new Set(names.flatMap((name) => PROCESSES[name] ?? []));
+}
+
+function commOf(pid: string): string[] {
+  try {
+    return [readFileSync(`/proc/${pid}/comm`, 'utf8').trim()];
+  } catch {
+    return []; // it has ended
+  }
+}
+
+/** Those that are installed. */
+export function firewalls(files: Files): FirewallFacts[] {
+  const found: FirewallFacts[] = [];
+  if (files.exists('/etc/firewalld')) {
+    const zones = files.list('/etc/firewalld/zones');
+    const isReadable = 'value' in files.list('/etc/firewalld') && 'value' in zones;
+    found.push({
+      name: 'firewalld',
+      isEnabled: isUnitEnabled(files, 'firewalld.service'),
+      rules: isReadable
+        ? textOfAll(
+            files,
+            files
+              .names('/etc/firewalld/zones')
+              .filter((name) => name.endsWith('.xml'))
+              .map((name) => `/etc/firewalld/zones/${name}`),
+          )
+        : undefined,
+    });
+  }
+  if (files.exists('/etc/ufw/ufw.conf')) {
+    const isEnabled = files.lines('/etc/ufw/ufw.conf').some((line) => /^ENABLED=yes\b/i.test(line));
+    found.push({ name: 'ufw', isEnabled, rules: textOfAll(files, UFW_FILES) });
+  }
+  return found;
+}
+
+/** systemctl(1) enable makes links in the folders of targets. */
+function isUnitEnabled(files: Files, unit: string): boolean {
+  const folder = '/etc/systemd/system';
+  return files
+    .names(folder)
+    .some((name) => name.endsWith('.wants') && files.names(`${folder}/${name}`).includes(unit));
+}
+
+function textOfAll(files: Files, paths: readonly string[]): string | undefined {
+  const texts = paths.map((path) => files.text(path));
+  return texts.every((text) => 'value' in text) ? texts.map((text) => text.value).join('\n') : undefined;
+}
+
+/** Keys of networkd.conf(5) that are set to no. */
+export function networkdLeaves(files: Files): string[] {
+  const lines = settings(files, '/etc/systemd', 'networkd.conf');
+  const last = new Map(
+    lines.flatMap((line) => {
+      const [, key, value] = /^\s*(ManageForeign\w+)\s*=\s*(\S+)\s*$/.exec(line) ?? [];
+      return key === undefined || value === undefined ? [] : [[key, value] as const];
+    }),
+  );
+  return [...last].flatMap(([key, value]) => (/^(no|false|n|f|0|off)$/i.test(value) ? [key] : []));
+}
+
+/** Those .network files that match links by name and manage them, without those that an earlier one takes. */
+export function networkdMatches(files: Files): HostFacts['networkdMatches'] {
+  return files.merged(NETWORK_FOLDERS, '.network').flatMap((file) => {
+    const lines = files.lines(file);
+    const of = (key: string) =>
+      lines.flatMap((line) => {
+        const [, name, value] = /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+        return name === key ? (value ?? '').split(/\s+/) : [];
+      });
+    // Whatever else it matches by, links of ours would have to be of it: only names alone are told.
+    const isByNameAlone =
+      of('MACAddress').length +
+        of('PermanentMACAddress').length +
+        of('Path').length +
+        of('Driver').length +
+        of('Type').length +
+        of('Kind').length ===
+      0;
+    const names = of('Name').filter((name) => name !== '' && !name.startsWith('!'));
+    const leaves = of('Unmanaged').some((value) => /^(yes|true|1|on)$/i.test(value));
+    return names.length === 0 || !isByNameAlone || leaves ? [] : [{ file, names }];
+  });
+}
+
+/** Patterns of names in `unmanaged-devices` of NetworkManager.conf(5). */
+export function unmanagedLinks(files: Files): string[] {
+  const lines = ['/usr/lib/NetworkManager', '/run/NetworkManager', '/etc/NetworkManager'].flatMap((folder) =>
+    settings(files, folder, 'NetworkManager.conf', 'conf.d'),
+  );
+  let patterns: string[] = [];
+  for (const line of lines) {
+    const [, isMore, value] = /^\s*unmanaged-devices\s*(\+?)=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (value === undefined) continue;
+    const own = value.split(/[;,]/).flatMap((part) => {
+      const [, name] = /^\s*(?:interface-name:)?([^:]+?)\s*$/.exec(part) ?? [];
+      return name === undefined || name.startsWith('=') ? [] : [name];
+    });
+    patterns = isMore === '+' ? [...patterns, ...own] : own;
+  }
+  return patterns;
+}
+
+/** The lines of a file and of its drop-ins, in the order in which they count. */
+function settings(files: Files, folder: string, file: string, dropIns = `${file}.d`): string[] {
+  const more = files.names(`${folder}/${dropIns}`).filter((name) => name.endsWith('.conf'));
+  return [`${folder}/${file}`, ...more.map((name) => `${folder}/${dropIns}/${name}`)].flatMap((path) =>
+    files.lines(path),
+  );
+}

@@ -112,7 +112,7 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(async () => {
-  await Promise.all([bird, frr, gobgp, exabgp].map(async (each) => await each?.[Symbol.asyncDispose]()));
+  await Promise.all([bird, frr, gobgp, exabgp].map((each) => each?.end()));
   lan[Symbol.dispose]();
 });
 
@@ -124,6 +124,20 @@ const PEERS = [
 ] as const;
 
 const stationTo = (options: Omit<StationOptions, 'node'>) => new Station({ node: us, ...options });
+
+/** All the routes a peer knows, as it prints them; of ExaBGP all that it has read. */
+function tableOf(name: (typeof PEERS)[number][0]): string {
+  switch (name) {
+    case 'BIRD':
+      return bird.ctl('show route');
+    case 'FRR':
+      return frr.vtysh('show bgp ipv4 unicast', 'show bgp ipv6 unicast');
+    case 'GoBGP':
+      return gobgp.gobgp('global', 'rib') + gobgp.gobgp('global', 'rib', '-a', 'ipv6');
+    case 'ExaBGP':
+      return exabgp.heard;
+  }
+}
 
 describe.each(PEERS)('%s', (name, peer, peerAsn, number) => {
   test.each([4, 6] as const)('brings its routes of both families over IPv%i', async (transport) => {
@@ -144,6 +158,17 @@ describe.each(PEERS)('%s', (name, peer, peerAsn, number) => {
       expect(ipv6.nextHop).toBe(peer.ipv6);
     }
     expect(station.reports.filter(({ type }) => type === 'fault')).toEqual([]);
+    station.announce(4, { nextHop: us.ipv4, communities: [65_001 * 65_536 + 7] }, '10.201.0.0/16');
+    station.announce(6, { nextHop: us.ipv6 }, 'fd00:201::/32');
+    await station.until(`${name} has no routes`, () =>
+      ['10.201.0.0/16', 'fd00:201::/32'].every((prefix) => tableOf(name).includes(prefix)),
+    );
+    station.runner.send({
+      type: 'withdraw',
+      withdrawal: { family: 4, nlri: [{ prefix: '10.201.0.0/16' }] },
+    });
+    if (name !== 'ExaBGP')
+      await station.until(`${name} keeps a route`, () => !tableOf(name).includes('10.201.0.0/16'));
     // The others mark the end only to those who can restart.
     if (name === 'BIRD') await station.complete(4, 6);
   });

@@ -50,6 +50,12 @@ export class BgpLan implements Disposable {
     this.#ip(this.#switch, `link set ${name} master br0`);
   }
 
+  /** Runs a command in a node's namespace; what it printed. */
+  run(name: string, command: string, ...args: readonly string[]): string {
+    const { path } = this.node(name).namespace;
+    return execFileSync('nsenter', [`--net=${path}`, command, ...args], { encoding: 'utf8' });
+  }
+
   /** Runs `ip` in a node's namespace; what it printed. */
   ip(name: string, ...commands: readonly string[]): string {
     return this.#ip(this.node(name).namespace, ...commands);

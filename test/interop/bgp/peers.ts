@@ -99,10 +99,20 @@ export class Bird extends Speaker {
 
   /** Also again, after end(); `-R` begins with a graceful restart. */
   async start(config: string, ...flags: string[]): Promise<void> {
-    const text = `log "${this.path('log')}" all;\ndebug protocols { states, events };\n${config}`;
-    const file = this.write('bird.conf', text);
+    const file = this.#configure(config);
     this.spawn('bird', ['-f', '-c', file, '-s', this.path('ctl'), '-P', this.path('pid'), ...flags]);
     await this.until(() => this.ctl('show status').includes('Daemon is up and running'));
+  }
+
+  /** Sessions whose part has changed begin anew. */
+  reconfigure(config: string): void {
+    this.#configure(config);
+    this.ctl('configure');
+  }
+
+  #configure(config: string): string {
+    const head = `log "${this.path('log')}" all;\ndebug protocols { states, events };\n`;
+    return this.write('bird.conf', head + config);
   }
 
   /** What birdc prints. */

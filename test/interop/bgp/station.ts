@@ -2,6 +2,7 @@
 import { vi } from 'vitest';
 import type {
   Agreed,
+  Nlri,
   PathAttributes,
   RouteFamily,
   SessionConfig,
@@ -75,8 +76,8 @@ export class Station implements AsyncDisposable {
   }
 
   /** What was agreed on, once there is a session. */
-  async agreed(): Promise<Agreed> {
-    return await vi.waitFor(() => {
+  agreed(): Promise<Agreed> {
+    return vi.waitFor(() => {
       const { phase, bargain } = this.runner.state;
       if (phase === 'established' && bargain !== undefined) return bargain.agreed;
       throw new Error(`${phase}: ${this.reasons.join('; ')}`);
@@ -84,14 +85,30 @@ export class Station implements AsyncDisposable {
   }
 
   /** Waits until the news satisfy a condition. */
-  async until<T>(what: string, found: () => T | undefined | false): Promise<T> {
-    return await vi.waitFor(() => {
+  until<T>(what: string, found: () => T | undefined | false): Promise<T> {
+    return vi.waitFor(() => {
       const value = found();
       if (value !== undefined && value !== false) return value;
       throw new Error(
         `${what}: ${this.runner.state.phase}, ${this.reasons.join('; ')}, ${JSON.stringify(this.news)}`,
       );
     }, WAIT);
+  }
+
+  /** Tells the peer of routes, which are ours unless the attributes say otherwise. */
+  announce(
+    family: RouteFamily,
+    attributes: Partial<PathAttributes> & Pick<PathAttributes, 'nextHop'>,
+    ...nlri: readonly (string | Nlri)[]
+  ): void {
+    this.runner.send({
+      type: 'announce',
+      update: {
+        family,
+        attributes: { origin: 'igp', asPath: [{ type: 'sequence', asns: [65_001] }], ...attributes },
+        nlri: nlri.map((each) => (typeof each === 'string' ? { prefix: each } : each)),
+      },
+    });
   }
 
   /** Why connections have ended. */
@@ -113,8 +130,8 @@ export class Station implements AsyncDisposable {
   }
 
   /** Waits for a route. */
-  async route(prefix: string): Promise<PathAttributes> {
-    return await this.until(`no route to ${prefix}`, () => this.routes.get(prefix));
+  route(prefix: string): Promise<PathAttributes> {
+    return this.until(`no route to ${prefix}`, () => this.routes.get(prefix));
   }
 
   /** Waits for the end of a family's routes. */

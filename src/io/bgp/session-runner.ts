@@ -57,6 +57,8 @@ export class SessionRunner {
   readonly #timerWishes = new Map<TimerName, number | undefined>();
   readonly #events: SessionEvent[] = [];
   #isBusy = false;
+  /** send() has said so, and nothing else since. */
+  #isHeldUp = false;
   #attempt: Disposable | undefined;
   #sendHold: Disposable | undefined;
 
@@ -94,7 +96,8 @@ export class SessionRunner {
     this.#tell({ type: 'send', send });
     const { main } = this.#state;
     const line = main && this.#lines.get(main.id);
-    return line === undefined || line.stream.waitingBytes < HIGH_WATER_BYTES;
+    this.#isHeldUp = line !== undefined && line.stream.waitingBytes >= HIGH_WATER_BYTES;
+    return !this.#isHeldUp;
   }
 
   /** Stops, and waits until the last word is out or the peer has had its time. */
@@ -195,7 +198,11 @@ export class SessionRunner {
           this.#forget(id);
           this.#tell({ type: 'closed', connection: id, reason });
         },
-        onDrain: () => this.#options.onDrain?.(),
+        onDrain: () => {
+          if (!this.#isHeldUp) return;
+          this.#isHeldUp = false;
+          this.#options.onDrain?.();
+        },
       });
     });
     return id;

@@ -7,7 +7,7 @@ import { familyOf, type IpAddress, type IpPrefix, prefixContains, prefixParts } 
 import type { Namespace } from '#io/namespace/index.ts';
 import { nativeAddon, type PollHandle } from '#io/native/index.ts';
 import { ADDRESS_BYTES, addressOf, domainOf, encodeSocketAddress } from './socket-address.ts';
-import { type HopLimits, setCommonOptions, setHopLimits, setPassword } from './tcp-options.ts';
+import { type HopLimits, setCommonOptions, setHopLimits, setPassword } from './socket-options.ts';
 import { TcpStream } from './tcp-stream.ts';
 
 const SOCK_STREAM_NONBLOCK = 1 | 0o4000;

@@ -38,6 +38,10 @@ export const PLAN: Plan = {
   },
   coreArrows: CORE_ARROWS,
   innerModules: [
+    'src/core/bgp/bfd',
+    'src/core/bgp/monitor',
+    'src/core/bgp/session',
+    'src/core/bgp/wire',
     'src/core/lease/etcd',
     'src/core/lease/kube-nodes',
     'src/core/netlink/conntrack',

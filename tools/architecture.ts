@@ -38,6 +38,11 @@ export const PLAN: Plan = {
   },
   coreArrows: CORE_ARROWS,
   innerModules: [
+    'src/core/bgp/calico',
+    'src/core/bgp/filter',
+    'src/core/bgp/mesh',
+    'src/core/bgp/rib',
+    'src/core/bgp/speaker',
     'src/core/lease/etcd',
     'src/core/lease/kube-nodes',
     'src/core/netlink/conntrack',

@@ -59,6 +59,10 @@ export const PACKAGES = [
   rootTest('runc', 'runc', 'starts the containers of containerd and podman'),
   rootTest('etcd-server', 'etcd', 'the store that flannel keeps its leases in'),
   rootTest('etcd-client', 'etcdctl', 'writes keys as an operator does, and turns authentication on'),
+  rootTest('bird2', 'bird', 'a BGP and BFD speaker that our sessions and tables are tried against'),
+  rootTest('frr', '/usr/lib/frr/bgpd', 'another one, for BGP and BFD'),
+  rootTest('gobgpd', 'gobgpd', 'another one, which speaks additional paths and long-lived restarts'),
+  rootTest('exabgp', 'exabgp', 'another one, which prints each message it reads'),
   rootTest(
     'ca-certificates',
     '/etc/ssl/certs/ca-certificates.crt',

@@ -41,6 +41,17 @@ export class Rib {
     this.#deferUntil = now + deferMs;
   }
 
+  /** Takes another configuration. Sessions that were agreed as another AS or router must have ended. */
+  configure(config: RibConfig, now: number): void {
+    this.tables.configure(config);
+    for (const table of [this.tables.families[4], this.tables.families[6]])
+      table.forEach(undefined, (route) => table.touchPrefix(table.prefixOf(route)));
+    for (const peer of this.tables.neighbors()) {
+      readmit(this.tables, peer, now);
+      this.#tellAll(peer);
+    }
+  }
+
   /** Throws a RangeError if there is one of that key. */
   addPeer(key: string, policy: PeerPolicy): void {
     this.tables.addPeer(key, policy);

@@ -30,12 +30,12 @@ export type RibEvent =
     };
 
 export class Tables {
-  readonly config: RibConfig;
+  config: RibConfig;
   readonly pool: AttributePool;
   readonly families: { readonly 4: FamilyTable; readonly 6: FamilyTable };
   /** By number; 0 is ourselves. */
   readonly peers: (RibPeer | undefined)[];
-  readonly decision: Decision;
+  decision: Decision;
   /** Best routes that whoever programs them has not taken yet. */
   readonly unprogrammed = { 4: new DirtySet(), 6: new DirtySet() };
   readonly events: RibEvent[] = [];
@@ -56,8 +56,12 @@ export class Tables {
     this.decision = new Decision(config.decision ?? {}, this.peers);
   }
 
-  get own(): RibPeer {
-    return this.peers[0] as RibPeer;
+  /** Takes another configuration; what was worked out by the old one is forgotten. */
+  configure(config: RibConfig): void {
+    this.config = config;
+    this.decision = new Decision(config.decision ?? {}, this.peers);
+    (this.peers[0] as RibPeer).routerId = config.routerId;
+    this.pool.forgetExports();
   }
 
   peer(key: string): RibPeer {

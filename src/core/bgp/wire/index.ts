@@ -29,7 +29,7 @@ export {
   notificationOf,
   shutdownText,
 } from './notification.ts';
-export { CEASE, ERROR } from './notification-table.ts';
+export { CEASE, ERROR, OPEN_ERROR, STATE_MACHINE_ERROR } from './notification-table.ts';
 export { AS_TRANS, type Open } from './open.ts';
 export type { Refresh } from './refresh.ts';
 export { type DecodedUpdate, UpdateDecoder } from './update-decoder.ts';

@@ -112,6 +112,9 @@ export const UPDATE_ERROR = {
   asPath: 11,
 } as const;
 
+/** Subcodes of the state machine's error by the state in which the message came (RFC 6608). */
+export const STATE_MACHINE_ERROR = { 'open-sent': 1, 'open-confirm': 2, established: 3 } as const;
+
 /** Subcodes of cease (RFC 4486, 8538, 9384). */
 export const CEASE = {
   maxPrefixes: 1,

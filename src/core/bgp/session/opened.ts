@@ -1,0 +1,82 @@
+/** The peer's OPEN, and which of two connections stays (RFC 4271 sections 6.2 and 6.8), up to Established. */
+import { CEASE, ceaseOf, type Open, UpdateDecoder } from '../wire/index.ts';
+import { endConnection } from './ending.ts';
+import { bargainOf, isNotification } from './negotiation.ts';
+import { openMain } from './opening.ts';
+import type { Slot, Turn } from './turn.ts';
+
+/** Failures are forgotten after a session of so many seconds. */
+const SETTLED_SEC = 60;
+
+export function onOpen(turn: Turn, slot: Slot, open: Open): void {
+  const { state } = turn;
+  const connection = state[slot];
+  if (connection === undefined) return;
+  const bargain = bargainOf(state.config, open, connection.localAddress);
+  if (isNotification(bargain)) return endConnection(turn, slot, { by: 'us', notification: bargain });
+  if (state.main !== undefined && state.second !== undefined && !survives(turn, slot, open)) return;
+  // What is left is the main connection. With DelayOpen ours has yet to be sent.
+  openMain(turn);
+  const { main } = state;
+  if (main === undefined) return;
+  state.main = { ...main, phase: 'open-confirm' };
+  state.bargain = bargain;
+  state.phase = 'open-confirm';
+  turn.send(main, { type: 'keepalive' });
+  turn.do({ type: 'limit', connection: main.id, maxMessageBytes: bargain.agreed.maxMessageBytes });
+  restartHold(turn);
+  restartKeepalive(turn);
+  if (bargain.holdTimeSec === 0) turn.clearTimers('hold', 'keepalive');
+}
+
+/**
+ * RFC 4271 section 6.8, RFC 6286 section 2.3: the connection made by the side with the greater identifier stays, the greater AS number if they
+ * are equal. Both sides come to the same end whichever OPEN is read first. True if it is the one in the slot, which then is the main one.
+ */
+function survives(turn: Turn, slot: Slot, open: Open): boolean {
+  const { state } = turn;
+  const { config } = state;
+  const difference = config.routerId - open.routerId || config.localAsn - open.asn;
+  const staysOutgoing = difference > 0;
+  const isKept = state[slot]?.isOutgoing === staysOutgoing;
+  const other: Slot = slot === 'main' ? 'second' : 'main';
+  // Two connections of one direction: the first is a relic of the peer's past.
+  const isSame = state.main?.isOutgoing === state.second?.isOutgoing;
+  const loser = isSame ? 'main' : isKept ? other : slot;
+  endConnection(turn, loser, { by: 'us', notification: ceaseOf(CEASE.collision) });
+  return loser !== slot;
+}
+
+/** OpenConfirm and a KEEPALIVE. */
+export function establish(turn: Turn): void {
+  const { state } = turn;
+  const { main, bargain, config } = state;
+  if (main === undefined || bargain === undefined) return;
+  // RFC 4271 section 6.8: a second connection has no chance any more.
+  if (state.second !== undefined)
+    endConnection(turn, 'second', { by: 'us', notification: ceaseOf(CEASE.collision) });
+  if (state.isDialing) turn.do({ type: 'cancel-connect' });
+  state.isDialing = false;
+  state.main = { ...main, phase: 'established' };
+  state.phase = 'established';
+  state.isRestarting = false;
+  state.decoder = new UpdateDecoder({
+    ...bargain.agreed,
+    ...(config.isFirstAsnChecked !== undefined && { isFirstAsnChecked: config.isFirstAsnChecked }),
+  });
+  restartHold(turn);
+  turn.setTimer('settled', SETTLED_SEC);
+  turn.tell({ type: 'established', agreed: bargain.agreed });
+}
+
+export function restartHold(turn: Turn): void {
+  const { bargain } = turn.state;
+  if (bargain !== undefined && bargain.holdTimeSec > 0) turn.setTimer('hold', bargain.holdTimeSec);
+}
+
+/** RFC 4271 section 10: a third of the hold time. */
+export function restartKeepalive(turn: Turn): void {
+  const { bargain } = turn.state;
+  if (bargain !== undefined && bargain.holdTimeSec > 0)
+    turn.setSpreadTimer('keepalive', Math.max(1, bargain.holdTimeSec / 3));
+}

@@ -20,6 +20,7 @@ export {
   explain,
   type RouteView,
   routesOf,
+  solePeers,
   type ToldView,
   toldTo,
 } from './view.ts';

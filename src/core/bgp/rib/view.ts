@@ -96,6 +96,21 @@ export function* routesOf(tables: Tables, family: IpFamily, peer?: string): Iter
         yield routeView(tables, table, route);
 }
 
+/** Peers that know of a prefix which none of the given ones knows. */
+export function solePeers(tables: Tables, known: ReadonlySet<string>): ReadonlySet<string> {
+  const sole = new Set<string>();
+  for (const table of [tables.families[4], tables.families[6]])
+    for (let prefix = 1; prefix < table.prefixes.end; prefix++) {
+      const peers: string[] = [];
+      for (let route = table.first(prefix); route !== 0; route = table.next(route)) {
+        const key = tables.peers[table.peerOf(route)]?.key ?? '';
+        if (key !== '' && tables.decision.isEligible(table, route)) peers.push(key);
+      }
+      if (!peers.some((key) => known.has(key))) for (const key of peers) sole.add(key);
+    }
+  return sole;
+}
+
 /** What a peer has been told of a family. */
 export function* toldTo(
   tables: Tables,

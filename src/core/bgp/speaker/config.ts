@@ -45,8 +45,9 @@ export interface NeighborSession {
   readonly interface?: string;
   readonly isPassive?: boolean;
   readonly families: readonly NeighborFamily[];
+  /** 90 if absent; KEEPALIVEs go three times as often. */
   readonly holdTimeSec?: number;
-  readonly keepaliveSec?: number;
+  /** 5 if absent. */
   readonly connectRetrySec?: number;
   /** RFC 2385: whoever runs sessions knows the key by this name. */
   readonly password?: string;
@@ -78,7 +79,6 @@ export interface FamilyFilters {
 /** Parts of a session that count from the next one on, and are no reason to end one. */
 export const NEXT_SESSION: ReadonlySet<keyof NeighborSession> = new Set([
   'holdTimeSec',
-  'keepaliveSec',
   'connectRetrySec',
   'isPassive',
   'bfd',

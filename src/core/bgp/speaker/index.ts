@@ -8,5 +8,6 @@ export type {
   SpeakerConfig,
 } from './config.ts';
 export type { PolicyPorts } from './policy.ts';
+export { sessionConfig } from './session-config.ts';
 export { Speaker, type SpeakerAction, type SpeakerPorts } from './speaker.ts';
 export { type NeighborSummary, summarize, type Why, why } from './views.ts';

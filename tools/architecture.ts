@@ -11,7 +11,7 @@ import type { Plan } from './architecture/plan.ts';
 const CORE_ARROWS = {
   codec: [],
   dhcp: ['codec'],
-  bgp: ['codec'],
+  bgp: ['codec', 'config', 'policy', 'store'],
   nft: ['codec'],
   kernel: ['codec', 'nft'],
   netlink: ['codec', 'kernel', 'nft'],
@@ -53,6 +53,7 @@ export const PLAN: Plan = {
     'src/core/netlink/nftables',
     'src/core/policy/engine',
     'src/core/policy/engine/analysis',
+    'src/core/policy/selector',
     'src/io/cni/exec',
     'src/io/cni/host-local-store',
     'src/io/cni/runtime-files',

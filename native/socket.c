@@ -69,6 +69,34 @@ static napi_value connect_socket(napi_env env, napi_callback_info info) {
   return with_address(env, info, "connect", connect);
 }
 
+static napi_value listen_socket(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  int fd, backlog;
+  if (!get_arguments(env, info, 2, &arguments)) return NULL;
+  if (!get_descriptor(env, arguments.value[0], &fd)) return NULL;
+  if (!get_int(env, arguments.value[1], "backlog", &backlog)) return NULL;
+  if (listen(fd, backlog) != 0) return throw_errno(env, errno, "listen", NULL);
+  return make_undefined(env);
+}
+
+/* Never waits for the connection's data: what is accepted does not block. */
+static napi_value accept_connection(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  struct bytes address;
+  int fd;
+  if (!get_arguments(env, info, 2, &arguments)) return NULL;
+  if (!get_descriptor(env, arguments.value[0], &fd)) return NULL;
+  if (!get_bytes(env, arguments.value[1], "address", &address)) return NULL;
+  struct sockaddr_storage from = {0};
+  socklen_t from_length = sizeof(from);
+  int accepted;
+  UNINTERRUPTED(accepted, accept4(fd, (struct sockaddr *)&from, &from_length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (accepted < 0) return make_number(env, -errno);
+  memset(address.at, 0, address.length);
+  memcpy(address.at, &from, address.length < sizeof(from) ? address.length : sizeof(from));
+  return make_number(env, accepted);
+}
+
 static napi_value get_socket_name(napi_env env, napi_callback_info info) {
   struct arguments arguments;
   int fd;
@@ -301,7 +329,8 @@ napi_status socket_init(napi_env env, napi_value exports) {
       {"socket", open_socket},          {"bind", bind_socket},
       {"connect", connect_socket},      {"getsockname", get_socket_name},
       {"setsockopt", set_socket_option}, {"getsockopt", get_socket_option},
-      {"attachFilter", attach_filter},
+      {"attachFilter", attach_filter},  {"listen", listen_socket},
+      {"accept", accept_connection},
       {"close", close_descriptor},      {"ioctl", ioctl_buffer},
       {"ioctlNumber", ioctl_number},    {"ethtool", ethtool_command},
       {"send", send_bytes},             {"sendto", send_to},

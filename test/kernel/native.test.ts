@@ -88,6 +88,8 @@ describe('arguments', () => {
     socket: [1, 1, 77],
     bind: [1e9, bytes],
     connect: [1e9, bytes],
+    listen: [1e9, 8],
+    accept: [1e9, bytes],
     getsockname: [1e9],
     setsockopt: [1e9, 1, 1, bytes],
     getsockopt: [1e9, 1, 1, 4],

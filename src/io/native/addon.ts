@@ -57,6 +57,9 @@ export interface NativeAddon {
   /** `address` is a raw sockaddr, family first. */
   bind(fd: number, address: Uint8Array): void;
   connect(fd: number, address: Uint8Array): void;
+  listen(fd: number, backlog: number): void;
+  /** A close-on-exec descriptor that does not block, or -errno; the peer's sockaddr is written to `address`, the rest of which is zeroed. */
+  accept(fd: number, address: Uint8Array): number;
   getsockname(fd: number): Uint8Array;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): void;
   /** At most `maxBytes` of the option's value. */

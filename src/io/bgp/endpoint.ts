@@ -1,0 +1,154 @@
+/**
+ * Where peers connect to us: listening sockets on some addresses of a namespace, and the neighbours that may come. Who is not one of them is
+ * turned away before a byte is read.
+ */
+import type { Clock } from '#base/clock.ts';
+import { familyOf, type IpAddress, type IpPrefix, prefixContains, prefixParts } from '#base/ip/index.ts';
+import type { Namespace } from '#io/namespace/index.ts';
+import { nativeAddon, type PollHandle } from '#io/native/index.ts';
+import { ADDRESS_BYTES, addressOf, domainOf, encodeSocketAddress } from './socket-address.ts';
+import { type HopLimits, setCommonOptions, setHopLimits, setPassword } from './tcp-options.ts';
+import { TcpStream } from './tcp-stream.ts';
+
+const SOCK_STREAM_NONBLOCK = 1 | 0o4000;
+const READABLE = 1;
+const BACKLOG = 128;
+/** Accepted in one wake-up. */
+const ROUNDS_PER_WAKE = 32;
+
+export interface EndpointOptions {
+  readonly clock: Clock;
+  /** Absent: the calling thread's. */
+  readonly namespace?: Namespace;
+  readonly port: number;
+  /** `0.0.0.0` and `::` stand for all of their family. */
+  readonly addresses: readonly IpAddress[];
+  /** Somebody who is no neighbour. */
+  readonly onStranger?: (remote: IpAddress) => void;
+}
+
+/** One peer, or with a prefix any number of them (dynamic neighbours); of several the narrowest counts. */
+export interface Neighbour {
+  readonly peer: IpAddress | IpPrefix;
+  readonly password?: string;
+  readonly hops?: HopLimits;
+  readonly onStream: (stream: TcpStream) => void;
+}
+
+interface Listener {
+  readonly fd: number;
+  readonly domain: number;
+  readonly poll: PollHandle;
+}
+
+export class BgpEndpoint implements Disposable {
+  readonly #options: EndpointOptions;
+  #listeners: Listener[] = [];
+  readonly #neighbours = new Map<string, Neighbour>();
+
+  private constructor(options: EndpointOptions) {
+    this.#options = options;
+  }
+
+  /** Throws a SystemCallError, EADDRINUSE if somebody else listens there. */
+  static open(options: EndpointOptions): BgpEndpoint {
+    const endpoint = new BgpEndpoint(options);
+    try {
+      for (const address of options.addresses) endpoint.#listen(address);
+      return endpoint;
+    } catch (error) {
+      endpoint.close();
+      throw error;
+    }
+  }
+
+  /** Lets a neighbour in until what is returned is disposed of. Throws a RangeError if there is one for the same peer. */
+  add(neighbour: Neighbour): Disposable {
+    const { peer, password } = neighbour;
+    if (this.#neighbours.has(peer)) throw new RangeError(`neighbour ${peer} is there twice`);
+    if (password !== undefined) this.#setPassword(peer, password);
+    this.#neighbours.set(peer, neighbour);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#neighbours.get(peer) !== neighbour) return;
+        this.#neighbours.delete(peer);
+        if (password !== undefined) this.#setPassword(peer, undefined);
+      },
+    };
+  }
+
+  /** Streams that are open stay so. Harmless if repeated. */
+  close(): void {
+    for (const { fd, poll } of this.#listeners) {
+      nativeAddon().pollClose(poll);
+      nativeAddon().close(fd);
+    }
+    this.#listeners = [];
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #listen(address: IpAddress): void {
+    const addon = nativeAddon();
+    const domain = domainOf(address);
+    const fd = addon.socket(domain, SOCK_STREAM_NONBLOCK, 0, this.#options.namespace?.fd);
+    try {
+      setCommonOptions(fd, domain);
+      addon.bind(fd, encodeSocketAddress(address, this.#options.port));
+      addon.listen(fd, BACKLOG);
+      const poll = addon.pollStart(fd, READABLE, () => this.#wake(fd));
+      this.#listeners.push({ fd, domain, poll });
+    } catch (error) {
+      addon.close(fd);
+      throw error;
+    }
+  }
+
+  #setPassword(peer: string, password: string | undefined): void {
+    for (const { fd, domain } of this.#listeners)
+      if (domain === domainOf(peer)) setPassword(fd, peer, password);
+  }
+
+  #wake(listener: number): void {
+    const from = new Uint8Array(ADDRESS_BYTES);
+    for (let round = 0; round < ROUNDS_PER_WAKE; round += 1) {
+      const fd = nativeAddon().accept(listener, from);
+      // Nobody is left, or whoever was there has gone: the kernel tells again when there is somebody.
+      if (fd < 0) return;
+      this.#receive(fd, addressOf(from));
+    }
+  }
+
+  #receive(fd: number, remote: IpAddress): void {
+    const addon = nativeAddon();
+    const neighbour = this.#neighbourOf(remote);
+    if (neighbour === undefined) {
+      addon.close(fd);
+      this.#options.onStranger?.(remote);
+      return;
+    }
+    try {
+      setHopLimits(fd, familyOf(remote), neighbour.hops ?? {});
+    } catch {
+      // It is gone already.
+      addon.close(fd);
+      return;
+    }
+    const local = addressOf(addon.getsockname(fd));
+    neighbour.onStream(new TcpStream(fd, { local, remote }, this.#options.clock));
+  }
+
+  #neighbourOf(remote: IpAddress): Neighbour | undefined {
+    const exact = this.#neighbours.get(remote);
+    if (exact !== undefined) return exact;
+    let best: { readonly length: number; readonly neighbour: Neighbour } | undefined;
+    for (const [peer, neighbour] of this.#neighbours) {
+      if (!peer.includes('/') || !prefixContains(peer, remote)) continue;
+      const { length } = prefixParts(peer);
+      if (best === undefined || length > best.length) best = { length, neighbour };
+    }
+    return best?.neighbour;
+  }
+}

@@ -1,0 +1,151 @@
+/** From the tables to one peer: what it is owed, as announcements packed by attributes. Nothing is computed before the peer can take it. */
+import type { Nlri, PathAttributes } from '../model.ts';
+import type { SessionSend } from '../ports.ts';
+import { advertise, type ExportRefusal } from './advertise.ts';
+import { Entry } from './attribute-pool.ts';
+import type { FamilyTable } from './family-table.ts';
+import type { PeerFamily, RibPeer } from './peer.ts';
+import type { Tables } from './tables.ts';
+
+/** What is to be sent, as it is gathered. */
+interface Batch {
+  readonly groups: Map<PathAttributes, Nlri[]>;
+  readonly withdrawn: Nlri[];
+}
+
+/** Takes up to `budget` prefixes of what a peer is owed of one family. */
+export function drainFamily(tables: Tables, peer: RibPeer, side: PeerFamily, budget: number): SessionSend[] {
+  const { family, out } = side;
+  const table = tables.families[family];
+  const sends: SessionSend[] = [];
+  if (out.refresh === 'begin') {
+    sends.push({ type: 'refresh', family, subtype: 'begin' });
+    out.refresh = 'end';
+  }
+  const batch: Batch = { groups: new Map(), withdrawn: [] };
+  const addsPaths = sendsPaths(peer, side);
+  for (let left = budget; left > 0 && out.pending.size > 0; left--) {
+    const prefix = out.pending.shift();
+    if (addsPaths) visitPaths(tables, peer, side, table, prefix, batch);
+    else visit(tables, peer, side, table, prefix, batch);
+    table.prefixes.release(prefix);
+  }
+  const { groups, withdrawn } = batch;
+  if (withdrawn.length > 0) sends.push({ type: 'withdraw', withdrawal: { family, nlri: withdrawn } });
+  for (const [attributes, nlri] of groups)
+    sends.push({ type: 'announce', update: { family, attributes, nlri } });
+  if (out.pending.size > 0) return sends;
+  out.endForced();
+  if (out.refresh === 'end') sends.push({ type: 'refresh', family, subtype: 'end' });
+  out.refresh = 'none';
+  if (out.owesEndOfRib) sends.push({ type: 'end-of-rib', family });
+  out.owesEndOfRib = false;
+  return sends;
+}
+
+/** Whether the peer is told several paths to a prefix (RFC 7911). */
+export function sendsPaths(peer: RibPeer, side: PeerFamily): boolean {
+  return side.agreed?.addPathSend === true && (peer.policy.addPathCount ?? 1) !== 0;
+}
+
+function visit(
+  tables: Tables,
+  peer: RibPeer,
+  { out }: PeerFamily,
+  table: FamilyTable,
+  prefix: number,
+  batch: Batch,
+): void {
+  const best = table.best[prefix] as number;
+  const told = out.sentOf(prefix);
+  const entry = best === 0 ? undefined : advertise(tables, peer, table, best);
+  if (entry instanceof Entry) {
+    if (entry.id === told && !out.isForced(prefix)) {
+      tables.pool.release(entry);
+      return;
+    }
+    push(batch, entry.attributes, { prefix: table.prefixes.textOf(prefix) });
+    out.setSent(prefix, entry.id, table.prefixes.capacity);
+    if (told === 0) table.prefixes.hold(prefix);
+    else tables.pool.release(tables.pool.at(told));
+  } else if (told !== 0) {
+    batch.withdrawn.push({ prefix: table.prefixes.textOf(prefix) });
+    out.setSent(prefix, 0, table.prefixes.capacity);
+    tables.pool.release(tables.pool.at(told));
+    table.prefixes.release(prefix);
+  }
+}
+
+function visitPaths(
+  tables: Tables,
+  peer: RibPeer,
+  { out }: PeerFamily,
+  table: FamilyTable,
+  prefix: number,
+  batch: Batch,
+): void {
+  const told = out.pathsOf(prefix);
+  const paths: number[] = [];
+  const isForced = out.isForced(prefix);
+  const text = table.prefixes.textOf(prefix);
+  for (const { route, entry } of pathsFor(tables, peer, table, prefix)) {
+    const at = indexOfPath(told, route);
+    if (at < 0 || told[at + 1] !== entry.id || isForced)
+      push(batch, entry.attributes, { prefix: text, pathId: route });
+    paths.push(route, entry.id);
+  }
+  for (let at = 0; at < told.length; at += 2)
+    if (indexOfPath(paths, told[at] as number) < 0)
+      batch.withdrawn.push({ prefix: text, pathId: told[at] as number });
+  for (let at = 1; at < told.length; at += 2) tables.pool.release(tables.pool.at(told[at] as number));
+  if (told.length === 0 && paths.length > 0) table.prefixes.hold(prefix);
+  if (told.length > 0 && paths.length === 0) table.prefixes.release(prefix);
+  out.setPaths(prefix, paths);
+}
+
+/** The paths a peer is told, best first, their attributes held for the caller. */
+function pathsFor(
+  tables: Tables,
+  peer: RibPeer,
+  table: FamilyTable,
+  prefix: number,
+): { readonly route: number; readonly entry: Entry }[] {
+  const { addPathCount = 1 } = peer.policy;
+  const max = addPathCount === 'all' ? Infinity : addPathCount;
+  const found: { readonly route: number; readonly entry: Entry }[] = [];
+  const seen = new Set<number>();
+  while (found.length < max) {
+    const route = tables.decision.best(table, prefix, seen);
+    if (route === 0) break;
+    seen.add(route);
+    const entry: Entry | ExportRefusal = advertise(tables, peer, table, route);
+    if (entry instanceof Entry) found.push({ route, entry });
+  }
+  return found;
+}
+
+/** Forgets what a peer was told, as its session is gone. */
+export function forgetSent(tables: Tables, side: PeerFamily): void {
+  const table = tables.families[side.family];
+  const { out } = side;
+  out.forEachSent((prefix) => {
+    const told = out.sentOf(prefix);
+    if (told !== 0) tables.pool.release(tables.pool.at(told));
+    const paths = out.pathsOf(prefix);
+    for (let at = 1; at < paths.length; at += 2) tables.pool.release(tables.pool.at(paths[at] as number));
+    table.prefixes.release(prefix);
+  });
+  while (out.pending.size > 0) table.prefixes.release(out.pending.shift());
+  out.clear();
+}
+
+function push({ groups }: Batch, attributes: PathAttributes, nlri: Nlri): void {
+  const group = groups.get(attributes);
+  if (group === undefined) groups.set(attributes, [nlri]);
+  else group.push(nlri);
+}
+
+function indexOfPath(paths: readonly number[], route: number): number {
+  for (let at = 0; at < paths.length; at += 2) if (paths[at] === route) return at;
+  return -1;
+}

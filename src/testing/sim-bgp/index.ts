@@ -1,0 +1,1 @@
+export { SimCluster, type SimClusterOptions } from './cluster.ts';

@@ -66,7 +66,7 @@ export interface PolicyStatus {
 
 export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   readonly #options: PolicyKeeperOptions;
-  readonly #cluster = new PolicyCluster();
+  readonly #cluster: PolicyCluster;
   readonly #endpoints = new Endpoints();
   readonly #known: KnownObjects;
   readonly #journal: ObjectJournal;
@@ -90,6 +90,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
 
   constructor(options: PolicyKeeperOptions) {
     this.#options = options;
+    this.#cluster = new PolicyCluster(options.node);
     const { loop, journalFile, bridge, logger } = options;
     this.#journal = new ObjectJournal(journalFile, 'policy');
     this.#known = new KnownObjects({ cluster: this.#cluster, journal: this.#journal, logger });
@@ -180,8 +181,9 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     this.#journal[Symbol.dispose]();
   }
 
+  /** There is something that decides, or would. */
   get #hasPolicies(): boolean {
-    return this.#cluster.graph.policies.byRef.size > 0;
+    return this.#cluster.graph.policies.byRef.size > 0 || this.#cluster.hasLocalHosts;
   }
 
   /** What is known now may be carried out: there is no half of a new state in it. */
@@ -311,6 +313,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   }
 
   #isActive(): boolean {
+    if (this.#cluster.hasLocalHosts) return true;
     for (const { staged } of this.#cluster.graph.policies.byRef.values())
       if (staged === undefined) return true;
     return false;

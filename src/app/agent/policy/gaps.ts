@@ -4,13 +4,10 @@ import type { Finding } from './report-objects.ts';
 
 type Gap = Pick<Finding, 'path' | 'message'>;
 
-const HOSTS =
-  'is not carried out: policies of hosts are for questions alone, and nothing is kept from the host';
 const NAMES = 'matches no address: what names stand for is not known here';
 
 /** One for each place in the object. */
 export function gapsOf(fact: ReturnType<typeof translate>['fact']): Gap[] {
-  if (fact?.is === 'host-endpoint') return [{ path: 'spec', message: HOSTS }];
   if (fact?.is !== 'policy') return [];
   const { egress = [] } = fact.policy;
   const paths = egress

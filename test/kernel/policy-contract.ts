@@ -224,6 +224,27 @@ END`);
       expect(reach()).toEqual([true, false, false, true, false, false]);
     });
 
+    test('find their neighbours on their link, and nobody by the messages for that elsewhere', async () => {
+      using pods = new Enforced(mode);
+      for (const number of [2, 3]) {
+        pods.attach(number);
+        pods.know(number);
+        pods.isolate(number, { ingress: [], egress: [] });
+      }
+      await pods.flush();
+      const solicits = (hopLimit: number): boolean =>
+        pods.kernel.passes(
+          {
+            source: addressOf(2, 6),
+            destination: addressOf(3, 6),
+            protocol: 58,
+            icmp: { type: 135, code: 0 },
+          },
+          { hopLimit },
+        );
+      expect([solicits(255), solicits(254)]).toEqual([mode !== 'routed', false]);
+    });
+
     test('leave nothing of theirs behind', async () => {
       using pods = new Enforced(mode);
       const { kernel } = pods;

@@ -83,7 +83,8 @@ export class PolicyWorld implements Disposable {
   passes(flow: Flow, options: { from?: number; hopLimit?: number } = {}): boolean {
     const tag = `pnft-${this.#sent++}`;
     const { from = numberOf(flow.source), hopLimit = 64 } = options;
-    const packet = packetOf(flow, { payload: tag, hopLimit });
+    // An answer of the node would make the next question to it one that belongs to a connection.
+    const packet = packetOf(flow, { payload: tag, hopLimit, identifier: this.#sent & 0xffff });
     const source = this.#deviceAt(from);
     const isToNode = Object.values<string>(NODE_ADDRESSES).includes(flow.destination);
     const target = isToNode ? source : this.#deviceAt(numberOf(flow.destination));

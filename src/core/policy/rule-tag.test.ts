@@ -28,6 +28,12 @@ test('no two subjects have one digest', () => {
 });
 
 test('prefixes of others are none of ours', () => {
-  for (const text of ['', 'poplin:', 'poplin:xA0123456789abcdef', 'poplin:iA0123', 'poplin:iZ0123456789abcdef'])
+  for (const text of [
+    '',
+    'poplin:',
+    'poplin:xA0123456789abcdef',
+    'poplin:iA0123',
+    'poplin:iZ0123456789abcdef',
+  ])
     expect(parseRuleTag(text)).toBeUndefined();
 });

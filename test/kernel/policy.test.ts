@@ -4,7 +4,7 @@ import { ipBytes } from '#base/ip/index.ts';
 import { POLICY_PART, PolicyCompiler } from '#core/policy/compile/index.ts';
 import { PolicyGraph } from '#core/policy/engine/index.ts';
 import { networkPolicy, pod, rule, TIERS } from '#core/policy/engine/scene.fixture.ts';
-import type { EndMatch, Member, Policy } from '#core/policy/index.ts';
+import type { EndMatch, Member, Policy, PolicyRule } from '#core/policy/index.ts';
 import { packetOf } from '#testing/flow-packet.ts';
 import { pings } from './cni-world.ts';
 import { FAR, GATEWAY, NetworkWorld, NODE, OTHER_POD, POD } from './network-world.ts';
@@ -16,6 +16,44 @@ const FAMILIES = [4, 6] as const;
 
 policyContract('routed');
 policyContract('bridged');
+
+test('a change of policies lets nothing through that neither they nor the former ones allow, and keeps nothing out that both do', async () => {
+  using pods = new Enforced('routed');
+  const { kernel } = pods;
+  pods.attach(2);
+  pods.know(2);
+  // As many rules as make the transaction run beside this thread, which sends packets meanwhile.
+  const rules = (from: number): PolicyRule[] =>
+    [80, ...Array.from({ length: 300 }, (_, at) => from + at)].map((number) =>
+      rule({}, { ports: [{ from: number, to: number }] }, { protocol: 6 }),
+    );
+  const isolate = (round: number): void => {
+    pods.isolate(2, { ingress: rules(1000 + 300 * (round % 2)) });
+    // Another list of policies, to which the pod's address leads then.
+    const more = networkPolicy('shop/more', ['app=pod2'], { ingress: rules(2000) });
+    if (round % 3 === 0) pods.graph.removePolicy(more.ref);
+    else pods.graph.upsertPolicy(more);
+  };
+  isolate(0);
+  await pods.flush();
+  let meanwhile = 0;
+  for (let round = 1; round <= 12; round++) {
+    isolate(round);
+    let isDone = false;
+    const done = pods.flush().finally(() => (isDone = true));
+    while (!isDone) {
+      for (const family of FAMILIES) {
+        const to = addressOf(2, family);
+        expect(kernel.passes(tcp(STRANGER[family], to, 80)), `IPv${family} both`).toBe(true);
+        expect(kernel.passes(tcp(STRANGER[family], to, 9999)), `IPv${family} neither`).toBe(false);
+      }
+      meanwhile++;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await done;
+  }
+  expect(meanwhile).toBeGreaterThan(12);
+});
 
 describe('pods on a bridge', () => {
   /** RFC 826: an answer that says who has an address. */

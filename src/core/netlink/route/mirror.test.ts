@@ -491,7 +491,7 @@ describe('messages', () => {
 
 test('dumps ask for routes by owner, and for nothing that strict checking refuses', () => {
   const requests = dumpRequests(['rule', 'route', 'link']);
-  expect(requests.map((bytes) => bytes[4])).toEqual([18, ...Array(8).fill(26), 34, 34]);
+  expect(requests.map((bytes) => bytes[4])).toEqual([18, ...Array<number>(8).fill(26), 34, 34]);
   const routes = requests.slice(1, 9).map((bytes) => decodeMessage(routeMessage, bytes).payload);
   expect(routes.map(({ family, protocol }) => [family, protocol])).toEqual([
     ...[112, 113, 114, 115].map((protocol) => [2, protocol]),

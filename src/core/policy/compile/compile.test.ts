@@ -88,6 +88,14 @@ describe('a change costs what it changes', () => {
   });
 });
 
+test('where nothing is done on bridges, nothing is wanted there', () => {
+  const scene = new Scene();
+  scene.attach('shop/a', 1, { bridge: 'cni0' });
+  scene.flush();
+  expect(scene.print()).not.toContain('table bridge');
+  expect(scene.tables.filter(({ family }) => family === 'bridge')).toEqual([]);
+});
+
 test('an address that two pods have for a moment is that of the first by name, and then of the one that stays', () => {
   const scene = new Scene();
   scene.attach('shop/a', 1);

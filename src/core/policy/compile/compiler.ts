@@ -45,6 +45,8 @@ export class PolicyCompiler {
   readonly #output = new Output();
   /** Where rules about packets between pods lie. */
   readonly #places: readonly Place[];
+  /** Where pods are kept from using the addresses of others. */
+  readonly #guarded: readonly Place[];
   readonly #sets: RuleSets;
   readonly #chains: Chains;
   readonly #claims = new Claims(this.#output);
@@ -59,12 +61,12 @@ export class PolicyCompiler {
     this.#sets = new RuleSets(ground);
     this.#chains = new Chains(ground, this.#sets, flows);
     this.#hosts = new HostEndpoints(this.#output, this.#chains, this.#claims, failsafe);
-    const guarded: readonly Place[] = bridge === 'none' ? ['inet'] : ['inet', 'bridge'];
+    this.#guarded = bridge === 'none' ? ['inet'] : ['inet', 'bridge'];
     for (const object of [
       ...bridgeSysctls(bridge),
       ...this.#places.flatMap((place) => baseObjects(place, flows)),
-      ...guarded.map(tableAt),
-      ...guarded.flatMap(guardObjects),
+      ...this.#guarded.map(tableAt),
+      ...this.#guarded.flatMap(guardObjects),
     ])
       this.#output.put(object);
   }
@@ -124,7 +126,7 @@ export class PolicyCompiler {
     policies: EndpointPolicies | undefined,
     held: Held[],
   ): NftElement[] {
-    const elements = guardElements(endpoint);
+    const elements = guardElements(endpoint, this.#guarded);
     for (const family of [4, 6] as const) {
       const addresses = endpoint.addresses.filter((address) => familyOf(address) === family);
       if (addresses.length === 0) continue;

@@ -50,16 +50,21 @@ export function guardObjects(place: Place): KernelObject[] {
   ];
 }
 
-/** The elements of an endpoint; none if its packets come in by no link of the host. */
-export function guardElements({ link, bridge, addresses }: LocalEndpoint): NftElement[] {
+/** The elements of an endpoint in the places that have a guard; none if its packets come in by no link of the host. */
+export function guardElements(
+  { link, bridge, addresses }: LocalEndpoint,
+  guarded: readonly Place[],
+): NftElement[] {
   if (link === undefined) return [];
   const place = bridge === undefined ? 'inet' : 'bridge';
+  const known = addresses.map((address) =>
+    elementAt('inet', LOCAL_PODS[familyOf(address)], [bridge ?? link, address]),
+  );
+  if (!guarded.includes(place)) return known;
   return [
+    ...known,
     elementAt(place, LINKS, [link]),
-    ...addresses.flatMap((address) => [
-      elementAt(place, SOURCES[familyOf(address)], [link, address]),
-      elementAt('inet', LOCAL_PODS[familyOf(address)], [bridge ?? link, address]),
-    ]),
+    ...addresses.map((address) => elementAt(place, SOURCES[familyOf(address)], [link, address])),
   ];
 }
 

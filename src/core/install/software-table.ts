@@ -120,7 +120,10 @@ const FORWARD = {
     found: 'the chain {chain} of nf_tables drops what it does not accept, and no other table undoes that',
     remedy: 'accept the network there:\n{commands}',
   },
-  partly: { ...UNSEEN, remedy: 'install the program, or look with another' },
+  partly: {
+    ...UNSEEN,
+    remedy: 'look at them by hand: what drops all that is forwarded drops what pods send',
+  },
   unseen: UNSEEN,
 } as const satisfies Record<string, Outcome>;
 type ForwardOutcome = keyof typeof FORWARD;

@@ -37,7 +37,7 @@ export interface HostFacts {
   readonly foreignRoutes: readonly { readonly prefix: IpPrefix; readonly link: string }[];
   readonly sockets: readonly HostSocket[];
   readonly rules: RuleFacts | undefined;
-  /** Units of systemd that are at work, `firewalld.service`; undefined: systemd does not say. */
+  /** Units of systemd that are at work, `firewalld.service`, or programs that would be; undefined: not to be seen. */
   readonly units: ReadonlySet<string> | undefined;
   /** What files say of firewalls that are installed. */
   readonly firewalls: readonly FirewallFacts[];

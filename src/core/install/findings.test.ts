@@ -448,7 +448,7 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
       planOf(),
       ['all.network', 'flannel.1', 'Unmanaged=yes'],
     ],
-    unsure: [{ units: undefined }, planOf(), 'not in a container'],
+    unsure: [{ units: undefined }, planOf(), 'on the host'],
   },
   networkmanager: {
     absent: [{}, planOf()],

@@ -31,7 +31,7 @@ const FIREWALL = {
     found: '{name} is at work or will be; whether it was told of the network, only root sees',
     remedy: AS_ROOT,
   },
-  unsure: { ...UNSEEN, found: 'systemd does not tell which units are at work, and {why}' },
+  unsure: { ...UNSEEN, found: 'a container does not see which units are at work, and {why}' },
 } as const satisfies Record<string, Outcome>;
 type FirewallOutcome = keyof typeof FIREWALL;
 
@@ -81,7 +81,7 @@ function judgeFirewall(
 
 /** Every network and port is named in its files; as what, only it could say. */
 function isToldOf(rules: string, plan: InstallPlan): boolean {
-  const words = new Set(rules.split(/[\s"'=<>/]+/).concat(rules.split(/[\s"'=<>]+/)));
+  const words = new Set(rules.split(/[\s"'=<>]+/));
   return [...networksOf(plan), ...portNumbers(plan).map(String)].every((word) => words.has(word));
 }
 
@@ -218,8 +218,8 @@ const networkd = check({
     },
     unsure: {
       ...UNSEEN,
-      found: 'systemd does not tell whether it is at work',
-      remedy: 'run it on the host and not in a container',
+      found: 'a container does not see whether it is at work',
+      remedy: 'run it on the host',
     },
   },
   judge: ({ units, networkdLeaves, networkdMatches }, plan) => {
@@ -258,8 +258,8 @@ const networkManager = check({
     },
     unsure: {
       ...UNSEEN,
-      found: 'systemd does not tell whether it is at work',
-      remedy: 'run it on the host and not in a container',
+      found: 'a container does not see whether it is at work',
+      remedy: 'run it on the host',
     },
   },
   judge: ({ units, unmanagedLinks }, plan) => {

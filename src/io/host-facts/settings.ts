@@ -1,7 +1,8 @@
 /** What files say of programs that change the network: which are at work, and what they were told. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { BootSysctl, FirewallFacts, HostFacts } from '#core/install/index.ts';
 import type { Files } from './files.ts';
+import { commOf, seesAllProcesses } from './processes.ts';
 
 /** sysctl.d(5): the folders from the one that counts most. */
 const SYSCTL_FOLDERS = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'];
@@ -14,7 +15,6 @@ const NETWORK_FOLDERS = [
 ];
 /** A link for each unit that is at work: `invocation:NAME`. */
 const UNITS = '/run/systemd/units';
-const CONTAINER_MARKS = ['/run/.containerenv', '/.dockerenv', '/run/systemd/container'];
 /** Where no systemd is, the processes by which its units, or others', would be known. */
 const PROCESSES: Readonly<Record<string, string>> = {
   firewalld: 'firewalld.service',
@@ -40,28 +40,13 @@ export function bootSysctls(files: Files): BootSysctl[] {
   );
 }
 
-/** Units at work. A container does not see its host's: then nothing is known, unless systemd's folder is there. */
+/** Units at work, by systemd's own word; where it is not there by processes, if they are to be seen. */
 export function unitsAtWork(files: Files): HostFacts['units'] {
   if (files.exists(UNITS))
-    return new Set(
-      files
-        .names(UNITS)
-        .flatMap((name) => (name.startsWith('invocation:') ? [name.slice('invocation:'.length)] : [])),
-    );
-  const isContainer =
-    CONTAINER_MARKS.some((mark) => files.exists(mark)) ||
-    process.env['KUBERNETES_SERVICE_HOST'] !== undefined;
-  if (isContainer) return undefined;
-  const names = readdirSync('/proc').flatMap((pid) => (/^\d+$/.test(pid) ? commOf(pid) : []));
+    return new Set(files.names(UNITS).flatMap((name) => (/^invocation:(.+)$/.exec(name) ?? []).slice(1)));
+  if (!seesAllProcesses()) return undefined;
+  const names = readdirSync('/proc').flatMap((pid) => (/^\d+$/.test(pid) ? (commOf(pid) ?? []) : []));
   return new Set(names.flatMap((name) => PROCESSES[name] ?? []));
-}
-
-function commOf(pid: string): string[] {
-  try {
-    return [readFileSync(`/proc/${pid}/comm`, 'utf8').trim()];
-  } catch {
-    return []; // it has ended
-  }
 }
 
 /** Those that are installed. */

@@ -54,17 +54,14 @@ const of = (findings: readonly Finding[], name: string) =>
 
 test('everything is found to be there, and neither a module is loaded nor a device made', () => {
   const before = [modules(), links()];
-  for (const uid of [undefined, 65_534])
-    for (const backend of ['vxlan', 'ipip', 'wireguard', 'udp']) {
-      const findings = check(['--backend', backend], uid);
-      for (const name of ['kernel', 'kernel-others', 'kernel-policies'])
-        expect(
-          of(findings, name).map(({ level }) => level),
-          `${backend} ${name}`,
-        ).not.toContain('problem');
-      expect(of(findings, 'kernel').every(({ level }) => level === 'ok')).toBe(true);
-      expect(of(findings, 'kernel-others').every(({ level }) => level === 'ok')).toBe(true);
-    }
+  for (const [backend, uid] of [['ipip'], ['wireguard'], ['vxlan', 65_534]] as const) {
+    const findings = check(['--backend', backend], uid);
+    for (const name of ['kernel', 'kernel-others', 'kernel-policies'])
+      expect(
+        of(findings, name).filter(({ level }) => level !== 'ok'),
+        backend,
+      ).toEqual([]);
+  }
   expect([modules(), links()]).toEqual(before);
 });
 

@@ -443,10 +443,13 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
       {
         units: atWork('systemd-networkd'),
         networkdLeaves: ['ManageForeignRoutes', 'ManageForeignRoutingPolicyRules'],
-        networkdMatches: [{ file: '/etc/systemd/network/all.network', names: ['*'] }],
+        networkdMatches: [
+          { file: '/etc/systemd/network/00-poplin.network', names: ['cni*', 'pop*', 'veth*'], leaves: true },
+          { file: '/etc/systemd/network/all.network', names: ['!lo'], leaves: false },
+        ],
       },
       planOf(),
-      ['all.network', 'flannel.1', 'Unmanaged=yes'],
+      ['all.network matches links of Poplin (flannel.1, flannel-v6.1)', 'Unmanaged=yes'],
     ],
     unsure: [{ units: undefined }, planOf(), 'on the host'],
   },

@@ -1,6 +1,6 @@
 /** Checks of other programs that change the network, or did: firewalls, network services, other container networks. */
 import type { FirewallFacts, FirewallName, HostFacts, InstallPlan, Remains } from './facts.ts';
-import { covers } from './link-pattern.ts';
+import { covers, isListed } from './link-pattern.ts';
 import { plannedLinks, portsOf } from './planned-node.ts';
 import { AS_ROOT, check, type Outcome, type Told, UNSEEN } from './row.ts';
 
@@ -227,12 +227,14 @@ const networkd = check({
     if (!units.has('systemd-networkd.service')) return [['absent']];
     const missing = NETWORKD_KEYS.filter((key) => !networkdLeaves.includes(key));
     const names = linkNames(plan);
-    // The first file by name that matches a link is its own: the others are not read for it.
-    const matches = networkdMatches.flatMap(({ file, names: patterns }): Told<'matches'>[] => {
-      const links = names.filter((name) => patterns.some((pattern) => covers(pattern, name)));
-      return links.length === 0
-        ? []
-        : [['matches', { file, links: links.join(', '), names: namePatterns(plan, ' ') }]];
+    const matches = networkdMatches.flatMap((match): Told<'matches'>[] => {
+      const { file, names: patterns, leaves } = match;
+      const links = names.filter(
+        (name) =>
+          isListed(patterns, name) && networkdMatches.find((each) => isListed(each.names, name)) === match,
+      );
+      if (links.length === 0 || leaves) return [];
+      return [['matches', { file, links: links.join(', '), names: namePatterns(plan, ' ') }]];
     });
     if (missing.length === 0) return matches.length > 0 ? matches : [['keeps']];
     return [['removes', { lines: missing.map((key) => `  ${key}=no`).join('\n') }], ...matches];
@@ -287,7 +289,7 @@ const flanneld = check({
       remedy:
         'take its DaemonSet off this node (docs/migrate-from-flannel.md), or\n  systemctl disable --now flanneld',
     },
-    unseen: UNSEEN,
+    unseen: { ...UNSEEN, remedy: 'run it on the host, as root: sudo poplin install check' },
   },
   judge: ({ flannelProcesses: found }) => {
     if ('unseen' in found) return [['unseen', { why: found.unseen }]];

@@ -101,27 +101,22 @@ export function networkdLeaves(files: Files): string[] {
   return [...last].flatMap(([key, value]) => (/^(no|false|n|f|0|off)$/i.test(value) ? [key] : []));
 }
 
-/** Those .network files that match links by name and manage them, without those that an earlier one takes. */
+/** Conditions of [Match] beside the name, under which links of Poplin's are not meant, or not all. */
+const OTHER_CONDITIONS =
+  /^\s*(?:MACAddress|PermanentMACAddress|Path|Driver|Type|Kind|Property|SSID|Host|Virtualization)\s*=/;
+
+/** Of .network files those that match links by their names alone. */
 export function networkdMatches(files: Files): HostFacts['networkdMatches'] {
   return files.merged(NETWORK_FOLDERS, '.network').flatMap((file) => {
     const lines = files.lines(file);
-    const of = (key: string) =>
-      lines.flatMap((line) => {
-        const [, name, value] = /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-        return name === key ? (value ?? '').split(/\s+/) : [];
-      });
-    // Whatever else it matches by, links of ours would have to be of it: only names alone are told.
-    const isByNameAlone =
-      of('MACAddress').length +
-        of('PermanentMACAddress').length +
-        of('Path').length +
-        of('Driver').length +
-        of('Type').length +
-        of('Kind').length ===
-      0;
-    const names = of('Name').filter((name) => name !== '' && !name.startsWith('!'));
-    const leaves = of('Unmanaged').some((value) => /^(yes|true|1|on)$/i.test(value));
-    return names.length === 0 || !isByNameAlone || leaves ? [] : [{ file, names }];
+    const valuesOf = (key: string) =>
+      lines.flatMap((line) =>
+        (new RegExp(`^\\s*${key}\\s*=\\s*(.*?)\\s*$`).exec(line)?.[1] ?? '').split(/\s+/),
+      );
+    const names = valuesOf('Name').filter((name) => name !== '');
+    if (names.length === 0 || lines.some((line) => OTHER_CONDITIONS.test(line))) return [];
+    const leaves = valuesOf('Unmanaged').some((value) => /^(yes|true|1|on)$/i.test(value));
+    return [{ file, names, leaves }];
   });
 }
 

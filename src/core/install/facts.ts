@@ -37,14 +37,14 @@ export interface HostFacts {
   readonly foreignRoutes: readonly { readonly prefix: IpPrefix; readonly link: string }[];
   readonly sockets: readonly HostSocket[];
   readonly rules: RuleFacts | undefined;
-  /** Units of systemd that are at work, `firewalld.service`; undefined: systemd does not say. */
+  /** Units of systemd that are at work, `firewalld.service`, or programs that would be; undefined: not to be seen. */
   readonly units: ReadonlySet<string> | undefined;
   /** What files say of firewalls that are installed. */
   readonly firewalls: readonly FirewallFacts[];
   /** Which of `ManageForeignRoutes` and its like systemd-networkd has turned off. */
   readonly networkdLeaves: readonly string[];
-  /** Of its .network files, those that match links by name, and whether they leave them alone. */
-  readonly networkdMatches: readonly { readonly file: string; readonly names: readonly string[] }[];
+  /** Its .network files that match links by their names alone, in order: the first that matches a link counts for it. */
+  readonly networkdMatches: readonly NetworkdMatch[];
   /** Patterns of links that NetworkManager is told to leave alone. */
   readonly unmanagedLinks: readonly string[];
   /** Names of the files a runtime reads in the plan's folder, in order. */
@@ -137,6 +137,14 @@ export interface ForwardDrop {
   readonly chain: string;
   /** `policy`, or the rule that does it. */
   readonly by: 'policy' | 'rule';
+}
+
+export interface NetworkdMatch {
+  readonly file: string;
+  /** Patterns; where the first begins with `!`, all links but those of the patterns. */
+  readonly names: readonly string[];
+  /** It leaves them alone (`Unmanaged=yes`). */
+  readonly leaves: boolean;
 }
 
 export type FirewallName = 'firewalld' | 'ufw';

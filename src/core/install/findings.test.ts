@@ -160,7 +160,7 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
       WIREGUARD,
       'WireGuard',
     ],
-    loadable: [wireguard({ loadable: new Set(['wireguard']) }), WIREGUARD, 'WireGuard (wireguard)'],
+    loadable: [wireguard({ loadable: new Set(['wireguard']) }), WIREGUARD, 'first used: wireguard'],
     absent: [{ kernel: without('WIREGUARD') }, WIREGUARD, 'no CONFIG_WIREGUARD'],
     fileless: [wireguard({ loadable: new Set(['veth']) }), WIREGUARD, 'modprobe -a wireguard'],
     barred: [
@@ -175,7 +175,7 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
   },
   'kernel-others': {
     works: [{}, planOf()],
-    loadable: [wireguard({ loadable: new Set(['wireguard']) }), planOf(), 'backend wireguard'],
+    loadable: [wireguard({ loadable: new Set(['wireguard']) }), planOf(), 'first used: wireguard'],
     absent: [
       { kernel: without('IPVLAN', 'BRIDGE_VLAN_FILTERING') },
       planOf(),
@@ -409,7 +409,7 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
       planOf(),
       '  nft insert rule inet wall forward ip6 saddr fd00::/48 accept\n',
     ],
-    partly: [rules({ unseen: 'iptables has rules, and the program is not installed' }), planOf(), 'install'],
+    partly: [rules({ unseen: 'iptables has rules, and the program is not installed' }), planOf(), 'by hand'],
     unseen: [UNSEEN, planOf()],
   },
   'bridge-nf': {
@@ -443,12 +443,15 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
       {
         units: atWork('systemd-networkd'),
         networkdLeaves: ['ManageForeignRoutes', 'ManageForeignRoutingPolicyRules'],
-        networkdMatches: [{ file: '/etc/systemd/network/all.network', names: ['*'] }],
+        networkdMatches: [
+          { file: '/etc/systemd/network/00-poplin.network', names: ['cni*', 'pop*', 'veth*'], leaves: true },
+          { file: '/etc/systemd/network/all.network', names: ['!lo'], leaves: false },
+        ],
       },
       planOf(),
-      ['all.network', 'flannel.1', 'Unmanaged=yes'],
+      ['all.network matches links of Poplin (flannel.1, flannel-v6.1)', 'Unmanaged=yes'],
     ],
-    unsure: [{ units: undefined }, planOf(), 'not in a container'],
+    unsure: [{ units: undefined }, planOf(), 'on the host'],
   },
   networkmanager: {
     absent: [{}, planOf()],

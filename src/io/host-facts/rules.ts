@@ -49,13 +49,11 @@ export async function ruleFacts({
   for (const family of FAMILIES) {
     const program = PROGRAMS[family];
     const legacy = legacyTables(`${family}_tables_names`)?.split('\n') ?? [];
+    const own = chains.map(({ table }) => table);
     for (const table of TABLES) {
-      if (!legacy.includes(table) && !chains.some((chain) => chain.table === `${family} ${table}`)) continue;
-      const listing = tool.has(program)
-        ? await tool
-            .run(program, ['-w', '5', '-t', table, '-S'])
-            .catch((error: unknown) => note(unseen, String(error)))
-        : note(unseen, `${program} has rules, and the program is not installed`);
+      const isLegacy = legacy.includes(table);
+      if (!isLegacy && !own.includes(`${family} ${table}`)) continue;
+      const listing = await listingOf(tool, program, table, isLegacy, unseen);
       for (const [, name = ''] of listing.matchAll(/^-N (\S+)$/gm)) names.add(name);
       if (table === 'filter') drops.push(...forwardDrops(program, listing));
     }
@@ -65,6 +63,30 @@ export async function ruleFacts({
     names: [...names].toSorted(),
     ...(unseen.size > 0 && { unseen: [...unseen].join('; ') }),
   };
+}
+
+/** What `iptables -S` prints of a table; empty, and a note, where it tells nothing of it. */
+async function listingOf(
+  tool: RuleTool,
+  program: 'iptables' | 'ip6tables',
+  table: string,
+  isLegacy: boolean,
+  unseen: Set<string>,
+): Promise<string> {
+  if (!tool.has(program)) {
+    unseen.add(`${program} has rules, and the program is not installed`);
+    return '';
+  }
+  try {
+    if (isLegacy && (await tool.run(program, ['-V'])).includes('nf_tables'))
+      unseen.add(
+        `there are rules of the older ${program} (${program}-legacy -S), which this one does not show`,
+      );
+    return await tool.run(program, ['-w', '5', '-t', table, '-S']);
+  } catch (error) {
+    unseen.add((error as Error).message.split('\n')[0] ?? '');
+    return '';
+  }
 }
 
 /** What `iptables -S` says of FORWARD: its policy, and a rule without conditions behind which nothing is reached. */
@@ -103,11 +125,6 @@ function nftChains(): FoundChain[] {
       hook?.hook === 'forward' && hook.policy === 'drop' && ['ip', 'ip6', 'inet'].includes(family);
     return [{ table: `${family} ${object.table}`, name: object.name, isForwardDrop }];
   });
-}
-
-function note(unseen: Set<string>, text: string): '' {
-  unseen.add(text.split('\n')[0] ?? '');
-  return '';
 }
 
 function readProcNet(file: string): string | undefined {

@@ -3,11 +3,12 @@
  * to be amended in POLICY_PART: a change costs what it changes, and all of it is meant to be one transaction. What it wants depends on what it
  * was told, never on the order.
  */
-import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, type IpFamily, type IpPrefix } from '#base/ip/index.ts';
 import type { Amendment } from '#core/kernel/index.ts';
 import type { NftElement } from '#core/nft/index.ts';
 import type { EndpointPolicies, PolicyDelta, TierStage } from '../graph.ts';
 import type { Direction } from '../model.ts';
+import { AnswerRules } from './answers.ts';
 import { baseObjects, bridgeSysctls, MAPS, SELF, unknownChain } from './base-chains.ts';
 import { Chains } from './chains.ts';
 import { Claims } from './claims.ts';
@@ -21,6 +22,8 @@ export interface PolicyCompilerOptions {
   readonly bridge: BridgeMode;
   /** Rules that decide tell who listens to POLICY_LOG_GROUP. */
   readonly flows: boolean;
+  /** Servers whose answers say what names stand for, by the addresses that pods ask; absent: whoever a pod asked. */
+  readonly nameServers?: readonly IpPrefix[];
 }
 
 interface Attachment {
@@ -43,16 +46,18 @@ export class PolicyCompiler {
   readonly #places: readonly Place[];
   readonly #sets: RuleSets;
   readonly #chains: Chains;
+  readonly #answers: AnswerRules;
   readonly #claims = new Claims(this.#output);
   readonly #attachments = new Map<string, Attachment>();
   readonly #policies = new Map<string, EndpointPolicies>();
   readonly #held = new Map<string, readonly Held[]>();
 
-  constructor({ bridge, flows }: PolicyCompilerOptions) {
+  constructor({ bridge, flows, nameServers }: PolicyCompilerOptions) {
     this.#places = bridge === 'conntrack' ? ['inet', 'bridge'] : ['inet'];
     const ground = { output: this.#output, places: this.#places };
     this.#sets = new RuleSets(ground);
     this.#chains = new Chains(ground, this.#sets, flows);
+    this.#answers = new AnswerRules(ground, nameServers);
     const guarded: readonly Place[] = bridge === 'none' ? ['inet'] : ['inet', 'bridge'];
     for (const object of [
       ...bridgeSysctls(bridge),
@@ -86,6 +91,7 @@ export class PolicyCompiler {
       this.#refresh(key);
     }
     this.#chains.settle();
+    this.#answers.change({ sets, dropped });
     this.#sets.drop(dropped);
   }
 

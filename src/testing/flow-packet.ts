@@ -7,14 +7,14 @@ const ZERO: Uint8Array = new Uint8Array();
 
 export interface PacketOptions {
   /** Behind the header; it tells packets apart. */
-  readonly payload?: string;
+  readonly payload?: string | Uint8Array;
   readonly hopLimit?: number;
 }
 
 export function packetOf(flow: Flow, { payload = '', hopLimit = 64 }: PacketOptions = {}): Uint8Array {
   const source = ipBytes(flow.source);
   const destination = ipBytes(flow.destination);
-  const data = utf8(payload);
+  const data = typeof payload === 'string' ? utf8(payload) : payload;
   const isV6 = familyOf(flow.source) === 6;
   const bare = transportOf(flow, data);
   const pseudo = concat(source, destination, word(flow.protocol), word(bare.length));

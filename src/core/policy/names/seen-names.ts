@@ -58,6 +58,11 @@ export class SeenNames {
     this.#terms = { ...NAME_TERMS, ...terms };
   }
 
+  /** How many names are known. */
+  get size(): number {
+    return this.#names.size;
+  }
+
   /** When expire() has something to do next; Infinity: never. */
   get nextMs(): number {
     return this.#nextMs;

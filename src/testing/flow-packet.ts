@@ -7,7 +7,7 @@ const ZERO: Uint8Array = new Uint8Array();
 
 export interface PacketOptions {
   /** Behind the header; it tells packets apart. */
-  readonly payload?: string;
+  readonly payload?: string | Uint8Array;
   readonly hopLimit?: number;
   /** Of ICMP: two questions with one identifier are one flow. */
   readonly identifier?: number;
@@ -19,7 +19,7 @@ export function packetOf(
 ): Uint8Array {
   const source = ipBytes(flow.source);
   const destination = ipBytes(flow.destination);
-  const data = utf8(payload);
+  const data = typeof payload === 'string' ? utf8(payload) : payload;
   const isV6 = familyOf(flow.source) === 6;
   const bare = transportOf(flow, data, identifier);
   const pseudo = concat(source, destination, word(flow.protocol), word(bare.length));

@@ -16,6 +16,7 @@ import {
 } from '#app/cni/index.ts';
 import { type AgentFigures, type AgentMetrics, serveHealth } from '#app/health/index.ts';
 import { delay } from '#base/clock.ts';
+import type { IpPrefix } from '#base/ip/index.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
 import { CNI, LAB, overlayOwner, POLICY } from '#core/kernel/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
@@ -38,7 +39,7 @@ import { type NodeAddressWishes, SOMEWHERE } from './node-addresses.ts';
 import { isPlaceFree, lockNode } from './node-lock.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { PendingDels, readRecordedDels } from './pending-dels.ts';
-import { PolicyKeeper } from './policy/index.ts';
+import { nameSource, PolicyKeeper } from './policy/index.ts';
 import type { RegistrySource } from './registries/source.ts';
 import { type AgentStatus, StatusServer } from './status.ts';
 
@@ -50,7 +51,7 @@ export interface AgentOptions extends NodeAddressWishes {
   readonly registry?: RegistrySource;
   readonly rules: NetworkRules;
   /** Absent: policies are left to others. They are those of the registry's API server. */
-  readonly policies?: { readonly cutFlows: boolean };
+  readonly policies?: PolicyChoice;
   /** Between two looks at iptables' FORWARD chain. */
   readonly forwardResyncSec: number;
   readonly wireguardKeyFile: string;
@@ -65,6 +66,14 @@ export interface AgentOptions extends NodeAddressWishes {
   /** Whether the VXLAN devices may offload checksums; `auto` finds out. */
   readonly checksumOffload: OffloadMode;
   readonly logger: Logger;
+}
+
+export interface PolicyChoice {
+  readonly cutFlows: boolean;
+  /** Servers that are believed about names; absent: all that pods ask. */
+  readonly nameServers?: readonly IpPrefix[];
+  /** How much longer than its answer says an address of a name counts; absent: as usual. */
+  readonly nameExtraSec?: number;
 }
 
 export interface NetworkChoice {
@@ -302,6 +311,8 @@ class Agent implements AsyncDisposable {
           openCutter: (judge) => new FlowCutter({ ...judge, namespace: this.namespace }),
         }),
         journalFile: this.paths.policy,
+        names: nameSource(this.namespace, this.paths.policyNames, policies.nameExtraSec),
+        ...(policies.nameServers && { nameServers: policies.nameServers }),
         bridge: bridgeMode(this.namespace),
         logger,
         signal: this.signal,
@@ -312,7 +323,7 @@ class Agent implements AsyncDisposable {
   /** What an agent before this one carried out would be in force for ever, and nobody would follow what the policies say. */
   private async endPolicy(): Promise<void> {
     this.loop.own(POLICY);
-    await removeIfExists(this.paths.policy);
+    for (const path of [this.paths.policy, this.paths.policyNames]) await removeIfExists(path);
   }
 
   private async serveHealth(): Promise<void> {

@@ -1,12 +1,12 @@
 /** `poplin agent`: runs the agent of this node. `poplin status`: asks it. */
 import { Command, Option } from 'commander';
 import { type Logger, pino } from 'pino';
-import { canonicalIp } from '#base/ip/index.ts';
+import { canonicalIp, hostPrefixOf, type IpPrefix, networkOf, parsePrefix } from '#base/ip/index.ts';
 import { DEFAULT_ETCD_PREFIX } from '#core/lease/etcd/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, kubeConfigFor } from '#io/kube/index.ts';
-import { runAgent } from './agent.ts';
+import { type PolicyChoice, runAgent } from './agent.ts';
 import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
 import { defaultNodeName } from './node-object.ts';
 import { type AgentPaths, agentPaths, wireguardKeyFile } from './paths.ts';
@@ -44,6 +44,8 @@ interface AgentFlags {
   readonly blackholeRoute: boolean;
   readonly policies: boolean;
   readonly cutFlows: boolean;
+  readonly dnsTrustedServers?: readonly IpPrefix[];
+  readonly dnsExtraTtl?: number;
   readonly subnetFile?: string;
   readonly healthzIp: string;
   readonly healthzPort: number;
@@ -72,6 +74,16 @@ export function agentCommand(): Command {
     .option('--blackhole-route', "drop what goes to addresses of this node's subnet that no pod has", false)
     .option('--no-policies', 'leave it to others to carry out network policies')
     .option('--no-cut-flows', 'let flows that a new policy forbids go on until they end by themselves')
+    .option(
+      '--dns-trusted-servers <addresses>',
+      'whose answers say what domainNames of policies stand for; else whoever pods ask',
+      servers,
+    )
+    .option(
+      '--dns-extra-ttl <seconds>',
+      'how much longer than its answer says an address of a name counts',
+      seconds,
+    )
     .option('--subnet-file <file>', 'where subnet.env is written, instead of /run/flannel/subnet.env')
     .addOption(
       new Option('--cni-only', 'serve CNI alone, on a plain container host: no store, no lease, no overlay')
@@ -152,7 +164,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
   const { nodeName, iface, publicIp, publicIpv6, rootDir, checksumOffload, subnetFile } = flags;
-  const { ipMasq, forwardRules, blackholeRoute, policies, cutFlows, healthzIp, healthzPort } = flags;
+  const { ipMasq, forwardRules, blackholeRoute, policies, healthzIp, healthzPort } = flags;
   try {
     using resources = new DisposableStack();
     const registry = flags.cniOnly ? undefined : openRegistry(flags, logger, resources);
@@ -168,7 +180,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
           forward: forwardRules,
           blackhole: blackholeRoute,
         },
-        ...(policies && { policies: { cutFlows } }),
+        ...(policies && { policies: policyChoice(flags) }),
         forwardResyncSec: FORWARD_RESYNC_SEC,
         wireguardKeyFile: wireguardKeyFile(rootDir),
         ...(subnetFile !== undefined && { subnetFile }),
@@ -310,6 +322,30 @@ function policyRows(policy: AgentStatus['policy']): readonly (readonly [string, 
     ['policy', `${policies} policies for ${endpoints} pods, ${source[known]}; ${cutFlows} flows cut`],
     ...unknownPods.map((key) => ['policy', `${key} is not known to the API server: nothing passes`] as const),
   ];
+}
+
+function policyChoice({ cutFlows, dnsTrustedServers, dnsExtraTtl }: AgentFlags): PolicyChoice {
+  return {
+    cutFlows,
+    ...(dnsTrustedServers !== undefined && { nameServers: dnsTrustedServers }),
+    ...(dnsExtraTtl !== undefined && { nameExtraSec: dnsExtraTtl }),
+  };
+}
+
+function servers(text: string): IpPrefix[] {
+  return text.split(',').map((part) => {
+    const address = canonicalIp(part);
+    if (address !== undefined) return hostPrefixOf(address);
+    if (parsePrefix(part) === undefined) throw new TypeError(`"${part}" is no address and no net`);
+    return networkOf(part);
+  });
+}
+
+/** A week at most. */
+function seconds(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number <= 604_800) return number;
+  throw new TypeError(`"${text}" is no number of seconds from 0 to 604800`);
 }
 
 function port(text: string): number {

@@ -31,7 +31,7 @@ const ND = [133, 134, 135, 136, 137];
 const ND_HOP_LIMIT = 255;
 
 /** nft's filter, in inet tables and in those of bridges. */
-const FILTER: Readonly<Record<Place, number>> = { inet: 0, bridge: -200 };
+export const FILTER: Readonly<Record<Place, number>> = { inet: 0, bridge: -200 };
 
 export function unknownChain(direction: Direction): string {
   return `unknown-${direction}`;

@@ -71,6 +71,12 @@ class Watch implements Disposable {
     });
   }
 
+  /** After how long without a packet the peer is given up. */
+  get detectionMs(): number {
+    const { remoteMultiplier, usedRxUs, remoteMinTxUs } = this.handle.state;
+    return (remoteMultiplier * Math.max(usedRxUs, remoteMinTxUs)) / 1000;
+  }
+
   [Symbol.dispose](): void {
     this.#endpoint[Symbol.dispose]();
   }
@@ -108,6 +114,7 @@ describe.each(['bird', 'frr'] as const)('%s', (peer) => {
       const cutAtMs = performance.now();
       lan.cut(peer);
       try {
+        const detectionMs = watch.detectionMs;
         const { diagnostic, atMs } = await watch.until('down');
         expect(diagnostic).toBe(1);
         // The timers of both processes, and of this one, on a machine with other work.

@@ -133,6 +133,7 @@ export class BgpService implements AsyncDisposable {
 
   #flush(): void {
     for (const action of this.#speaker.flush(this.#now())) this.#act(action);
+    if (this.#speaker.isUnfinished) this.#flushSoon();
     const { wake } = this.#speaker;
     if (wake === this.#wake?.at) return;
     this.#wake?.timer[Symbol.dispose]();

@@ -92,6 +92,15 @@ describe('additional paths', () => {
     expect([count(world, 'all'), count(world, 'two')]).toEqual([0, 0]);
   });
 
+  test('are told before those they replace are taken back', () => {
+    const world = new World(peers).up();
+    world.say('a', PREFIX, attributes('10.0.0.1', [65_001, 7])).deliver();
+    world.rib.setPolicy('two', { addPathCount: 1 }, 0);
+    world.deliver();
+    world.say('b', PREFIX, attributes('10.0.0.2', [65_002])).rib.settle(0);
+    expect(world.rib.drain('two', 9, 0).map(({ type }) => type)).toEqual(['announce', 'withdraw']);
+  });
+
   test('of one peer replace each other by their number only', () => {
     const world = new World(peers).up();
     world

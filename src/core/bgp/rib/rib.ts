@@ -186,6 +186,11 @@ export class Rib {
     });
   }
 
+  /** Whether takeBest has anything to give, once all is decided. */
+  get hasBest(): boolean {
+    return this.tables.unprogrammed[4].size > 0 || this.tables.unprogrammed[6].size > 0;
+  }
+
   /** Best routes that have changed since they were last taken, up to `max` of each family. */
   takeBest(max: number, now: number): BestChange[] {
     this.settle(now);
@@ -282,7 +287,7 @@ export class Rib {
     const source = best === 0 ? undefined : this.tables.peers[table.peerOf(best)];
     for (const peer of this.#listeners[family]) {
       const side = peer.families[family];
-      if (!sendsPaths(peer, side)) {
+      if (!sendsPaths(side)) {
         if (!isOther) continue;
         const isNews = source !== undefined && isPassedOn(source, peer);
         if (!isNews && !side.out.has(prefix)) continue;

@@ -11,7 +11,7 @@ import type { Plan } from './architecture/plan.ts';
 const CORE_ARROWS = {
   codec: [],
   dhcp: ['codec'],
-  bgp: ['codec', 'config', 'policy', 'store'],
+  bgp: ['codec', 'config', 'kernel', 'policy', 'store'],
   nft: ['codec'],
   kernel: ['codec', 'nft'],
   netlink: ['codec', 'kernel', 'nft'],
@@ -41,6 +41,7 @@ export const PLAN: Plan = {
     'src/core/bgp/bfd',
     'src/core/bgp/calico',
     'src/core/bgp/filter',
+    'src/core/bgp/kernel',
     'src/core/bgp/mesh',
     'src/core/bgp/monitor',
     'src/core/bgp/rib',

@@ -6,6 +6,7 @@ export { addressesIn, addressesOn, IndexedState, linksOfAlias } from './indexed-
 export { keyOf, MAIN_TABLE, routeMetric } from './key.ts';
 export { compareAdditions, linksOf, lowerLink, sysctlLink } from './order.ts';
 export {
+  BGP,
   CNI,
   FURTHER_NETWORKS,
   isAttached,

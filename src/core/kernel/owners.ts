@@ -55,6 +55,15 @@ export const POLICY: Owner = {
   alias: 'poplin:policy',
   tables: ['poplin-policy'],
 };
+/** Routes that BGP has learned. */
+export const BGP: Owner = {
+  name: 'bgp',
+  protocol: 116,
+  qdiscHandle: 0x116,
+  filterPreference: 116,
+  alias: 'poplin:bgp',
+  tables: ['poplin-bgp'],
+};
 /** A host may be a node of further networks beside its first. */
 export const FURTHER_NETWORKS = 7;
 
@@ -85,9 +94,9 @@ export function isOverlay(owner: Owner | undefined): boolean {
   return owner !== undefined && OVERLAYS.includes(owner);
 }
 
-export const OWNERS: readonly Owner[] = [...OVERLAYS, CNI, LAB, POLICY];
+export const OWNERS: readonly Owner[] = [...OVERLAYS, CNI, LAB, POLICY, BGP];
 /** Those that a host with one network knows. */
-export const USUAL_OWNERS: readonly Owner[] = [OVERLAY, CNI, LAB, POLICY];
+export const USUAL_OWNERS: readonly Owner[] = [OVERLAY, CNI, LAB, POLICY, BGP];
 
 /** The owner whose mark an object carries; `state` is consulted for the link an address or forwarding entry lies on. */
 export function ownerOf(object: KernelObject, state: KernelState): Owner | undefined {

@@ -79,7 +79,7 @@ export { encodeGroupLink, encodeRemoveGroup } from './route/encode-group.ts';
 export { encodeRenameLink } from './route/encode-rename.ts';
 export { linkMessage } from './route/link.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
-export { isOwnAddress, lookedUpLink, routeLookup } from './route/lookup.ts';
+export { isOwnAddress, lookedUpHop, routeLookup } from './route/lookup.ts';
 export { RouteMirror } from './route/mirror.ts';
 export { fullSnapshotRequests, snapshotOf, snapshotRequests } from './route/snapshot.ts';
 

@@ -12,6 +12,7 @@ import {
   type KernelOp,
   type KernelState,
   type Link,
+  type NextHop,
   type OpFailure,
   type Owner,
   USUAL_OWNERS,
@@ -21,7 +22,7 @@ import {
   type DumpKind,
   dumpRequests,
   linkAddressesRequest,
-  lookedUpLink,
+  lookedUpHop,
   ROUTE_GROUPS,
   RouteMirror,
   routeLookup,
@@ -174,11 +175,19 @@ export class RealKernel implements Kernel {
 
   /** The link by which packets to an address leave; undefined if there is no way. */
   linkTo(address: IpAddress): string | undefined {
+    return this.wayTo(address)?.link;
+  }
+
+  /** The link and the gateway, if there is one, by which packets to an address leave; a link-local address needs its link. */
+  wayTo(address: IpAddress, link?: string): NextHop | undefined {
     this.drain();
     try {
-      const [answer] = this.session.route.requestSync(routeLookup(address), `route get ${address}`);
-      const index = answer === undefined ? undefined : lookedUpLink(answer);
-      return index === undefined ? undefined : this.routes.nameOf(index);
+      const index = link === undefined ? undefined : this.routes.indexOf(link);
+      if (link !== undefined && index === undefined) return undefined;
+      const [answer] = this.session.route.requestSync(routeLookup(address, index), `route get ${address}`);
+      const hop = answer === undefined ? undefined : lookedUpHop(answer);
+      const name = hop && this.routes.nameOf(hop.linkIndex);
+      return name === undefined ? undefined : { ...(hop?.via !== undefined && { via: hop.via }), link: name };
     } catch (error) {
       if (isUnreachable(error)) return undefined;
       throw error;

@@ -25,10 +25,14 @@ export function routeLookup(address: IpAddress, linkIndex?: number): Uint8Array 
   });
 }
 
-/** The ifindex that an answer names; undefined if none. Throws DecodeError. */
-export function lookedUpLink(message: Uint8Array): number | undefined {
-  const { payload } = decodeMessage(routeMessage, message);
-  return payload.type === 'unicast' ? payload.attributes.outputLink : undefined;
+/** The ifindex and, where there is one on the way, the gateway that an answer names; undefined if packets would not leave. Throws DecodeError. */
+export function lookedUpHop(
+  message: Uint8Array,
+): { readonly linkIndex: number; readonly via?: IpAddress } | undefined {
+  const { type, attributes } = decodeMessage(routeMessage, message).payload;
+  const via = attributes.gateway ?? attributes.via;
+  if (type !== 'unicast' || attributes.outputLink === undefined) return undefined;
+  return { linkIndex: attributes.outputLink, ...(via === undefined ? {} : { via }) };
 }
 
 /** Does an answer say that the address is the namespace's own? Throws DecodeError. */

@@ -135,17 +135,6 @@ describe('PolicyReports', () => {
     ]);
   });
 
-  it('warns of what is understood and not carried out: names', async () => {
-    const to = [{ domainNames: ['example.com'] }, { networks: ['10.0.0.0/8'] }];
-    await store.create(CLUSTER, cluster({ egress: [{ action: 'Accept', to }] }));
-    startAgents(0);
-    await run();
-    expect((await events()).map(({ reason, message }) => `${String(reason)} ${String(message)}`)).toEqual([
-      expect.stringMatching(/^PolicyWarning spec\.egress\[0\]\.to\[0\]\.domainNames: matches no address/),
-    ]);
-    expect(await conditions()).toMatchObject([{ type: 'Accepted', status: 'True', reason: 'Warnings' }]);
-  });
-
   it('says of a kind with conditions whether the policy is used, once, and beside conditions of others', async () => {
     await make(CLUSTER, cluster({}));
     const other = { type: 'Programmed', status: 'True' };

@@ -1,4 +1,7 @@
-/** What the rules of others do to forwarded packets, and whose they are. nf_tables is read here, the older iptables by its own program; neither is asked where its module is not loaded, which asking would do. */
+/**
+ * What the rules of others do to forwarded packets, and whose they are. nf_tables is read here, the older iptables by its own program;
+ * neither is asked where its module is not loaded, which asking would do.
+ */
 
 import { readFileSync } from 'node:fs';
 import type { RuleTool } from '#core/cni/index.ts';

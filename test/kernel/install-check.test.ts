@@ -393,6 +393,11 @@ test('a network that is planned is compared with the routes of the host', () => 
     }),
   );
   expect(status).toBe(1);
+  file('/net-conf.json', '{"Network":"10.77.0.0/16","Backend":{"Type":"host-gw"}}');
+  ip('route', 'add', '10.77.3.0/24', 'via', '192.0.2.7');
+  expect(check(['--net-conf', join(files, 'net-conf.json')]).findings).toContainEqual(
+    expect.objectContaining({ check: 'overlap', outcome: 'by-hand', level: 'ok' }),
+  );
 });
 
 test('an ordinary user is told what he sees, and that it is not all', () => {

@@ -33,8 +33,8 @@ export interface HostFacts {
   readonly links: readonly HostLink[];
   /** The links of the default routes, of each family the one with the lowest metric first. */
   readonly defaultRoutes: readonly { readonly family: IpFamily; readonly link: string }[];
-  /** Networks that routes of others lead to, and by which link; default routes are left out. */
-  readonly foreignRoutes: readonly { readonly prefix: IpPrefix; readonly link: string }[];
+  /** Routes of others; default routes are left out. */
+  readonly foreignRoutes: readonly ForeignRoute[];
   readonly sockets: readonly HostSocket[];
   readonly rules: RuleFacts | undefined;
   /** Units of systemd that are at work, `firewalld.service`, or programs that would be; undefined: not to be seen. */
@@ -110,6 +110,13 @@ export interface HostLink {
   /** Those by which other hosts may reach it. */
   readonly addresses: readonly IpAddress[];
   readonly vxlan?: VxlanFacts;
+}
+
+export interface ForeignRoute {
+  readonly prefix: IpPrefix;
+  readonly link: string;
+  /** Made by hand, as flannel's are, through a gateway: Poplin takes over those that it wants itself (core/overlay/take-over.ts). */
+  readonly isByHand: boolean;
 }
 
 export interface VxlanFacts {

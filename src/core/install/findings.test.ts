@@ -53,7 +53,7 @@ const SOUND: HostFacts = {
     { family: 4, link: 'eth0' },
     { family: 6, link: 'eth0' },
   ],
-  foreignRoutes: [{ prefix: '192.0.2.0/24', link: 'eth0' }],
+  foreignRoutes: [{ prefix: '192.0.2.0/24', link: 'eth0', isByHand: false }],
   sockets: [],
   rules: RULES,
   units: new Set(['ssh.service']),
@@ -305,8 +305,13 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
   },
   overlap: {
     none: [{}, planOf()],
+    'by-hand': [
+      { foreignRoutes: [{ prefix: '10.1.7.0/24', link: 'eth0', isByHand: true }] },
+      planOf({ Type: 'host-gw' }),
+      '10.1.7.0/24',
+    ],
     overlaps: [
-      { foreignRoutes: [{ prefix: '10.1.128.0/17', link: 'docker0' }] },
+      { foreignRoutes: [{ prefix: '10.1.128.0/17', link: 'docker0', isByHand: false }] },
       planOf(),
       'docker0 leads to 10.1.128.0/17, which overlaps 10.1.0.0/16',
     ],

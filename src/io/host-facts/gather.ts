@@ -62,7 +62,7 @@ export async function gatherHostFacts(options: GatherOptions): Promise<HostFacts
   onStep('the kernel');
   const kernel = await kernelFacts(options, isRoot);
   onStep('rules of firewalls');
-  const ruleSet = isRoot ? await ruleFacts({ tool: rules, kernel }) : undefined;
+  const ruleSet = isRoot ? await ruleFacts(rules, kernel) : undefined;
   onStep('links, ports and files');
   const links = linkFacts();
   return {

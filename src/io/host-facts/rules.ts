@@ -1,9 +1,10 @@
-/** What the rules of others do to forwarded packets, and whose they are. nf_tables is read here, the older iptables by its own program; neither is asked where its module is not loaded, which asking would do. */
-
+/**
+ * What the rules of others do to forwarded packets, and whose they are. nf_tables is read here, the older iptables by its own program;
+ * neither is asked where its module is not loaded, which asking would do.
+ */
 import { readFileSync } from 'node:fs';
 import type { RuleTool } from '#core/cni/index.ts';
-import type { ForwardDrop, KernelFacts, RuleFacts } from '#core/install/index.ts';
-import { isPresent } from '#core/install/index.ts';
+import { type ForwardDrop, isPresent, type KernelFacts, type RuleFacts } from '#core/install/index.ts';
 import { messageType } from '#core/netlink/index.ts';
 import { NFT_MESSAGE, NftMirror, tableOfMessage } from '#core/netlink/nftables/index.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from '#io/netlink/index.ts';
@@ -17,19 +18,8 @@ const TABLES = ['filter', 'nat'] as const;
 /** Whatever else a dump may hold is not wanted. */
 const KINDS: ReadonlySet<number> = new Set([NFT_MESSAGE.NEWTABLE, NFT_MESSAGE.NEWCHAIN]);
 
-export interface RuleSources {
-  readonly tool: RuleTool;
-  readonly kernel: KernelFacts;
-  /** Text of a file below /proc/net; undefined: there is none. */
-  readonly legacyTables?: (file: string) => string | undefined;
-}
-
 /** Undefined where they are not to be seen; never rejects. */
-export async function ruleFacts({
-  tool,
-  kernel,
-  legacyTables = readProcNet,
-}: RuleSources): Promise<RuleFacts | undefined> {
+export async function ruleFacts(tool: RuleTool, kernel: KernelFacts): Promise<RuleFacts | undefined> {
   const drops: ForwardDrop[] = [];
   const names = new Set<string>();
   const unseen = new Set<string>();
@@ -48,7 +38,7 @@ export async function ruleFacts({
   }
   for (const family of FAMILIES) {
     const program = PROGRAMS[family];
-    const legacy = legacyTables(`${family}_tables_names`)?.split('\n') ?? [];
+    const legacy = readProcNet(`${family}_tables_names`)?.split('\n') ?? [];
     const own = chains.map(({ table }) => table);
     for (const table of TABLES) {
       const isLegacy = legacy.includes(table);

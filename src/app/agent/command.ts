@@ -56,7 +56,7 @@ interface AgentFlags {
 }
 
 export function agentCommand(): Command {
-  return withHealth(withRegistries(new Command('agent')))
+  return withHealth(withPolicies(withRegistries(new Command('agent'))))
     .description('Run the agent of this node: lease, overlay, CNI.')
     .option(
       '--node-name <name>',
@@ -72,18 +72,6 @@ export function agentCommand(): Command {
     .option('--ip-masq', 'masquerade what pods send out of the network', false)
     .option('--no-forward-rules', 'leave it to others to accept forwarded packets of the network')
     .option('--blackhole-route', "drop what goes to addresses of this node's subnet that no pod has", false)
-    .option('--no-policies', 'leave it to others to carry out network policies')
-    .option('--no-cut-flows', 'let flows that a new policy forbids go on until they end by themselves')
-    .option(
-      '--dns-trusted-servers <addresses>',
-      'whose answers say what domainNames of policies stand for; else whoever pods ask',
-      servers,
-    )
-    .option(
-      '--dns-extra-ttl <seconds>',
-      'how much longer than its answer says an address of a name counts',
-      seconds,
-    )
     .option('--subnet-file <file>', 'where subnet.env is written, instead of /run/flannel/subnet.env')
     .addOption(
       new Option('--cni-only', 'serve CNI alone, on a plain container host: no store, no lease, no overlay')
@@ -123,6 +111,22 @@ Examples:
 The log is JSON lines on standard error. SIGTERM stops the agent and leaves the network as it is.`,
     )
     .action(runAsFlagged);
+}
+
+function withPolicies(command: Command): Command {
+  return command
+    .option('--no-policies', 'leave it to others to carry out network policies')
+    .option('--no-cut-flows', 'let flows that a new policy forbids go on until they end by themselves')
+    .option(
+      '--dns-trusted-servers <addresses>',
+      'whose answers say what domainNames of policies stand for; else whoever pods ask',
+      servers,
+    )
+    .option(
+      '--dns-extra-ttl <seconds>',
+      'how much longer than its answer says an address of a name counts',
+      seconds,
+    );
 }
 
 function withHealth(command: Command): Command {

@@ -54,7 +54,7 @@ export class PolicyNames implements AsyncDisposable {
   readonly #timers = new Map<Timer, { readonly atMs: number; readonly handle: Disposable }>();
   #log: Disposable | undefined;
   #lost = 0;
-  #refusals: Partial<Record<'listen' | 'write', string>> = {};
+  readonly #refusals: Partial<Record<'listen' | 'write', string>> = {};
   #writing: Promise<void> = Promise.resolve();
   #isClosed = false;
 

@@ -48,7 +48,8 @@ export class PolicyWorld implements Disposable {
       );
     this.#lay();
     this.#kernel = RealKernel.open(this.#namespace, { owners: [POLICY] });
-    this.#kernel.trackSysctls(['net/bridge/bridge-nf-call-iptables', 'net/bridge/bridge-nf-call-ip6tables']);
+    const sysctls = ['call-iptables', 'call-ip6tables', 'filter-vlan-tagged'];
+    this.#kernel.trackSysctls(sysctls.map((name) => `net/bridge/bridge-nf-${name}`));
   }
 
   get path(): string {

@@ -59,7 +59,12 @@ export class PolicyWorld implements Disposable {
   /** The pod that has these addresses. */
   endpoint(key: string, addresses: readonly string[]): LocalEndpoint {
     const number = numberOf(addresses[0] ?? '') ?? 0;
-    return { key, addresses, link: `pod${number}`, ...(this.mode !== 'routed' && { bridge: 'br0' }) };
+    return {
+      key,
+      addresses,
+      link: `pod${number}`,
+      ...(this.mode !== 'routed' && { bridge: 'br0', mac: macOf(number) }),
+    };
   }
 
   /** Wants what the amendments say that came since the last reset. */

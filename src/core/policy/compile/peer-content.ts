@@ -21,22 +21,12 @@ export interface PeerContent {
 
 /** A set that can be changed. */
 class ContentSet extends KernelSet {
-  readonly #made: SetShape;
   readonly #keys = new Map<string, Key>();
-
-  constructor(ground: Ground, shape: SetShape) {
-    super(ground);
-    this.#made = shape;
-  }
 
   change(added: readonly Key[], removed: readonly Key[]): void {
     for (const key of removed) this.#keys.delete(key.join());
     for (const key of added) this.#keys.set(key.join(), key);
     this.changeKeys(added, removed);
-  }
-
-  protected override makeShape(): SetShape {
-    return this.#made;
   }
 
   protected override keys(): Iterable<Key> {

@@ -8,7 +8,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { familyOf, parseMac } from '#base/ip/index.ts';
-import { type Amendment, DesiredState, POLICY, plan } from '#core/kernel/index.ts';
+import { type Amendment, DesiredState, describeOp, POLICY, plan } from '#core/kernel/index.ts';
 import { type LocalEndpoint, POLICY_PART } from '#core/policy/compile/index.ts';
 import type { Flow } from '#core/policy/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
@@ -75,6 +75,16 @@ export class PolicyWorld implements Disposable {
       only: this.#desired.takeDirty(),
     });
     return this.#apply(ops);
+  }
+
+  /** What is not as it is wanted, all looked at. */
+  get differences(): string[] {
+    return plan(this.#desired.state, this.#kernel.state(), { owners: [POLICY] }).ops.map(describeOp);
+  }
+
+  /** Reads everything anew. */
+  resync(): void {
+    this.#kernel.resync();
   }
 
   /** Wants this and nothing else. */

@@ -4,7 +4,16 @@ import { ipBytes } from '#base/ip/index.ts';
 import { PolicyCompiler } from '#core/policy/compile/index.ts';
 import { PolicyGraph } from '#core/policy/engine/index.ts';
 import type { EndMatch, Flow, Member, Policy, PolicyRule, Selector } from '#core/policy/index.ts';
-import { addressOf, BRIDGE_MODES, NODE_ADDRESSES, PolicyWorld, type WorldMode } from './policy-world.ts';
+import { packetOf } from '#testing/flow-packet.ts';
+import {
+  addressOf,
+  BRIDGE_MODES,
+  frame,
+  macOf,
+  NODE_ADDRESSES,
+  PolicyWorld,
+  type WorldMode,
+} from './policy-world.ts';
 
 const FAMILIES = [4, 6] as const;
 /** Somebody beyond the uplink. */
@@ -244,6 +253,31 @@ END`);
         );
       expect([solicits(255), solicits(254)]).toEqual([mode !== 'routed', false]);
     });
+
+    if (mode !== 'routed')
+      test('do not get past by a VLAN', async () => {
+        using pods = new Enforced(mode);
+        const { kernel } = pods;
+        for (const number of [2, 3, 4]) {
+          pods.attach(number);
+          pods.know(number);
+        }
+        pods.isolate(3, { ingress: [allow({ selector: ofPod(4) })] });
+        await pods.flush();
+        for (const family of FAMILIES) {
+          const arrives = (from: number, source: string): boolean => {
+            const packet = packetOf(udp(source, addressOf(3, family)), { payload: 'tagged' });
+            const tag = Buffer.from(family === 4 ? '00070800' : '000786dd', 'hex');
+            kernel.received(3);
+            kernel.send(from, frame(macOf(3), macOf(from), 0x8100, Buffer.concat([tag, packet])));
+            return kernel.received(3).some((each) => Buffer.from(each).includes('tagged'));
+          };
+          const mine = (from: number): boolean => arrives(from, addressOf(from, family));
+          expect([mine(2), mine(4)], `IPv${family}`).toEqual([false, true]);
+          expect(arrives(4, addressOf(2, family)), `IPv${family} another's`).toBe(false);
+          expect(arrives(2, addressOf(4, family)), `IPv${family} another's`).toBe(false);
+        }
+      });
 
     test('leave nothing of theirs behind', async () => {
       using pods = new Enforced(mode);

@@ -8,7 +8,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { familyOf, parseMac } from '#base/ip/index.ts';
-import { type Amendment, DesiredState, POLICY, plan } from '#core/kernel/index.ts';
+import { type Amendment, DesiredState, describeOp, POLICY, plan } from '#core/kernel/index.ts';
 import { type LocalEndpoint, POLICY_PART } from '#core/policy/compile/index.ts';
 import type { Flow } from '#core/policy/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
@@ -48,7 +48,8 @@ export class PolicyWorld implements Disposable {
       );
     this.#lay();
     this.#kernel = RealKernel.open(this.#namespace, { owners: [POLICY] });
-    this.#kernel.trackSysctls(['net/bridge/bridge-nf-call-iptables', 'net/bridge/bridge-nf-call-ip6tables']);
+    const sysctls = ['call-iptables', 'call-ip6tables', 'filter-vlan-tagged'];
+    this.#kernel.trackSysctls(sysctls.map((name) => `net/bridge/bridge-nf-${name}`));
   }
 
   get path(): string {
@@ -58,7 +59,12 @@ export class PolicyWorld implements Disposable {
   /** The pod that has these addresses. */
   endpoint(key: string, addresses: readonly string[]): LocalEndpoint {
     const number = numberOf(addresses[0] ?? '') ?? 0;
-    return { key, addresses, link: `pod${number}`, ...(this.mode !== 'routed' && { bridge: 'br0' }) };
+    return {
+      key,
+      addresses,
+      link: `pod${number}`,
+      ...(this.mode !== 'routed' && { bridge: 'br0', mac: macOf(number) }),
+    };
   }
 
   /** Wants what the amendments say that came since the last reset. */
@@ -69,6 +75,16 @@ export class PolicyWorld implements Disposable {
       only: this.#desired.takeDirty(),
     });
     return this.#apply(ops);
+  }
+
+  /** What is not as it is wanted, all looked at. */
+  get differences(): string[] {
+    return plan(this.#desired.state, this.#kernel.state(), { owners: [POLICY] }).ops.map(describeOp);
+  }
+
+  /** Reads everything anew. */
+  resync(): void {
+    this.#kernel.resync();
   }
 
   /** Wants this and nothing else. */

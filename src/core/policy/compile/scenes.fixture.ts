@@ -25,7 +25,7 @@ export class Scene {
         key: `pod ${path}`,
         addresses: [`10.0.0.${number}`, `fd00::${number.toString(16)}`],
         link: `veth${number}`,
-        ...(bridge !== undefined && { bridge }),
+        ...(bridge !== undefined && { bridge, mac: '02:00:00:00:00:07' }),
       },
       state,
     );

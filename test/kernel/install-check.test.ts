@@ -65,7 +65,7 @@ function check(args: readonly string[] = [], uid?: number): Outcome {
   const command = [
     ...['nsenter', `--net=${host.path}`, '--'],
     ...(uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, '--clear-groups']),
-    ...[process.execPath, join(ROOT, 'src/app/cli/main.ts'), 'install', 'check', '--json'],
+    ...[process.execPath, join(ROOT, 'dist/poplin.mjs'), 'install', 'check', '--json'],
     ...['--root-dir', files, ...args],
   ];
   const [program = '', ...rest] = command;

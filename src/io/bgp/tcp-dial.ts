@@ -5,7 +5,13 @@ import { familyOf, type IpAddress } from '#base/ip/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { nativeAddon, type PollHandle } from '#io/native/index.ts';
 import { addressOf, domainOf, encodeSocketAddress } from './socket-address.ts';
-import { type HopLimits, pendingErrno, setCommonOptions, setHopLimits, setPassword } from './tcp-options.ts';
+import {
+  type HopLimits,
+  pendingErrno,
+  setCommonOptions,
+  setHopLimits,
+  setPassword,
+} from './socket-options.ts';
 import { TcpStream } from './tcp-stream.ts';
 
 const SOCK_STREAM_NONBLOCK = 1 | 0o4000;

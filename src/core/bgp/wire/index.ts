@@ -32,5 +32,6 @@ export {
 export { CEASE, ERROR, OPEN_ERROR, STATE_MACHINE_ERROR } from './notification-table.ts';
 export { AS_TRANS, type Open } from './open.ts';
 export type { Refresh } from './refresh.ts';
+export { encodePrefix, encodeTableAttributes } from './table-attributes.ts';
 export { type DecodedUpdate, UpdateDecoder } from './update-decoder.ts';
 export { type EncodedUpdate, encodeEndOfRib, encodeUpdate, encodeWithdrawal } from './update-encoder.ts';

@@ -1,4 +1,4 @@
-/** Options of TCP sockets that BGP asks for: signatures (RFC 2385), hop limits (RFC 5082), class of service. Numbers from linux/{in,in6,tcp}.h. */
+/** Options of sockets that BGP and BFD ask for: signatures (RFC 2385), hop limits (RFC 5082), class of service. Numbers from linux/{in,in6,tcp}.h. */
 import { familyBits, familyOf, type IpAddress, type IpFamily, type IpPrefix } from '#base/ip/index.ts';
 import { nativeAddon } from '#io/native/index.ts';
 import { AF_INET6, encodeSocketAddress } from './socket-address.ts';
@@ -24,7 +24,7 @@ const STORAGE_BYTES = 128;
 const MAX_PASSWORD_BYTES = 80;
 /** Internetwork control (RFC 4271 appendix E: precedence 6). */
 const CONTROL_CLASS = 0xc0;
-const MAX_HOPS = 255;
+export const MAX_HOPS = 255;
 
 /** Of packets to a peer, and of its own. */
 export interface HopLimits {
@@ -76,6 +76,17 @@ export function setCommonOptions(fd: number, domain: number): void {
   setInt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   setInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   if (domain === AF_INET6) {
+    setInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    setInt(fd, IPPROTO_IPV6, IPV6_TCLASS, CONTROL_CLASS);
+  } else {
+    setInt(fd, IPPROTO_IP, IP_TOS, CONTROL_CLASS);
+  }
+}
+
+/** Of a UDP socket of BFD: the greatest hop limit, by which a peer on the link knows us for one (RFC 5881 section 5). */
+export function setBfdOptions(fd: number, family: IpFamily): void {
+  setHopLimits(fd, family, { ttl: MAX_HOPS });
+  if (family === 6) {
     setInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     setInt(fd, IPPROTO_IPV6, IPV6_TCLASS, CONTROL_CLASS);
   } else {

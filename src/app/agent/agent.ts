@@ -17,7 +17,7 @@ import {
 import { type AgentFigures, type AgentMetrics, serveHealth } from '#app/health/index.ts';
 import { delay } from '#base/clock.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
-import { CNI, LAB, overlayOwner, POLICY } from '#core/kernel/index.ts';
+import { BGP, CNI, LAB, overlayOwner, POLICY } from '#core/kernel/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
@@ -30,6 +30,7 @@ import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { BgpPart, placeOf } from './bgp/index.ts';
 import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
@@ -51,6 +52,8 @@ export interface AgentOptions extends NodeAddressWishes {
   readonly rules: NetworkRules;
   /** Absent: policies are left to others. They are those of the registry's API server. */
   readonly policies?: { readonly cutFlows: boolean };
+  /** Absent: BGP is left to others. `isWanted` absent: if one of Calico's objects in the registry's API server says so. */
+  readonly bgp?: { readonly isWanted?: boolean };
   /** Between two looks at iptables' FORWARD chain. */
   readonly forwardResyncSec: number;
   readonly wireguardKeyFile: string;
@@ -119,6 +122,7 @@ class Agent implements AsyncDisposable {
   private metrics: AgentMetrics | undefined;
   private service: CniService | undefined;
   private policy: PolicyKeeper | undefined;
+  private bgp: BgpPart | undefined;
   private ready = false;
 
   constructor(options: AgentOptions, network: MembershipOptions['network'], signal: AbortSignal) {
@@ -135,7 +139,7 @@ class Agent implements AsyncDisposable {
     this.namespace = this.resources.use(currentNamespace());
     this.kernel = this.resources.use(
       RealKernel.open(this.namespace, {
-        owners: [overlayOwner(number), CNI, LAB, POLICY],
+        owners: [overlayOwner(number), CNI, LAB, POLICY, BGP],
         onError: (error) => options.logger.warn({ err: error }, 'kernel state read again'),
       }),
     );
@@ -176,6 +180,7 @@ class Agent implements AsyncDisposable {
 
   private async join(source: RegistrySource): Promise<void> {
     const { logger, node } = this.options;
+    if (this.network.number === 0) this.bgp = this.openBgp();
     this.membership = this.resources.use(
       new Membership({
         ...this.options,
@@ -193,6 +198,7 @@ class Agent implements AsyncDisposable {
         onFacts: (facts) => {
           this.ready &&= facts !== undefined;
           this.facts = facts && { ...facts, ipv6: facts.families.includes(6) || this.hasIpv6() };
+          this.bgp?.settle(facts && placeOf(facts, this.kernel.state()));
         },
         onReady: () => {
           if (!this.ready) logger.info({ firstPassOps: this.loop.status().firstPassOps }, 'ready');
@@ -309,6 +315,23 @@ class Agent implements AsyncDisposable {
     );
   }
 
+  private openBgp(): BgpPart {
+    const { bgp = { isWanted: false }, registry, node, logger } = this.options;
+    const { kernel, loop, signal } = this;
+    const store = registry?.store;
+    return this.resources.use(
+      new BgpPart({
+        ...CLOCK,
+        node,
+        loop,
+        kernel,
+        logger,
+        signal,
+        ...(store === undefined ? { isWanted: false } : { ...bgp, store }),
+      }),
+    );
+  }
+
   /** What an agent before this one carried out would be in force for ever, and nobody would follow what the policies say. */
   private async endPolicy(): Promise<void> {
     this.loop.own(POLICY);
@@ -343,6 +366,7 @@ class Agent implements AsyncDisposable {
       ...membership?.figures(),
       attachments: this.service?.attachmentCount ?? 0,
       kernel: this.loop.status(),
+      bgp: this.bgp?.status()?.neighbors ?? [],
     };
   }
 
@@ -362,7 +386,8 @@ class Agent implements AsyncDisposable {
       checksumOffload: Object.fromEntries(this.offload.status()),
       fatal: membership?.fatal ?? null,
       policy: this.policy?.status() ?? null,
-      problems: [...(membership?.problemTexts() ?? []), ...(this.policy?.problemTexts() ?? [])],
+      bgp: this.bgp?.status() ?? null,
+      problems: [membership, this.policy, this.bgp].flatMap((each) => each?.problemTexts() ?? []),
       memoryMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     };
   }

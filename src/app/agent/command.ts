@@ -44,6 +44,7 @@ interface AgentFlags {
   readonly blackholeRoute: boolean;
   readonly policies: boolean;
   readonly cutFlows: boolean;
+  readonly bgp?: boolean;
   readonly subnetFile?: string;
   readonly healthzIp: string;
   readonly healthzPort: number;
@@ -54,7 +55,7 @@ interface AgentFlags {
 }
 
 export function agentCommand(): Command {
-  return withHealth(withRegistries(new Command('agent')))
+  return withHealth(withBgp(withRegistries(new Command('agent'))))
     .description('Run the agent of this node: lease, overlay, CNI.')
     .option(
       '--node-name <name>',
@@ -87,6 +88,7 @@ export function agentCommand(): Command {
           'etcdEndpoints',
           'ipMasq',
           'blackholeRoute',
+          'bgp',
           'subnetFile',
           'checksumOffload',
         ])
@@ -111,6 +113,15 @@ Examples:
 The log is JSON lines on standard error. SIGTERM stops the agent and leaves the network as it is.`,
     )
     .action(runAsFlagged);
+}
+
+function withBgp(command: Command): Command {
+  return command
+    .option(
+      '--bgp',
+      "speak BGP whatever the API server has; else if it has Calico's BGPConfiguration or BGPPeer",
+    )
+    .option('--no-bgp', 'leave BGP to others');
 }
 
 function withHealth(command: Command): Command {
@@ -152,7 +163,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
   const { nodeName, iface, publicIp, publicIpv6, rootDir, checksumOffload, subnetFile } = flags;
-  const { ipMasq, forwardRules, blackholeRoute, policies, cutFlows, healthzIp, healthzPort } = flags;
+  const { ipMasq, forwardRules, blackholeRoute, policies, cutFlows, bgp, healthzIp, healthzPort } = flags;
   try {
     using resources = new DisposableStack();
     const registry = flags.cniOnly ? undefined : openRegistry(flags, logger, resources);
@@ -169,6 +180,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
           blackhole: blackholeRoute,
         },
         ...(policies && { policies: { cutFlows } }),
+        bgp: bgp === undefined ? {} : { isWanted: bgp },
         forwardResyncSec: FORWARD_RESYNC_SEC,
         wireguardKeyFile: wireguardKeyFile(rootDir),
         ...(subnetFile !== undefined && { subnetFile }),
@@ -270,6 +282,7 @@ export function describeStatus(status: AgentStatus): string {
       ? [['mode', 'CNI alone (--cni-only): no store, no lease, no overlay'] as const]
       : clusterRows(status)),
     ...policyRows(status.policy),
+    ...bgpRows(status.bgp),
     [
       'kernel',
       `${status.kernel.ops} operations in ${status.kernel.passes} passes, ${status.kernel.failures.length} failing`,
@@ -309,6 +322,26 @@ function policyRows(policy: AgentStatus['policy']): readonly (readonly [string, 
   return [
     ['policy', `${policies} policies for ${endpoints} pods, ${source[known]}; ${cutFlows} flows cut`],
     ...unknownPods.map((key) => ['policy', `${key} is not known to the API server: nothing passes`] as const),
+  ];
+}
+
+function bgpRows(bgp: AgentStatus['bgp']): readonly (readonly [string, string])[] {
+  if (bgp == null) return [];
+  const { asn, routerId, port, routes, neighbors, isRestarting } = bgp;
+  const up = neighbors.filter(({ isUp }) => isUp).length;
+  const who = asn === undefined ? 'this node is not known yet' : `AS ${asn}, ${routerId}, port ${port}`;
+  const waiting = isRestarting ? '; those of before the restart stay until all peers have told theirs' : '';
+  return [
+    ['bgp', `${who}: ${up} of ${neighbors.length} sessions, ${routes} routes in the kernel${waiting}`],
+    ...neighbors.map((each) => {
+      const { key, address, asn: peerAsn, isUp, phase, bfd, families, lastReason } = each;
+      const counts = families.map(({ family, learned, told }) => `IPv${family} ${learned} in, ${told} out`);
+      const state = isUp
+        ? `up, ${counts.join(', ')}`
+        : `${phase}${lastReason === undefined ? '' : `: ${lastReason}`}`;
+      const watched = bfd === undefined ? '' : `, bfd ${bfd}`;
+      return ['bgp', `${key}: ${address} AS ${peerAsn ?? 'any'} ${state}${watched}`] as const;
+    }),
   ];
 }
 

@@ -4,7 +4,6 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Logger } from 'pino';
 import {
   AttachmentJournal,
   CniService,
@@ -16,10 +15,8 @@ import {
 } from '#app/cni/index.ts';
 import { type AgentFigures, type AgentMetrics, serveHealth } from '#app/health/index.ts';
 import { delay } from '#base/clock.ts';
-import type { IpPrefix } from '#base/ip/index.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
-import { CNI, LAB, overlayOwner, POLICY } from '#core/kernel/index.ts';
-import type { OffloadMode } from '#core/offload/index.ts';
+import { BGP, CNI, LAB, overlayOwner, POLICY } from '#core/kernel/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
@@ -31,56 +28,18 @@ import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { BgpPart, placeOf } from './bgp/index.ts';
 import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
-import type { NetworkRules } from './network-rules.ts';
-import { type NodeAddressWishes, SOMEWHERE } from './node-addresses.ts';
+import { SOMEWHERE } from './node-addresses.ts';
 import { isPlaceFree, lockNode } from './node-lock.ts';
+import type { AgentOptions, NetworkChoice } from './options.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { PendingDels, readRecordedDels } from './pending-dels.ts';
 import { nameSource, PolicyKeeper } from './policy/index.ts';
 import type { RegistrySource } from './registries/source.ts';
 import { type AgentStatus, StatusServer } from './status.ts';
-
-export interface AgentOptions extends NodeAddressWishes {
-  readonly node: string;
-  /** Of several networks of the host; absent: the one it has. */
-  readonly network?: NetworkChoice;
-  /** Where leases are; without it the agent serves CNI alone: no lease, no overlay, no Node object. */
-  readonly registry?: RegistrySource;
-  readonly rules: NetworkRules;
-  /** Absent: policies are left to others. They are those of the registry's API server. */
-  readonly policies?: PolicyChoice;
-  /** Between two looks at iptables' FORWARD chain. */
-  readonly forwardResyncSec: number;
-  readonly wireguardKeyFile: string;
-  /** Where subnet.env is, below `root`; absent: where flannel has it. */
-  readonly subnetFile?: string;
-  /** Where health and metrics are served; absent: nowhere. An empty host: all addresses. */
-  readonly health?: { readonly host: string; readonly port: number };
-  /** Called whenever the node has become ready, or its lease was made known anew. */
-  readonly onReady?: () => void;
-  /** Prefix of all files; `/` on a host. */
-  readonly root: string;
-  /** Whether the VXLAN devices may offload checksums; `auto` finds out. */
-  readonly checksumOffload: OffloadMode;
-  readonly logger: Logger;
-}
-
-export interface PolicyChoice {
-  readonly cutFlows: boolean;
-  /** Servers that are believed about names; absent: all that pods ask. */
-  readonly nameServers?: readonly IpPrefix[];
-  /** How much longer than its answer says an address of a name counts; absent: as usual. */
-  readonly nameExtraSec?: number;
-}
-
-export interface NetworkChoice {
-  readonly name: string;
-  /** Whether it may be the host's first network, with whose agent CNI goes, where that has not been chosen yet. */
-  readonly mayBeFirst: boolean;
-}
 
 const ONLY_NETWORK: NetworkChoice = { name: FIRST_NETWORK, mayBeFirst: true };
 
@@ -128,6 +87,7 @@ class Agent implements AsyncDisposable {
   private metrics: AgentMetrics | undefined;
   private service: CniService | undefined;
   private policy: PolicyKeeper | undefined;
+  private bgp: BgpPart | undefined;
   private ready = false;
 
   constructor(options: AgentOptions, network: MembershipOptions['network'], signal: AbortSignal) {
@@ -144,7 +104,7 @@ class Agent implements AsyncDisposable {
     this.namespace = this.resources.use(currentNamespace());
     this.kernel = this.resources.use(
       RealKernel.open(this.namespace, {
-        owners: [overlayOwner(number), CNI, LAB, POLICY],
+        owners: [overlayOwner(number), CNI, LAB, POLICY, BGP],
         onError: (error) => options.logger.warn({ err: error }, 'kernel state read again'),
       }),
     );
@@ -185,6 +145,7 @@ class Agent implements AsyncDisposable {
 
   private async join(source: RegistrySource): Promise<void> {
     const { logger, node } = this.options;
+    if (this.network.number === 0) this.bgp = this.openBgp();
     this.membership = this.resources.use(
       new Membership({
         ...this.options,
@@ -202,6 +163,7 @@ class Agent implements AsyncDisposable {
         onFacts: (facts) => {
           this.ready &&= facts !== undefined;
           this.facts = facts && { ...facts, ipv6: facts.families.includes(6) || this.hasIpv6() };
+          this.bgp?.settle(facts && placeOf(facts, this.kernel.state()));
         },
         onReady: () => {
           if (!this.ready) logger.info({ firstPassOps: this.loop.status().firstPassOps }, 'ready');
@@ -320,6 +282,23 @@ class Agent implements AsyncDisposable {
     );
   }
 
+  private openBgp(): BgpPart {
+    const { bgp = { isWanted: false }, registry, node, logger } = this.options;
+    const { kernel, loop, signal } = this;
+    const store = registry?.store;
+    return this.resources.use(
+      new BgpPart({
+        ...CLOCK,
+        node,
+        loop,
+        kernel,
+        logger,
+        signal,
+        ...(store === undefined ? { isWanted: false } : { ...bgp, store }),
+      }),
+    );
+  }
+
   /** What an agent before this one carried out would be in force for ever, and nobody would follow what the policies say. */
   private async endPolicy(): Promise<void> {
     this.loop.own(POLICY);
@@ -354,6 +333,7 @@ class Agent implements AsyncDisposable {
       ...membership?.figures(),
       attachments: this.service?.attachmentCount ?? 0,
       kernel: this.loop.status(),
+      bgp: this.bgp?.status()?.neighbors ?? [],
     };
   }
 
@@ -373,7 +353,8 @@ class Agent implements AsyncDisposable {
       checksumOffload: Object.fromEntries(this.offload.status()),
       fatal: membership?.fatal ?? null,
       policy: this.policy?.status() ?? null,
-      problems: [...(membership?.problemTexts() ?? []), ...(this.policy?.problemTexts() ?? [])],
+      bgp: this.bgp?.status() ?? null,
+      problems: [membership, this.policy, this.bgp].flatMap((each) => each?.problemTexts() ?? []),
       memoryMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     };
   }

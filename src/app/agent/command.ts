@@ -6,17 +6,17 @@ import { DEFAULT_ETCD_PREFIX } from '#core/lease/etcd/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, kubeConfigFor } from '#io/kube/index.ts';
-import { type PolicyChoice, runAgent } from './agent.ts';
-import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
+import { runAgent } from './agent.ts';
+import { FIRST_NETWORK } from './host-networks.ts';
 import { defaultNodeName } from './node-object.ts';
-import { type AgentPaths, agentPaths, wireguardKeyFile } from './paths.ts';
+import type { PolicyChoice } from './options.ts';
+import { agentPaths, wireguardKeyFile } from './paths.ts';
 import { readyNotice } from './ready-notice.ts';
 import { etcdSource } from './registries/etcd-source.ts';
 import { kubeNodesRegistry } from './registries/kube-nodes.ts';
 import { leaseObjects } from './registries/lease-objects.ts';
 import { NetworkStore } from './registries/network-store.ts';
 import type { RegistrySource } from './registries/source.ts';
-import { type AgentStatus, fetchStatus } from './status.ts';
 
 /** Where kube-flannel's ConfigMap is mounted. */
 const FLANNEL_NET_CONF = '/etc/kube-flannel/net-conf.json';
@@ -46,6 +46,7 @@ interface AgentFlags {
   readonly cutFlows: boolean;
   readonly dnsTrustedServers?: readonly IpPrefix[];
   readonly dnsExtraTtl?: number;
+  readonly bgp?: boolean;
   readonly subnetFile?: string;
   readonly healthzIp: string;
   readonly healthzPort: number;
@@ -56,7 +57,7 @@ interface AgentFlags {
 }
 
 export function agentCommand(): Command {
-  return withHealth(withPolicies(withRegistries(new Command('agent'))))
+  return withHealth(withBgp(withPolicies(withRegistries(new Command('agent')))))
     .description('Run the agent of this node: lease, overlay, CNI.')
     .option(
       '--node-name <name>',
@@ -87,6 +88,7 @@ export function agentCommand(): Command {
           'etcdEndpoints',
           'ipMasq',
           'blackholeRoute',
+          'bgp',
           'subnetFile',
           'checksumOffload',
         ])
@@ -129,6 +131,15 @@ function withPolicies(command: Command): Command {
     );
 }
 
+function withBgp(command: Command): Command {
+  return command
+    .option(
+      '--bgp',
+      "speak BGP whatever the API server has; else if it has Calico's BGPConfiguration or BGPPeer",
+    )
+    .option('--no-bgp', 'leave BGP to others');
+}
+
 function withHealth(command: Command): Command {
   return command
     .option('--healthz-ip <address>', 'where health and metrics are served', '0.0.0.0')
@@ -168,7 +179,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
   const { nodeName, iface, publicIp, publicIpv6, rootDir, checksumOffload, subnetFile } = flags;
-  const { ipMasq, forwardRules, blackholeRoute, policies, healthzIp, healthzPort } = flags;
+  const { ipMasq, forwardRules, blackholeRoute, policies, bgp, healthzIp, healthzPort } = flags;
   try {
     using resources = new DisposableStack();
     const registry = flags.cniOnly ? undefined : openRegistry(flags, logger, resources);
@@ -185,6 +196,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
           blackhole: blackholeRoute,
         },
         ...(policies && { policies: policyChoice(flags) }),
+        bgp: bgp === undefined ? {} : { isWanted: bgp },
         forwardResyncSec: FORWARD_RESYNC_SEC,
         wireguardKeyFile: wireguardKeyFile(rootDir),
         ...(subnetFile !== undefined && { subnetFile }),
@@ -240,92 +252,6 @@ function openRegistry(flags: AgentFlags, logger: Logger, resources: DisposableSt
     publishNode: registerNode && flags.network === FIRST_NETWORK,
     ...(netConf !== undefined && { netConfFile: netConf }),
   });
-}
-
-export function statusCommand(): Command {
-  return new Command('status')
-    .description("Ask this node's agent how it is.")
-    .option('--root-dir <dir>', "the agent's --root-dir", '/')
-    .option('--network <name>', 'of several networks of this host: which one', FIRST_NETWORK)
-    .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExit status: 0 ready, 1 not ready, 2 no agent.')
-    .action(async (flags: { rootDir: string; network: string; json?: boolean }) => {
-      const { statusSocket } = pathsOfNetwork(flags.rootDir, flags.network);
-      let status: AgentStatus;
-      try {
-        status = await fetchStatus(statusSocket);
-      } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        const why =
-          code === 'EACCES' ? 'only root may ask it' : 'no agent runs here: start it with "poplin agent"';
-        process.stderr.write(`poplin status: ${statusSocket}: ${why} (${code ?? message})\n`);
-        process.exitCode = 2;
-        return;
-      }
-      process.stdout.write(flags.json ? `${JSON.stringify(status)}\n` : describeStatus(status));
-      process.exitCode = status.ready ? 0 : 1;
-    });
-}
-
-/** The files of a network's agent: those of the first one, where the host has no other of this name. */
-export function pathsOfNetwork(root: string, network: string): AgentPaths {
-  const { networks } = agentPaths(root);
-  const claim = new HostNetworks(networks).list().find(({ name }) => name === network);
-  if (claim === undefined)
-    return agentPaths(root, undefined, network === FIRST_NETWORK ? undefined : network);
-  return agentPaths(root, claim.subnetFile, claim.number === 0 ? undefined : network);
-}
-
-/** The status as lines for people. */
-export function describeStatus(status: AgentStatus): string {
-  const rows: readonly (readonly [string, string])[] = [
-    ['node', `${status.node} (pid ${status.pid}, ${status.memoryMb} MB)`],
-    ...(status.network === FIRST_NETWORK ? [] : [['network', status.network] as const]),
-    ['ready', status.ready ? 'yes' : 'no'],
-    ...(status.cniOnly
-      ? [['mode', 'CNI alone (--cni-only): no store, no lease, no overlay'] as const]
-      : clusterRows(status)),
-    ...policyRows(status.policy),
-    [
-      'kernel',
-      `${status.kernel.ops} operations in ${status.kernel.passes} passes, ${status.kernel.failures.length} failing`,
-    ],
-    ...Object.entries(status.checksumOffload).map(
-      ([link, { offload, reason }]) => ['offload', `${link} ${offload ? 'on' : 'off'}: ${reason}`] as const,
-    ),
-    ...[...status.problems, ...status.kernel.conflicts, ...status.kernel.failures].map(
-      (problem) => ['problem', problem] as const,
-    ),
-  ];
-  return rows.map(([name, value]) => `${name.padEnd(9)}${value}\n`).join('');
-}
-
-function clusterRows({ lease, store, underlay }: AgentStatus): readonly (readonly [string, string])[] {
-  const subnets = [lease.ipv4, lease.ipv6].filter((subnet) => subnet !== null);
-  const rows: [string, string][] = [
-    ['lease', subnets.join('  ') || 'none'],
-    ['store', store],
-  ];
-  if (underlay != null) {
-    const { link, ipv4, ipv6, reason } = underlay;
-    const addresses = [ipv4, ipv6].filter((each) => each !== undefined);
-    rows.push(['underlay', `${link} ${addresses.join(' ')}: ${reason}`]);
-  }
-  return rows;
-}
-
-function policyRows(policy: AgentStatus['policy']): readonly (readonly [string, string])[] {
-  if (policy == null) return [];
-  const { known, policies, endpoints, unknownPods, cutFlows } = policy;
-  const source = {
-    api: 'from the API server',
-    disk: 'as last known: the API server is away',
-    nothing: 'not known yet',
-  };
-  return [
-    ['policy', `${policies} policies for ${endpoints} pods, ${source[known]}; ${cutFlows} flows cut`],
-    ...unknownPods.map((key) => ['policy', `${key} is not known to the API server: nothing passes`] as const),
-  ];
 }
 
 function policyChoice({ cutFlows, dnsTrustedServers, dnsExtraTtl }: AgentFlags): PolicyChoice {

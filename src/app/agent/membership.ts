@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { LeaseFacts } from '#app/cni/index.ts';
-import type { IpFamily } from '#base/ip/index.ts';
+import type { IpFamily, IpPrefix } from '#base/ip/index.ts';
 import { overlayOwner } from '#core/kernel/index.ts';
 import {
   enabledFamilies,
@@ -66,11 +66,16 @@ export interface MembershipOptions {
   readonly signal: AbortSignal;
   readonly readSysctl: (path: string) => string | undefined;
   /** What pods get of this node's lease; undefined: nothing, until told again. */
-  readonly onFacts: (
-    facts: (Omit<LeaseFacts, 'ipv6'> & { readonly families: readonly IpFamily[] }) | undefined,
-  ) => void;
+  readonly onFacts: (facts: MemberFacts | undefined) => void;
   /** The lease is in the kernel and made known on this host. */
   readonly onReady: () => void;
+}
+
+/** What this node holds, and of which network. */
+export interface MemberFacts extends Omit<LeaseFacts, 'ipv6'> {
+  readonly families: readonly IpFamily[];
+  readonly networks: readonly IpPrefix[];
+  readonly backend: string;
 }
 
 const CLOCK = { clock: systemClock, random: systemRandom };
@@ -242,6 +247,8 @@ export class Membership implements AsyncDisposable {
     const families = enabledFamilies(netConf).map(familyOfKey);
     const mtuBytes = carrying?.backend.podMtuBytes(families) ?? 0;
     this.podMtuBytes = mtuBytes;
+    const networks = FAMILY_KEYS.flatMap((key) => netConf[key]?.network ?? []);
+    const facts = { families, networks, backend: netConf.backend.type };
     this.member = this.resources.use(
       new OverlayMember({
         registry,
@@ -254,7 +261,7 @@ export class Membership implements AsyncDisposable {
         takeOver: takeOverFromFlannel({ ...this.options, owner: overlayOwner(network.number) }),
         besides: (locals) =>
           carrying === undefined ? [] : planNetworkRules(rules, netConf, carrying.backend, locals),
-        held: (locals) => onFacts(locals && { ...factsOf(node, locals, mtuBytes), families }),
+        held: (locals) => onFacts(locals && { ...factsOf(node, locals, mtuBytes), ...facts }),
         inPlace: (lease) => this.makeKnown(lease, netConf, mtuBytes, addresses),
       }),
     );

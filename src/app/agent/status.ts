@@ -1,6 +1,7 @@
 /** What the agent says of itself, as JSON over HTTP on a root-only unix socket: `GET /status`. */
 import { createServer, request, type Server } from 'node:http';
 import { SocketFile } from '#io/files/index.ts';
+import type { BgpStatus } from './bgp/index.ts';
 import type { KernelLoopStatus } from './kernel-loop.ts';
 import type { PolicyStatus } from './policy/index.ts';
 
@@ -19,6 +20,8 @@ export interface AgentStatus {
   readonly kernel: KernelLoopStatus;
   /** null where policies are not carried out. */
   readonly policy?: PolicyStatus | null;
+  /** null where BGP is not spoken. */
+  readonly bgp?: BgpStatus | null;
   /** By VXLAN device: whether it offloads checksums, and why. */
   readonly checksumOffload: Readonly<Record<string, { readonly offload: boolean; readonly reason: string }>>;
   /** Why the agent cannot become ready with the configuration it has; null if nothing stands in the way. It is the first problem too. */

@@ -6,7 +6,15 @@ import { existsSync } from 'node:fs';
 import { type AgentPaths, agentPaths, fetchStatus, HostNetworks, lockNode } from '#app/agent/index.ts';
 import { AttachmentJournal, rootedAddresses, type StoredPart } from '#app/cni/index.ts';
 import type { IpPrefix } from '#base/ip/index.ts';
-import { CNI, FURTHER_NETWORKS, type KernelState, OWNERS, overlayOwner, POLICY } from '#core/kernel/index.ts';
+import {
+  BGP,
+  CNI,
+  FURTHER_NETWORKS,
+  type KernelState,
+  OWNERS,
+  overlayOwner,
+  POLICY,
+} from '#core/kernel/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { flannelProcesses } from '#io/host-facts/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
@@ -93,7 +101,10 @@ async function removeOwn(kernel: RealKernel, options: CleanupOptions, scope: Sco
   if (!isWhole) refusePodsOf(kernel.state(), scope, options);
   const rows: Row[] = [];
   for (const { paths } of networks) rows.push(...(await removeTunnel(paths.tunnelSocket, isDry)));
-  const owners = [...networks.map(({ number }) => overlayOwner(number)), ...(isWhole ? [CNI, POLICY] : [])];
+  const owners = [
+    ...networks.map(({ number }) => overlayOwner(number)),
+    ...(isWhole ? [CNI, POLICY, BGP] : []),
+  ];
   rows.push(...(await removeObjects(kernel, planOwn(kernel.state(), owners), isDry)));
   const numbers = networks.map(({ number }) => number);
   rows.push(...(await removeForwardRules(createRuleTool(), numbers, isDry)));

@@ -20,6 +20,14 @@ const FIGURES: AgentFigures = {
   refusedLeases: 1,
   backend: { type: 'vxlan', link: 'eth1', mtuBytes: 1430 },
   attachments: 7,
+  bgp: [
+    {
+      key: 'BGPPeer tor 10.0.0.1',
+      isUp: true,
+      flaps: 2,
+      families: [{ family: 4, learned: 9, refused: 1, told: 3 }],
+    },
+  ],
   kernel: { ops: 120, passes: 9, failures: ['a'], conflicts: [], lastPassMs: 12 },
 };
 
@@ -55,6 +63,11 @@ describe('the metrics of an agent', () => {
       'poplin_leases_refused 1',
       'poplin_backend_info{type="vxlan",link="eth1",mtu="1430"} 1',
       'poplin_attachments 7',
+      'poplin_bgp_session_up{peer="BGPPeer tor 10.0.0.1"} 1',
+      'poplin_bgp_session_losses_total{peer="BGPPeer tor 10.0.0.1"} 2',
+      'poplin_bgp_routes{peer="BGPPeer tor 10.0.0.1",family="ipv4",what="learned"} 9',
+      'poplin_bgp_routes{peer="BGPPeer tor 10.0.0.1",family="ipv4",what="refused"} 1',
+      'poplin_bgp_routes{peer="BGPPeer tor 10.0.0.1",family="ipv4",what="told"} 3',
       'poplin_kernel_operations_total 120',
       'poplin_kernel_passes_total 9',
       'poplin_kernel_failures 1',

@@ -31,6 +31,17 @@ export const METRICS = {
     help: 'Always 1; what carries packets to other nodes, by which link of the underlay, with which MTU for pods.',
   },
   poplin_attachments: { type: 'gauge', help: 'Interfaces of pods, and chained plugins, that are kept.' },
+  poplin_bgp_session_up: { type: 'gauge', labels: ['peer'], help: '1 while the BGP session is established.' },
+  poplin_bgp_session_losses_total: {
+    type: 'counter',
+    labels: ['peer'],
+    help: 'How often an established BGP session has ended, since the agent began.',
+  },
+  poplin_bgp_routes: {
+    type: 'gauge',
+    labels: ['peer', 'family', 'what'],
+    help: 'Routes of a BGP session: learned, refused (of those that were learned), told.',
+  },
   poplin_kernel_operations_total: { type: 'counter', help: 'Changes sent to the kernel.' },
   poplin_kernel_passes_total: { type: 'counter', help: 'Comparisons of what is wanted with what is there.' },
   poplin_kernel_failures: { type: 'gauge', help: 'Objects that the kernel refuses now.' },

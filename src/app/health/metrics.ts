@@ -21,6 +21,8 @@ export interface AgentFigures {
   readonly refusedLeases: number;
   readonly backend?: { readonly type: string; readonly link: string; readonly mtuBytes: number };
   readonly attachments: number;
+  /** Sessions, where BGP is spoken. */
+  readonly bgp?: readonly BgpFigures[];
   readonly kernel: {
     readonly ops: number;
     readonly passes: number;
@@ -29,6 +31,18 @@ export interface AgentFigures {
     /** Absent before the first. */
     readonly lastPassMs?: number | undefined;
   };
+}
+
+interface BgpFigures {
+  readonly key: string;
+  readonly isUp: boolean;
+  readonly flaps: number;
+  readonly families: readonly {
+    readonly family: 4 | 6;
+    readonly learned: number;
+    readonly refused: number;
+    readonly told: number;
+  }[];
 }
 
 export interface AgentMetricsSource {
@@ -115,6 +129,7 @@ function reportAll(source: AgentMetricsSource, report: Report): void {
     report('poplin_backend_info', 1, { type, link, mtu: String(mtuBytes) });
   }
   report('poplin_attachments', now.attachments);
+  for (const session of now.bgp ?? []) reportSession(session, report);
   report('poplin_kernel_operations_total', kernel.ops);
   report('poplin_kernel_passes_total', kernel.passes);
   report('poplin_kernel_failures', kernel.failures.length);
@@ -126,6 +141,14 @@ function reportAll(source: AgentMetricsSource, report: Report): void {
   report('process_resident_memory_bytes', process.memoryUsage.rss());
   report('process_cpu_seconds_total', (user + system) / 1e6);
   report('process_start_time_seconds', Math.round(source.now() / 1000 - process.uptime()));
+}
+
+function reportSession({ key: peer, isUp, flaps, families }: BgpFigures, report: Report): void {
+  report('poplin_bgp_session_up', Number(isUp), { peer });
+  report('poplin_bgp_session_losses_total', flaps, { peer });
+  for (const { family, ...counts } of families)
+    for (const what of ['learned', 'refused', 'told'] as const)
+      report('poplin_bgp_routes', counts[what], { peer, family: `ipv${family}`, what });
 }
 
 /** CNI 1.1 section 5: an error is an object with a code. */

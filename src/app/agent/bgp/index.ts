@@ -1,0 +1,3 @@
+export { BgpPart } from './part.ts';
+export { placeOf } from './place.ts';
+export type { BgpStatus } from './status.ts';

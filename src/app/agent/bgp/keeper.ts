@@ -1,0 +1,318 @@
+/**
+ * BGP on this node: what the API server says and what the agent knows become a speaker; what the speaker learns becomes routes in the kernel.
+ * Routes of an earlier run stay in place until the peers have told theirs anew, or had the time to (RFC 4724).
+ */
+import type { Logger } from 'pino';
+import type { Clock, Random } from '#base/clock.ts';
+import type { IpAddress } from '#base/ip/index.ts';
+import { formatRouterId } from '#core/bgp/calico/index.ts';
+import { KernelRoutes } from '#core/bgp/kernel/index.ts';
+import { type Amendment, BGP, type Kernel, type KernelObject, type NextHop } from '#core/kernel/index.ts';
+import { LEASE_NAMESPACE } from '#core/lease/index.ts';
+import type { ObjectStore } from '#core/store/index.ts';
+import type { KernelLoop } from '../kernel-loop.ts';
+import { KindsFeed } from '../kinds-feed.ts';
+import { BGP_KINDS, BGP_SIGNS, storedKind } from './kinds.ts';
+import { KnownObjects } from './known-objects.ts';
+import { Passwords } from './passwords.ts';
+import { BgpRunner } from './runner.ts';
+import type { BgpStatus } from './status.ts';
+import { type BgpPlace, type BgpWish, bgpWish, type HeldPeer } from './wish.ts';
+
+export interface BgpKeeperOptions {
+  readonly node: string;
+  readonly store: ObjectStore;
+  readonly loop: KernelLoop;
+  readonly kernel: Kernel & { wayTo(address: IpAddress, link?: string): NextHop | undefined };
+  /** Without any of Calico's objects too. */
+  readonly isForced: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** What is learned; what an earlier run learned comes behind it in the alphabet, and so counts less. */
+const PART = 'bgp';
+const STALE_PART = 'bgp stale';
+const BASE_PART = 'bgp base';
+/** Changes of objects that come together are looked at together. */
+const COLLECT_MS = 100;
+/** After a link or an address has changed, others may follow. */
+const RELOOK_MS = 50;
+/** Routes of others that next hops are reached by change without a word. */
+const WAYS_MS = 15_000;
+const RETRY_MS = 5_000;
+
+export class BgpKeeper implements AsyncDisposable {
+  readonly #options: BgpKeeperOptions;
+  readonly #known = new KnownObjects();
+  readonly #feed: KindsFeed;
+  readonly #passwords: Passwords;
+  readonly #watch: Disposable;
+  readonly #timers = new Map<'wish' | 'relook' | 'ways', Disposable>();
+  #place: BgpPlace | undefined;
+  #wish: BgpWish | undefined;
+  #runner: BgpRunner | undefined;
+  #listening = '';
+  #routes: KernelRoutes | undefined;
+  #isConverged = true;
+  #problems: readonly string[] = [];
+  #failure: string | undefined;
+  #work: Promise<void> = Promise.resolve();
+
+  /** To be made before anything is removed from the kernel. */
+  constructor(options: BgpKeeperOptions) {
+    this.#options = options;
+    const { store, clock, signal, kernel, loop } = options;
+    this.#passwords = new Passwords({
+      store,
+      clock,
+      signal,
+      namespace: LEASE_NAMESPACE,
+      onChange: () => this.#wishSoon(),
+    });
+    const heard = (isChanged: boolean): void => {
+      if (isChanged) this.#wishSoon();
+    };
+    this.#feed = new KindsFeed({
+      ...options,
+      elsewhere: storedKind,
+      subject: 'BGP is',
+      sink: {
+        sync: (resource, objects) => {
+          this.#known.sync(resource, objects);
+          this.#wishSoon();
+        },
+        upsert: (resource, object) => heard(this.#known.upsert(resource, object)),
+        remove: (resource, object) => heard(this.#known.remove(resource, object)),
+      },
+    });
+    this.#adopt();
+    loop.own(BGP);
+    this.#watch = kernel.watch({
+      changed: (keys) => {
+        if ([...keys].some((key) => key.startsWith('link ') || key.startsWith('address ')))
+          this.#relookSoon();
+      },
+      resynced: () => this.#relookSoon(),
+    });
+    for (const resource of BGP_KINDS) this.#feed.follow(resource);
+    this.#lookAtWays();
+  }
+
+  /** What is known of this node; undefined: it has no lease, and so nothing to tell. */
+  settle(place: BgpPlace | undefined): void {
+    this.#place = place ?? (this.#place && { ...this.#place, subnets: [] });
+    this.#wishSoon();
+  }
+
+  status(): BgpStatus {
+    const { speaker, listen } = this.#wish ?? {};
+    return {
+      ...(speaker === undefined ? {} : { asn: speaker.asn, routerId: formatRouterId(speaker.routerId) }),
+      port: listen?.port ?? 0,
+      isRestarting: !this.#isConverged,
+      routes: this.#routes?.size ?? 0,
+      neighbors: this.#runner?.neighbors() ?? [],
+    };
+  }
+
+  /** What an operator should know, one sentence each. */
+  problemTexts(): readonly string[] {
+    const unreachable = [...(this.#routes?.unreachable ?? [])];
+    return [
+      ...this.#feed.problemTexts(),
+      ...this.#problems,
+      ...(this.#failure === undefined ? [] : [this.#failure]),
+      ...(unreachable.length === 0
+        ? []
+        : [
+            `BGP: no next hop of ${unreachable.length} routes is reached: ${unreachable.slice(0, 3).join(', ')}`,
+          ]),
+    ];
+  }
+
+  /** Leaves kernel and peers as they are. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch[Symbol.dispose]();
+    this.#passwords[Symbol.dispose]();
+    for (const timer of this.#timers.values()) timer[Symbol.dispose]();
+    await this.#work;
+    for (const timer of this.#timers.values()) timer[Symbol.dispose]();
+    await this.#runner?.[Symbol.asyncDispose]();
+  }
+
+  /** What is in the kernel stays wanted for now. */
+  #adopt(): void {
+    const { kernel, loop } = this.#options;
+    const found: KernelObject[] = [];
+    for (const object of kernel.state().values())
+      if (object.kind === 'route' && object.protocol === BGP.protocol) found.push(object);
+    loop.want(STALE_PART, found);
+    this.#isConverged = found.length === 0;
+  }
+
+  #after(name: 'wish' | 'relook' | 'ways', ms: number, work: () => void): void {
+    if (this.#timers.has(name) || this.#options.signal.aborted) return;
+    const expire = (): void => {
+      this.#timers.delete(name);
+      work();
+    };
+    this.#timers.set(name, this.#options.clock.setTimeout(ms, expire));
+  }
+
+  #wishSoon(): void {
+    this.#after('wish', COLLECT_MS, () => {
+      this.#work = this.#work.then(() => this.#carryOut());
+    });
+  }
+
+  #relookSoon(): void {
+    this.#after('relook', RELOOK_MS, () => this.#relook());
+  }
+
+  #lookAtWays(): void {
+    this.#after('ways', WAYS_MS, () => {
+      this.#relook();
+      this.#lookAtWays();
+    });
+  }
+
+  #relook(): void {
+    if (this.#routes === undefined) return;
+    this.#amend(this.#routes.refresh());
+    this.#runner?.refreshMetrics();
+  }
+
+  get #isWanted(): boolean {
+    return this.#options.isForced || BGP_SIGNS.some(({ kind }) => this.#known.of(kind).length > 0);
+  }
+
+  async #carryOut(): Promise<void> {
+    const { node, signal, logger } = this.#options;
+    if (signal.aborted || this.#place === undefined) return;
+    if (!BGP_KINDS.every((kind) => this.#feed.isTold(kind))) return;
+    try {
+      if (!this.#isWanted) return await this.#end();
+      const wish = bgpWish(node, this.#place, this.#known, this.#held());
+      const problems = [...wish.problems];
+      const { speaker } = wish;
+      this.#wish =
+        speaker === undefined
+          ? wish
+          : {
+              ...wish,
+              speaker: { ...speaker, neighbors: this.#passwords.resolve(speaker.neighbors, problems) },
+            };
+      this.#problems = problems;
+      await this.#run(this.#wish);
+      this.#failure = undefined;
+    } catch (error) {
+      const text = `BGP: ${(error as Error).message}`;
+      if (this.#failure !== text) logger.error({ err: error }, 'BGP not carried out');
+      this.#failure = text;
+      this.#after('wish', RETRY_MS, () => {
+        this.#work = this.#work.then(() => this.#carryOut());
+      });
+    }
+  }
+
+  async #run({ speaker, listen, rules, isBare }: BgpWish): Promise<void> {
+    if (speaker === undefined) return;
+    this.#options.loop.want(BASE_PART, isBare ? forwarding(speaker.neighbors) : []);
+    const listening = JSON.stringify(listen);
+    if (this.#runner !== undefined && listening !== this.#listening) {
+      await this.#runner[Symbol.asyncDispose]();
+      this.#runner = undefined;
+      this.#adopt();
+      this.#options.loop.want(PART, []);
+    }
+    if (this.#runner !== undefined) {
+      this.#amend(this.#routes?.configure(rules) ?? { put: [], removed: [] });
+      this.#runner.configure(speaker);
+    } else this.#begin({ speaker, listen, rules });
+    this.#listening = listening;
+  }
+
+  #begin({ speaker, listen, rules }: Pick<Required<BgpWish>, 'speaker' | 'listen' | 'rules'>): void {
+    const { logger, kernel } = this.#options;
+    const routes = new KernelRoutes(rules, (nextHop, link) => kernel.wayTo(nextHop, link));
+    const isRestarting = !this.#isConverged;
+    logger.info(
+      { ...listen, asn: speaker.asn, neighbors: speaker.neighbors.length, isRestarting },
+      'BGP speaks',
+    );
+    this.#runner = new BgpRunner({
+      ...this.#options,
+      listen,
+      speaker,
+      isRestarting,
+      // What is ours has no address, and what is on a link is known with it.
+      metricOf: (nextHop) => (hasNoWay(nextHop) || kernel.wayTo(nextHop) !== undefined ? 0 : undefined),
+      isAdjacent: (address) => kernel.wayTo(address)?.via === undefined,
+      onBest: (changes) => this.#amend(routes.apply(changes)),
+      onSession: (peer, isUp, reason) => {
+        logger.info({ peer, isUp, reason }, 'BGP session');
+        this.#wishSoon();
+      },
+      onConverged: () => this.#converge(),
+    });
+    this.#routes = routes;
+  }
+
+  #amend(amendment: Amendment): void {
+    if (amendment.put.length === 0 && amendment.removed.length === 0) return;
+    const { loop } = this.#options;
+    loop.desired.amend(PART, amendment);
+    loop.trigger();
+  }
+
+  #converge(): void {
+    if (!this.#isConverged) this.#options.logger.info('BGP has learned anew what it knew before');
+    this.#isConverged = true;
+    this.#options.loop.want(STALE_PART, []);
+    this.#options.loop.trigger();
+  }
+
+  /** Nobody wants BGP any more. */
+  async #end(): Promise<void> {
+    const { loop } = this.#options;
+    await this.#runner?.shutDown();
+    await this.#runner?.[Symbol.asyncDispose]();
+    this.#runner = undefined;
+    this.#routes = undefined;
+    this.#wish = undefined;
+    this.#problems = [];
+    for (const part of [PART, STALE_PART, BASE_PART]) loop.want(part, []);
+    this.#isConverged = true;
+    loop.trigger();
+  }
+
+  #held(): readonly HeldPeer[] {
+    const runner = this.#runner;
+    if (runner === undefined) return [];
+    const neighbors = new Map(this.#wish?.speaker?.neighbors.map((each) => [each.key, each]));
+    return runner.neighbors().map(({ key, isUp }) => ({
+      key,
+      isClient: neighbors.get(key)?.policy.isReflectorClient === true,
+      isEstablished: isUp,
+      isComplete: runner.isComplete(key),
+    }));
+  }
+}
+
+function hasNoWay(nextHop: IpAddress): boolean {
+  return nextHop === '0.0.0.0' || nextHop === '::' || nextHop.startsWith('fe80:');
+}
+
+/** Where no overlay does it: packets of pods are forwarded, in the families that are spoken. */
+function forwarding(
+  neighbors: readonly { readonly session: { readonly peerAddress: string } }[],
+): KernelObject[] {
+  const hasIpv6 = neighbors.some(({ session }) => session.peerAddress.includes(':'));
+  return [
+    { kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' },
+    ...(hasIpv6 ? [{ kind: 'sysctl', path: 'net/ipv6/conf/all/forwarding', value: '1' } as const] : []),
+  ];
+}

@@ -1,0 +1,242 @@
+/** What a node's speaker and its routes are to be: Calico's objects, and beside them what Poplin knows of the node and adds in annotations. */
+import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
+import {
+  type CalicoResult,
+  type CalicoWorld,
+  programmingOf,
+  translateCalico,
+} from '#core/bgp/calico/index.ts';
+import type { KernelRouteRules } from '#core/bgp/kernel/index.ts';
+import type { NeighborConfig, SpeakerConfig } from '#core/bgp/speaker/index.ts';
+import type { KubeObject } from '#core/store/index.ts';
+import { isDead, type KnownObjects, withAddresses } from './known-objects.ts';
+
+/** What the agent knows of its node. */
+export interface BgpPlace {
+  /** With the lengths of their networks, one for each family of the network. */
+  readonly addresses: readonly IpAddress[];
+  /** This node's pod subnets; none while no lease is held. */
+  readonly subnets: readonly IpPrefix[];
+  /** The whole network's. */
+  readonly networks: readonly IpPrefix[];
+  /** Of the overlay; `alloc` leaves the network's packets to BGP. */
+  readonly backend: string;
+}
+
+export interface BgpWish {
+  readonly speaker?: SpeakerConfig;
+  readonly listen: { readonly port: number; readonly addresses: readonly IpAddress[] };
+  readonly rules: KernelRouteRules;
+  /** Networks are carried by BGP's routes alone. */
+  readonly isBare: boolean;
+  /** What an operator should know, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** What annotations of a BGPPeer, and for the mesh of the BGPConfiguration `default`, say beyond Calico's keys. */
+const BFD_KEY = 'poplin.dev/bfd';
+const MESH_LIMIT_KEY = 'poplin.dev/full-mesh-limit';
+/** How long a restart waits for the peers' routes. */
+const DEFER_MS = 60_000;
+
+/** Works it all out anew: a matter of milliseconds for hundreds of nodes. */
+export function bgpWish(
+  node: string,
+  place: BgpPlace,
+  known: KnownObjects,
+  held: readonly HeldPeer[] = [],
+): BgpWish {
+  const problems: string[] = [];
+  const result = translateCalico({
+    node,
+    objects: [...known.all().map((object) => completed(object, node, place)), ...ownPools(place, known)],
+    blocks: place.subnets,
+    mesh: meshOf(known, held, problems),
+  });
+  for (const { place: where, message } of [...result.problems, ...result.warnings])
+    problems.push(`${where}: ${message}`);
+  const isBare = place.backend === 'alloc';
+  problems.push(...encapsulationProblems(result, place, isBare));
+  const speaker = result.speaker && {
+    ...result.speaker,
+    deferMs: DEFER_MS,
+    neighbors: distinct(withBfd(result.speaker.neighbors, known, problems), problems),
+  };
+  const families = [...new Set(place.addresses.map((address) => familyOf(hostOf(address))))];
+  return {
+    ...(speaker === undefined ? {} : { speaker }),
+    listen: {
+      port: result.listenPort,
+      addresses: result.listenAddresses ?? families.map((family) => (family === 4 ? '0.0.0.0' : '::')),
+    },
+    rules: rulesOf(result, place, isBare, speaker?.neighbors ?? []),
+    isBare,
+    problems,
+  };
+}
+
+/** A mesh session as it is, so that a change of reflectors leaves no gap. */
+export interface HeldPeer {
+  readonly key: string;
+  readonly isClient: boolean;
+  readonly isEstablished: boolean;
+  readonly isComplete: boolean;
+}
+
+function completed(object: KubeObject, node: string, { addresses }: BgpPlace): KubeObject {
+  return object.kind === 'Node' && object.metadata.name === node ? withAddresses(object, addresses) : object;
+}
+
+/** The network's own prefixes count as pools where no pool has them. */
+function ownPools({ networks }: BgpPlace, known: KnownObjects): readonly KubeObject[] {
+  const cidrs = known.of('IPPool').flatMap((pool) => {
+    const cidr = (pool['spec'] as { readonly cidr?: unknown } | undefined)?.cidr;
+    return typeof cidr === 'string' && cidr.includes('/') ? [cidr] : [];
+  });
+  return networks
+    .filter((network) => !cidrs.some((cidr) => isWithin(network, cidr)))
+    .map((cidr) => ({
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'IPPool',
+      metadata: { name: `network-${cidr}` },
+      spec: { cidr },
+    }));
+}
+
+function isWithin(inner: IpPrefix, outer: string): boolean {
+  try {
+    return familyOf(hostOf(inner)) === familyOf(hostOf(outer)) && prefixContains(outer, inner);
+  } catch {
+    // What is no prefix is told by whoever reads the pool.
+    return false;
+  }
+}
+
+function meshOf(
+  known: KnownObjects,
+  held: readonly HeldPeer[],
+  problems: string[],
+): NonNullable<CalicoWorld['mesh']> {
+  const limit = configurationOf(known)?.metadata.annotations?.[MESH_LIMIT_KEY];
+  const isNumber = limit === undefined || /^\d{1,5}$/.test(limit);
+  if (!isNumber)
+    problems.push(
+      `BGPConfiguration default metadata.annotations["${MESH_LIMIT_KEY}"]: "${limit}" is not from 0 to 99999`,
+    );
+  return {
+    options: limit === undefined || !isNumber ? {} : { fullMeshLimit: Number(limit) },
+    dead: new Set(
+      known
+        .of('Node')
+        .filter(isDead)
+        .map(({ metadata }) => metadata.name),
+    ),
+    held: held.flatMap(({ key, isClient, isEstablished, isComplete }) => {
+      const peer = /^mesh (.+) [46]$/.exec(key)?.[1];
+      if (peer === undefined) return [];
+      return [
+        { peer, role: isClient ? 'client' : 'mesh', isEstablished, isComplete, isRedundant: true } as const,
+      ];
+    }),
+  };
+}
+
+function configurationOf(known: KnownObjects): KubeObject | undefined {
+  return known.of('BGPConfiguration').find(({ metadata }) => metadata.name === 'default');
+}
+
+/** Whoever wants BGP alone to carry the network says so in net-conf.json; pools that say otherwise are told. */
+function encapsulationProblems(
+  result: CalicoResult,
+  { networks, backend }: BgpPlace,
+  isBare: boolean,
+): string[] {
+  return result.pools.flatMap(({ name, cidr, encapsulation, isCrossSubnet }) => {
+    if (!networks.some((network) => isWithin(network, cidr) || isWithin(cidr, network))) return [];
+    const mode = `IPPool ${name}`;
+    if (isBare && encapsulation !== 'none')
+      return [
+        `${mode} spec: ${encapsulation} is wanted${isCrossSubnet ? ' across subnets' : ''}, and the network's backend is alloc: packets go as they are; Backend.Type "vxlan"${isCrossSubnet ? ' with DirectRouting' : ''} does it`,
+      ];
+    if (!isBare && encapsulation === 'none' && !name.startsWith('network-'))
+      return [
+        `${mode} spec: no encapsulation is wanted, and the network's backend is ${backend}, which has routes of its own: Backend.Type "alloc" leaves it to BGP`,
+      ];
+    return [];
+  });
+}
+
+function rulesOf(
+  { pools, networks: ownNetworks, routePriority }: CalicoResult,
+  { networks }: BgpPlace,
+  isBare: boolean,
+  neighbors: readonly NeighborConfig[],
+): KernelRouteRules {
+  const links = new Map(
+    neighbors.flatMap(({ session }) =>
+      session.interface === undefined ? [] : [[session.peerAddress, session.interface] as const],
+    ),
+  );
+  const byKey = new Map(neighbors.map(({ key, session }) => [key, session.interface]));
+  return {
+    metric: routePriority,
+    isWanted: (prefix, nextHop) => {
+      if (isBare) return true;
+      if (networks.some((network) => isWithin(prefix, network))) return false;
+      return programmingOf(pools, ownNetworks[familyOf(nextHop)], prefix, nextHop) === 'direct';
+    },
+    linkOf: (nextHop, peer) => links.get(nextHop) ?? byKey.get(peer),
+  };
+}
+
+function withBfd(
+  neighbors: readonly NeighborConfig[],
+  known: KnownObjects,
+  problems: string[],
+): readonly NeighborConfig[] {
+  const peers = new Map(
+    known.of('BGPPeer').map(({ metadata }) => [metadata.name, metadata.annotations?.[BFD_KEY]]),
+  );
+  const mesh = configurationOf(known)?.metadata.annotations?.[BFD_KEY];
+  return neighbors.map((neighbor) => {
+    const name = /^BGPPeer (.+) \S+$/.exec(neighbor.key)?.[1];
+    const text = name === undefined ? mesh : peers.get(name);
+    if (text === undefined) return neighbor;
+    const bfd = parseBfd(text);
+    if (bfd !== undefined) return { ...neighbor, session: { ...neighbor.session, bfd } };
+    const place = name === undefined ? 'BGPConfiguration default' : `BGPPeer ${name}`;
+    const problem = `${place} metadata.annotations["${BFD_KEY}"]: "${text}" is not such as 300ms x 3`;
+    if (!problems.includes(problem)) problems.push(problem);
+    return neighbor;
+  });
+}
+
+/** `300ms x 3`: how often packets go, and how many may be lost. */
+function parseBfd(text: string): NeighborConfig['session']['bfd'] | undefined {
+  const [, ms, count] = /^(\d{1,5})ms ?[x*] ?(\d{1,3})$/.exec(text.trim()) ?? [];
+  const [interval, multiplier] = [Number(ms), Number(count)];
+  if (!(interval >= 10 && multiplier >= 1 && multiplier <= 255)) return undefined;
+  return { receiveMs: interval, transmitMs: interval, multiplier };
+}
+
+/** One session for an address: a connection says no more than where it is from. */
+function distinct(neighbors: readonly NeighborConfig[], problems: string[]): readonly NeighborConfig[] {
+  const byAddress = new Map<string, NeighborConfig>();
+  for (const neighbor of neighbors) {
+    const { peerAddress } = neighbor.session;
+    const other = byAddress.get(peerAddress);
+    if (other === undefined) {
+      byAddress.set(peerAddress, neighbor);
+      continue;
+    }
+    // What somebody wrote counts more than the mesh.
+    const [kept, left] = other.key.startsWith('mesh ') ? [neighbor, other] : [other, neighbor];
+    byAddress.set(peerAddress, kept);
+    problems.push(`${left.key}: there is a session with ${peerAddress} already, ${kept.key}: left out`);
+  }
+  return [...byAddress.values()];
+}
+
+function hostOf(text: string): string {
+  return text.split('/')[0] ?? text;
+}

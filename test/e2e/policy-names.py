@@ -2,7 +2,6 @@
 A pod that asks for names and connects to what they stand for, all in the first moment after the answer. Prints one JSON value.
   ask SERVER NAME              addresses that a server says, of both families
   reach SERVER NAME PORT MS    the same, and then for each address after how many ms of trying anew a connection came about; null: not in time
-  once SERVER NAME PORT        the same, with one attempt each: TCP itself tries again
   open PORT ADDRESS...         which of these addresses a connection comes about with
   send FROM-PORT ADDRESS PORT HEX   one datagram, asked for or not
 """
@@ -49,9 +48,9 @@ def connects(address, port, seconds):
         ready = select.select([], [each], [], seconds)[1]
         return bool(ready) and each.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
 
-def reach(answered, address, port, ms, attempt):
+def reach(answered, address, port, ms):
     while (time.perf_counter() - answered) * 1000 < ms:
-        if connects(address, port, attempt):
+        if connects(address, port, 0.002):
             return round((time.perf_counter() - answered) * 1000, 2)
     return None
 
@@ -74,6 +73,5 @@ else:
     for kind in (1, 28):
         answered, found = ask(args[0], args[1], kind)
         for address in found:
-            limit, attempt = (int(args[3]), 0.002) if command == 'reach' else (3000, 3)
-            result[address] = reach(answered, address, int(args[2]), limit, attempt)
+            result[address] = reach(answered, address, int(args[2]), int(args[3]))
 print(json.dumps(result))

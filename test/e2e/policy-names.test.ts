@@ -140,17 +140,17 @@ function serveNames(netns: string, addresses: readonly string[], wild: readonly 
   );
 }
 
-function run<T>(pod: TestPod, ...words: readonly (string | number)[]): T {
-  return JSON.parse(inNetns(pod.netns, 'python3', CLIENT, ...words.map(String))) as T;
+function run(pod: TestPod, ...words: readonly (string | number)[]): unknown {
+  return JSON.parse(inNetns(pod.netns, 'python3', CLIENT, ...words.map(String)));
 }
 
-const ask = (pod: TestPod, server: string, name: string) => run<string[]>(pod, 'ask', server, name);
+const ask = (pod: TestPod, server: string, name: string) => run(pod, 'ask', server, name) as string[];
 /** The addresses with which a connection comes about. */
 const open = (pod: TestPod, ...addresses: readonly string[]) =>
-  run<string[]>(pod, 'open', PORT, ...addresses);
+  run(pod, 'open', PORT, ...addresses) as string[];
 /** After how many milliseconds, by address. */
 const reach = (pod: TestPod, server: string, name: string, limitMs = 5000) =>
-  run<Record<string, number | null>>(pod, 'reach', server, name, PORT, limitMs);
+  run(pod, 'reach', server, name, PORT, limitMs) as Record<string, number | null>;
 /** A server answers, which takes it a moment at first. */
 const answers = (pod: TestPod, server: string) =>
   until(`answers of ${server}`, () => {

@@ -79,7 +79,7 @@ function clusterRows({ lease, store, underlay }: AgentStatus): readonly (readonl
 
 function policyRows(policy: AgentStatus['policy']): readonly (readonly [string, string])[] {
   if (policy == null) return [];
-  const { known, policies, endpoints, unknownPods, cutFlows } = policy;
+  const { known, policies, endpoints, unknownPods, cutFlows, names } = policy;
   const source = {
     api: 'from the API server',
     disk: 'as last known: the API server is away',
@@ -87,6 +87,9 @@ function policyRows(policy: AgentStatus['policy']): readonly (readonly [string, 
   };
   return [
     ['policy', `${policies} policies for ${endpoints} pods, ${source[known]}; ${cutFlows} flows cut`],
+    ...(names === undefined || names.known + names.lost === 0
+      ? []
+      : [['policy', `${names.known} names known from answers; ${names.lost} answers lost`] as const]),
     ...unknownPods.map((key) => ['policy', `${key} is not known to the API server: nothing passes`] as const),
   ];
 }

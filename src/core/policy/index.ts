@@ -23,6 +23,8 @@ export {
   isAllowed,
   mayGoOn,
   type PolicyGraph,
+  type UnnamedRule,
+  unnamedRules,
 } from './engine/index.ts';
 export { essenceOf } from './essence.ts';
 export type { PolicyDelta } from './graph.ts';

@@ -10,7 +10,7 @@ import { decodeUdpPayload, type LoggedPacket } from '#core/netlink/log/index.ts'
 import type { PolicyGraph } from '#core/policy/index.ts';
 import { type NameChange, type NameTerms, SeenNames } from '#core/policy/names/index.ts';
 import type { PacketLogOptions } from '#io/flow-log/index.ts';
-import { readKeptNames, writeKeptNames } from './kept-names.ts';
+import { readKeptNames, writeKeptNames } from '#io/policy-names/index.ts';
 
 /** Takes POLICY_DNS_GROUP and listens until it is disposed. Throws if that cannot be. */
 export type OpenAnswers = (to: Pick<PacketLogOptions, 'onPackets' | 'onLost' | 'onError'>) => Disposable;

@@ -4,3 +4,4 @@ export { evaluate, evaluateStaged, isAllowed, mayGoOn } from './evaluate.ts';
 export { FAILSAFE_PORTS, type FailsafePort } from './failsafe-table.ts';
 export { PolicyGraph } from './graph.ts';
 export type { FlowOptions } from './hosts.ts';
+export { type UnnamedRule, unnamedRules } from './unnamed.ts';

@@ -3,6 +3,9 @@ import { canonicalIp } from '#base/ip/index.ts';
 import type { KeptName } from '#core/policy/names/index.ts';
 import { atomicWrite, hasCode, readRegularFile } from '#io/files/index.ts';
 
+/** Its place on a host. */
+export const POLICY_NAMES_FILE = '/var/lib/poplin/policy-names';
+
 export interface KeptNames {
   /** Milliseconds since 1970. */
   readonly keptMs: number;

@@ -34,6 +34,8 @@ export class PolicyWorld implements Disposable {
   readonly #folder = new NamespaceFolder('pnft');
   readonly #namespace = this.#folder.make('node');
   readonly #kernel: RealKernel;
+  /** All that is open, gone also when the world cannot be laid. */
+  readonly #resources: Disposable;
   readonly #pods = new Map<number, PacketDevice>();
   readonly #uplink = new PacketDevice(this.#namespace, 'up0', 'tun');
   #desired = new DesiredState();
@@ -41,15 +43,17 @@ export class PolicyWorld implements Disposable {
 
   constructor(mode: WorldMode) {
     this.mode = mode;
+    const device = mode === 'routed' ? 'tun' : 'tap';
+    using undo = new DisposableStack();
+    undo.use(this.#folder);
+    undo.use(this.#uplink);
     for (const number of NUMBERS)
-      this.#pods.set(
-        number,
-        new PacketDevice(this.#namespace, `pod${number}`, mode === 'routed' ? 'tun' : 'tap'),
-      );
+      this.#pods.set(number, undo.use(new PacketDevice(this.#namespace, `pod${number}`, device)));
     this.#lay();
-    this.#kernel = RealKernel.open(this.#namespace, { owners: [POLICY] });
+    this.#kernel = undo.use(RealKernel.open(this.#namespace, { owners: [POLICY] }));
     const sysctls = ['call-iptables', 'call-ip6tables', 'filter-vlan-tagged'];
     this.#kernel.trackSysctls(sysctls.map((name) => `net/bridge/bridge-nf-${name}`));
+    this.#resources = undo.move();
   }
 
   get path(): string {
@@ -128,10 +132,7 @@ export class PolicyWorld implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#kernel[Symbol.dispose]();
-    this.#uplink[Symbol.dispose]();
-    for (const device of this.#pods.values()) device[Symbol.dispose]();
-    this.#folder[Symbol.dispose]();
+    this.#resources[Symbol.dispose]();
   }
 
   async #apply(ops: ReturnType<typeof plan>['ops']): Promise<number> {

@@ -7,6 +7,7 @@
  *     pod M  10.1.1.M fd01:1::M ── podM ─┘   (bridged: br0, 10.1.1.1 fd01:1::1)
  */
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { familyOf, parseMac } from '#base/ip/index.ts';
 import { type Amendment, DesiredState, describeOp, POLICY, plan } from '#core/kernel/index.ts';
 import { type LocalEndpoint, POLICY_PART } from '#core/policy/compile/index.ts';
@@ -24,6 +25,13 @@ export const BRIDGE_MODES = { routed: 'none', bridged: 'netfilter', tracked: 'co
 const NUMBERS = Array.from({ length: 14 }, (_, at) => at + 2);
 export const NODE_ADDRESSES = { 4: '172.16.0.1', 6: 'fd16::1' } as const;
 const BRIDGE_MAC = '02:00:00:00:00:01';
+
+/** The reason to skip what needs br_netfilter, if the kernel has none. */
+export const NO_BRIDGE_NETFILTER = 'the kernel gives no bridged packets to netfilter (br_netfilter)';
+
+export function hasBridgeNetfilter(): boolean {
+  return existsSync('/proc/sys/net/bridge/bridge-nf-call-iptables');
+}
 
 export function addressOf(number: number, family: 4 | 6): string {
   return family === 4 ? `10.1.1.${number}` : `fd01:1::${number.toString(16)}`;

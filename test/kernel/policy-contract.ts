@@ -1,5 +1,5 @@
 /** What policies do on a kernel, one property a test, whichever way packets go: routed, over a bridge that br_netfilter watches, or one that is tracked. */
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { ipBytes } from '#base/ip/index.ts';
 import { PolicyCompiler } from '#core/policy/compile/index.ts';
 import { PolicyGraph } from '#core/policy/engine/index.ts';
@@ -9,7 +9,9 @@ import {
   addressOf,
   BRIDGE_MODES,
   frame,
+  hasBridgeNetfilter,
   macOf,
+  NO_BRIDGE_NETFILTER,
   NODE_ADDRESSES,
   PolicyWorld,
   type WorldMode,
@@ -93,6 +95,10 @@ export function udp(source: string, destination: string, destinationPort = 80): 
 /** Defines the tests. */
 export function policyContract(mode: WorldMode): void {
   describe(`pods that are ${mode}`, () => {
+    beforeEach((context) => {
+      context.skip(mode === 'bridged' && !hasBridgeNetfilter(), NO_BRIDGE_NETFILTER);
+    });
+
     test('speak from their own addresses, and from no others', async () => {
       using pods = new Enforced(mode);
       const { kernel } = pods;

@@ -7,6 +7,7 @@
  *     pod M  10.1.1.M fd01:1::M ── podM ─┘   (bridged: br0, 10.1.1.1 fd01:1::1)
  */
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { familyOf, parseMac } from '#base/ip/index.ts';
 import { type Amendment, DesiredState, describeOp, POLICY, plan } from '#core/kernel/index.ts';
 import { type LocalEndpoint, POLICY_PART } from '#core/policy/compile/index.ts';
@@ -25,6 +26,13 @@ const NUMBERS = Array.from({ length: 14 }, (_, at) => at + 2);
 export const NODE_ADDRESSES = { 4: '172.16.0.1', 6: 'fd16::1' } as const;
 const BRIDGE_MAC = '02:00:00:00:00:01';
 
+/** The reason to skip what needs br_netfilter, if the kernel has none. */
+export const NO_BRIDGE_NETFILTER = 'the kernel gives no bridged packets to netfilter (br_netfilter)';
+
+export function hasBridgeNetfilter(): boolean {
+  return existsSync('/proc/sys/net/bridge/bridge-nf-call-iptables');
+}
+
 export function addressOf(number: number, family: 4 | 6): string {
   return family === 4 ? `10.1.1.${number}` : `fd01:1::${number.toString(16)}`;
 }
@@ -34,6 +42,8 @@ export class PolicyWorld implements Disposable {
   readonly #folder = new NamespaceFolder('pnft');
   readonly #namespace = this.#folder.make('node');
   readonly #kernel: RealKernel;
+  /** All that is open, gone also when the world cannot be laid. */
+  readonly #resources: Disposable;
   readonly #pods = new Map<number, PacketDevice>();
   readonly #uplink = new PacketDevice(this.#namespace, 'up0', 'tun');
   #desired = new DesiredState();
@@ -41,15 +51,17 @@ export class PolicyWorld implements Disposable {
 
   constructor(mode: WorldMode) {
     this.mode = mode;
+    const device = mode === 'routed' ? 'tun' : 'tap';
+    using undo = new DisposableStack();
+    undo.use(this.#folder);
+    undo.use(this.#uplink);
     for (const number of NUMBERS)
-      this.#pods.set(
-        number,
-        new PacketDevice(this.#namespace, `pod${number}`, mode === 'routed' ? 'tun' : 'tap'),
-      );
+      this.#pods.set(number, undo.use(new PacketDevice(this.#namespace, `pod${number}`, device)));
     this.#lay();
-    this.#kernel = RealKernel.open(this.#namespace, { owners: [POLICY] });
+    this.#kernel = undo.use(RealKernel.open(this.#namespace, { owners: [POLICY] }));
     const sysctls = ['call-iptables', 'call-ip6tables', 'filter-vlan-tagged'];
     this.#kernel.trackSysctls(sysctls.map((name) => `net/bridge/bridge-nf-${name}`));
+    this.#resources = undo.move();
   }
 
   get path(): string {
@@ -128,10 +140,7 @@ export class PolicyWorld implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#kernel[Symbol.dispose]();
-    this.#uplink[Symbol.dispose]();
-    for (const device of this.#pods.values()) device[Symbol.dispose]();
-    this.#folder[Symbol.dispose]();
+    this.#resources[Symbol.dispose]();
   }
 
   async #apply(ops: ReturnType<typeof plan>['ops']): Promise<number> {

@@ -10,7 +10,14 @@ import { Dice } from '../oracle/random.ts';
 import { pings } from './cni-world.ts';
 import { FAR, GATEWAY, NetworkWorld, NODE, OTHER_POD, POD } from './network-world.ts';
 import { Enforced, policyContract, STRANGER, tcp, udp } from './policy-contract.ts';
-import { addressOf, frame, macOf, NODE_ADDRESSES } from './policy-world.ts';
+import {
+  addressOf,
+  frame,
+  hasBridgeNetfilter,
+  macOf,
+  NO_BRIDGE_NETFILTER,
+  NODE_ADDRESSES,
+} from './policy-world.ts';
 import { ask, Server } from './talk.ts';
 
 const FAMILIES = [4, 6] as const;
@@ -125,7 +132,8 @@ describe('pods on a bridge', () => {
     return frame(macOf(3), macOf(from), 0x86dd, packet);
   };
 
-  test('say of no other address that it is theirs, and nothing but IP and ARP', async () => {
+  test('say of no other address that it is theirs, and nothing but IP and ARP', async (context) => {
+    context.skip(!hasBridgeNetfilter(), NO_BRIDGE_NETFILTER);
     using pods = new Enforced('bridged');
     const { kernel } = pods;
     for (const number of [2, 3]) pods.attach(number, 'open');

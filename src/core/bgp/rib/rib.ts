@@ -147,7 +147,7 @@ export class Rib {
     if (changed.size === 0) return;
     for (const table of [this.tables.families[4], this.tables.families[6]])
       table.forEach(undefined, (route) => {
-        if (!table.isRefused(route) && changed.has(table.rankOf(route).nextHop))
+        if (!table.isRefused(route) && changed.has(table.nextHopOf(route)))
           table.touchPrefix(table.prefixOf(route));
       });
   }

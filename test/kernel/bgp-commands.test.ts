@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { askLines } from '#app/bgp/control-client.ts';
 import { bgpCommands } from '#app/bgp/index.ts';
 import { runSpeaker } from '#app/bgp/run.ts';
 
@@ -148,6 +149,23 @@ describe('a speaker that runs', () => {
     expect(JSON.parse(await at(a, 'neighbor', 'other', '--json'))).toMatchObject(since);
     expect(await at(a, 'soft-reset', 'other', '--json')).toContain('"in"');
     expect(await at(a, 'soft-reset', 'nobody')).toBe('poplin bgp: no such neighbor: "nobody"\n');
+  });
+
+  test('tells whoever watches', async () => {
+    const lines: string[] = [];
+    const watching = (async () => {
+      for await (const line of askLines(b.socket, 'GET', '/monitor')) if (lines.push(line) === 2) return;
+    })();
+    await vi.waitFor(async () => {
+      await at(a, 'announce', '10.78.0.0/16');
+      await at(a, 'withdraw', '10.78.0.0/16');
+      expect(lines.length).toBeGreaterThan(1);
+    }, WAIT);
+    await watching;
+    expect(lines.map((line) => JSON.parse(line) as unknown)[0]).toMatchObject({
+      type: 'best',
+      change: { family: 4, prefix: '10.78.0.0/16' },
+    });
   });
 
   test('ends with a word to its neighbor', async () => {

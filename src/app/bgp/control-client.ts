@@ -1,6 +1,5 @@
 /** Asks a running speaker. */
-import { request } from 'node:http';
-import { createInterface } from 'node:readline';
+import { type IncomingMessage, request } from 'node:http';
 import { hasCode } from '#io/files/index.ts';
 
 /** There is no speaker, or it says no. */
@@ -36,18 +35,38 @@ export async function* askLines(
     else for (const each of value ?? []) query.append(key, each);
   }
   const response = await open(socket, method, `${path}?${query.toString()}`);
-  const lines = createInterface({ input: response });
   if (response.statusCode === 200) {
-    yield* lines;
+    yield* linesOf(response);
     return;
   }
   let text = '';
-  for await (const line of lines) text += line;
+  for await (const line of linesOf(response)) text += line;
   throw new SpeakerError(String((JSON.parse(text) as { readonly error: unknown }).error));
 }
 
+/** Lines as they come; who stops listening ends the answer. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding('utf8');
+  let rest = '';
+  try {
+    for await (const chunk of response as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (error) {
+    if (hasCode(error, 'ECONNRESET')) throw new SpeakerError('the speaker has ended');
+    throw error;
+  } finally {
+    // Whatever the socket says of it now is of no interest.
+    response.on('error', () => undefined);
+    response.destroy();
+  }
+  if (rest !== '') yield rest;
+}
+
 function open(socketPath: string, method: string, path: string) {
-  return new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
+  return new Promise<IncomingMessage>((resolve, reject) => {
     const call = request({ socketPath, method, path }, resolve);
     call.on('error', (error) => {
       const isAbsent = hasCode(error, 'ENOENT', 'ECONNREFUSED');

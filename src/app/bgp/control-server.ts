@@ -174,7 +174,7 @@ function streamEvents(response: ServerResponse, service: BgpService): undefined 
   const watch = service.watch((event) => {
     response.write(`${JSON.stringify(event)}\n`);
     if (response.writableLength > MAX_WAITING_BYTES) response.destroy();
-  });
+  }, true);
   response.once('close', () => watch[Symbol.dispose]());
   return undefined;
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { pino } from 'pino';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
+import { keepHeapSmall, restartSmall } from '#io/memory/index.ts';
 import { ControlServer } from './control-server.ts';
 import { BgpService } from './service.ts';
 import { readSpeakerFile } from './speaker-file.ts';
@@ -24,7 +25,7 @@ export async function runSpeaker(
   await using service = new BgpService(setup, { clock: systemClock, random: systemRandom });
   using _watch = service.watch((event) => {
     if (event.type === 'session') log.info(event, 'session');
-    else if (event.type !== 'best') log.warn(event, event.type);
+    else log.warn(event, event.type);
   });
   const reload = (): void => service.configure(readSpeakerFile(file));
   await using _control = await ControlServer.listen(socket, { service, reload });
@@ -62,6 +63,8 @@ SIGHUP, or "poplin bgp reload", reads the file again; sessions end only where th
 to each neighbor. Routes are learned and told, and not programmed into the kernel. The log is JSON lines on standard error.`,
     )
     .action(async (flags: { readonly file: string; readonly socket: string; readonly logLevel: string }) => {
+      restartSmall();
+      keepHeapSmall();
       const log = pino({ level: flags.logLevel }, pino.destination(2));
       const stopped = new Promise<void>((resolve) => {
         for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve());

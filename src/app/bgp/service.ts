@@ -39,6 +39,8 @@ export class BgpService implements AsyncDisposable {
   readonly #speaker: Speaker;
   readonly #sessions = new Map<string, RunningSession>();
   readonly #watchers = new Set<(event: ServiceEvent) => void>();
+  /** Those of them that want to hear of best routes. */
+  #bestWatchers = 0;
   readonly #closing = new Set<Promise<void>>();
   #isFlushDue = false;
   #isClosed = false;
@@ -57,6 +59,7 @@ export class BgpService implements AsyncDisposable {
         ...(namespace === undefined ? {} : { namespace }),
       });
     this.#speaker = new Speaker(speaker, {}, clock.now());
+    this.#speaker.rib.trackBest(false);
     this.#flush();
   }
 
@@ -102,10 +105,19 @@ export class BgpService implements AsyncDisposable {
     return why(this.#speaker, prefix, {}, this.#now());
   }
 
-  /** Tells of what happens until what is returned is disposed of. */
-  watch(onEvent: (event: ServiceEvent) => void): Disposable {
+  /** Tells of what happens until what is returned is disposed of; of best routes only if that is wanted. */
+  watch(onEvent: (event: ServiceEvent) => void, wantsBest = false): Disposable {
     this.#watchers.add(onEvent);
-    return { [Symbol.dispose]: () => this.#watchers.delete(onEvent) };
+    if (wantsBest && this.#bestWatchers++ === 0) this.#speaker.rib.trackBest(true);
+    let isDone = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (isDone) return;
+        isDone = true;
+        this.#watchers.delete(onEvent);
+        if (wantsBest && --this.#bestWatchers === 0) this.#speaker.rib.trackBest(false);
+      },
+    };
   }
 
   /** Ends all sessions, with a word to each peer. */

@@ -205,3 +205,17 @@ test('a peer that is removed takes its routes with it, and its name may be used 
   world.rib.addPeer('a', {});
   expect(() => world.rib.addPeer('a', {})).toThrow('there is a peer a already');
 });
+
+test('best routes that nobody wants to hear of are not noted', () => {
+  const world = new World({ a: { asn: 65_001, id: 1 } }).up();
+  world.say('a', PREFIX, attributes('10.0.0.1', [65_001])).rib.settle(0);
+  expect(world.rib.hasBest).toBe(true);
+  world.rib.trackBest(false);
+  expect(world.rib.takeBest(9, 0)).toEqual([]);
+  world.unsay('a', PREFIX).rib.settle(0);
+  expect(world.rib.hasBest).toBe(false);
+  expect(world.deliver().rib.tables.families[4].prefixes.size).toBe(0);
+  world.rib.trackBest(true);
+  world.say('a', PREFIX, attributes('10.0.0.1', [65_001]));
+  expect(world.rib.takeBest(9, 0)).toHaveLength(1);
+});

@@ -2,7 +2,7 @@
  * Hosts that speak BGP: agents as plain processes on a network of their own for the API server, pods by the plugin, and beside it leaves:
  * routers of others, each with an Ethernet in every rack. Everything of it is gone after `await using`.
  */
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { currentNamespace } from '#io/namespace/index.ts';
@@ -77,6 +77,8 @@ export class BgpWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+      for (const { name } of this.nodes)
+        (await import('node:fs')).copyFileSync(this.station.file(`${name}.log`), `/tmp/bgpa-${name}.log`);
     await this.station[Symbol.asyncDispose]();
   }
 
@@ -146,6 +148,8 @@ export class BgpWorld implements AsyncDisposable {
    * fd0NUMBER:RACK::N on its link `up NUMBER`. An Ethernet between keeps their links up when it is cut.
    */
   leaf(number: number, racks: readonly string[]): LeafPlace {
+    // FRR gives its rights away.
+    chmodSync(this.station.folder, 0o711);
     const name = `leaf${number}`;
     const netns = this.station.pod(name);
     const fabric = this.station.pod(`fabric${number}`);

@@ -157,7 +157,7 @@ export class BgpRunner implements AsyncDisposable {
         ...this.#options,
         endpoint: this.#endpoint,
         bfd: () => {
-          this.#bfd ??= new BfdEndpoint(this.#options);
+          this.#bfd ??= new BfdEndpoint({ ...this.#options, clock: patient(this.#options.clock) });
           return this.#bfd;
         },
         onNews: (news) => {
@@ -186,4 +186,23 @@ export class BgpRunner implements AsyncDisposable {
     this.#closing.add(closed);
     void closed.then(() => this.#closing.delete(closed));
   }
+}
+
+/** What was due while this process was busy is due after what has come in meanwhile: packets that wait to be read are no silence. */
+function patient(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    setTimeout: (ms, callback) => {
+      let waiting: NodeJS.Immediate | undefined;
+      const timer = clock.setTimeout(ms, () => {
+        waiting = setImmediate(callback);
+      });
+      return {
+        [Symbol.dispose]: () => {
+          timer[Symbol.dispose]();
+          clearImmediate(waiting);
+        },
+      };
+    },
+  };
 }

@@ -97,6 +97,8 @@ export class AgentSession {
   drop(): void {
     this.#end();
     for (const stream of this.#streams) stream[Symbol.dispose]();
+    // Its timers end with it; what it says goes nowhere any more.
+    this.#runner.stop();
   }
 
   #end(): void {

@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import type { KubeObject } from '#core/store/index.ts';
+import { BGP_KINDS } from './kinds.ts';
+import { KnownObjects } from './known-objects.ts';
+import { type BgpPlace, bgpWish } from './wish.ts';
+
+const PLACE: BgpPlace = {
+  addresses: ['10.0.0.1/24', 'fd00::1/64'],
+  subnets: ['10.10.1.0/24', 'fd10:0:0:1::/64'],
+  networks: ['10.10.0.0/16', 'fd10::/48'],
+  backend: 'alloc',
+};
+
+function object(kind: string, name: string, spec: object, annotations?: Record<string, string>): KubeObject {
+  return {
+    apiVersion: 'projectcalico.org/v3',
+    kind,
+    metadata: { name, ...(annotations && { annotations }) },
+    spec,
+  };
+}
+
+function node(name: string, ...addresses: readonly string[]): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name },
+    status: { addresses: addresses.map((address) => ({ type: 'InternalIP', address })) },
+  };
+}
+
+const NODES = [
+  node('node1', '10.0.0.1', 'fd00::1'),
+  node('node2', '10.0.0.2', 'fd00::2'),
+  node('node3', '10.0.1.3'),
+];
+
+function known(...objects: readonly KubeObject[]): KnownObjects {
+  const all = new KnownObjects();
+  for (const resource of BGP_KINDS)
+    all.sync(
+      resource,
+      objects.filter(({ kind }) => kind === resource.kind),
+    );
+  return all;
+}
+
+describe('what a node speaks', () => {
+  it('is a full mesh over the addresses that Kubernetes has of nodes, with its subnets as own routes', () => {
+    const { speaker, listen, problems } = bgpWish('node1', PLACE, known(...NODES));
+    expect(problems).toEqual([]);
+    expect(speaker?.neighbors.map(({ key, session }) => [key, session.localAddress])).toEqual([
+      ['mesh node2 4', '10.0.0.1'],
+      ['mesh node2 6', 'fd00::1'],
+      ['mesh node3 4', '10.0.0.1'],
+    ]);
+    expect(speaker?.routes.map(({ prefix, isDiscard }) => [prefix, isDiscard])).toEqual([
+      ['10.10.1.0/24', true],
+      ['fd10:0:0:1::/64', true],
+    ]);
+    expect(listen).toEqual({ port: 179, addresses: ['0.0.0.0', '::'] });
+  });
+
+  it('is by reflectors where the mesh would be larger than is said', () => {
+    const configuration = object('BGPConfiguration', 'default', {}, { 'poplin.dev/full-mesh-limit': '2' });
+    const nodes = Array.from({ length: 9 }, (_, index) => node(`node${index + 1}`, `10.0.0.${index + 1}`));
+    const counts = nodes.map(({ metadata: { name } }) => {
+      const place = { ...PLACE, addresses: [`10.0.0.${name.slice(4)}/24`] };
+      return bgpWish(name, place, known(...nodes, configuration)).speaker?.neighbors.length ?? 0;
+    });
+    expect(counts.filter((count) => count === 2)).toHaveLength(6);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(2 * (3 + 6 * 2));
+  });
+
+  it('is known by the length of its own network, so that others are told from it', () => {
+    const peer = object('BGPPeer', 'tor', { peerIP: '10.0.0.254', asNumber: 65_000 });
+    const wish = bgpWish('node1', PLACE, known(...NODES, peer));
+    expect(wish.speaker?.neighbors.at(-1)).toMatchObject({ key: 'BGPPeer tor 10.0.0.254' });
+  });
+
+  it('has BFD where an annotation says so', () => {
+    const peer = object(
+      'BGPPeer',
+      'tor',
+      { peerIP: '10.0.0.254', asNumber: 65_000 },
+      { 'poplin.dev/bfd': '300ms x 3' },
+    );
+    const wrong = object('BGPPeer', 'spine', { peerIP: '10.0.0.253' }, { 'poplin.dev/bfd': 'fast' });
+    const { speaker, problems } = bgpWish('node1', PLACE, known(...NODES, peer, wrong));
+    const tor = speaker?.neighbors.find(({ key }) => key.startsWith('BGPPeer tor'));
+    expect(tor?.session.bfd).toEqual({ receiveMs: 300, transmitMs: 300, multiplier: 3 });
+    expect(problems).toEqual([
+      'BGPPeer spine metadata.annotations["poplin.dev/bfd"]: "fast" is not such as 300ms x 3',
+    ]);
+  });
+
+  it('has one session with an address, and what somebody wrote counts more than the mesh', () => {
+    const peer = object('BGPPeer', 'second', { peerIP: '10.0.0.2', asNumber: 64_512 });
+    const { speaker, problems } = bgpWish('node1', PLACE, known(...NODES, peer));
+    expect(speaker?.neighbors.map(({ key }) => key)).toEqual([
+      'BGPPeer second 10.0.0.2',
+      'mesh node2 6',
+      'mesh node3 4',
+    ]);
+    expect(problems).toEqual([
+      'mesh node2 4: there is a session with 10.0.0.2 already, BGPPeer second 10.0.0.2: left out',
+    ]);
+  });
+});
+
+describe('what BGP leaves to the overlay', () => {
+  it.each<[string, string, string, boolean]>([
+    ['nothing where the backend is alloc', 'alloc', '10.10.2.0/24', true],
+    ['the network where the backend carries it', 'vxlan', '10.10.2.0/24', false],
+    ['the network in IPv6', 'vxlan', 'fd10:0:0:2::/64', false],
+    ['nothing else', 'vxlan', '172.16.0.0/12', true],
+  ])('%s', (_, backend, prefix, isWanted) => {
+    const { rules } = bgpWish('node1', { ...PLACE, backend }, known(...NODES));
+    expect(rules.isWanted(prefix, prefix.includes(':') ? 'fd00::2' : '10.0.0.2')).toBe(isWanted);
+  });
+
+  it.each<[string, string, object, string]>([
+    [
+      'a pool that wants a tunnel',
+      'alloc',
+      { cidr: '10.10.0.0/16', vxlanMode: 'CrossSubnet' },
+      'IPPool pods spec: vxlan is wanted across subnets, and the network\'s backend is alloc: packets go as they are; Backend.Type "vxlan" with DirectRouting does it',
+    ],
+    [
+      'a pool that wants none',
+      'vxlan',
+      { cidr: '10.10.0.0/16' },
+      'IPPool pods spec: no encapsulation is wanted, and the network\'s backend is vxlan, which has routes of its own: Backend.Type "alloc" leaves it to BGP',
+    ],
+  ])('tells of %s', (_, backend, spec, expected) => {
+    const pool = object('IPPool', 'pods', spec);
+    const { problems } = bgpWish('node1', { ...PLACE, backend }, known(...NODES, pool));
+    expect(problems).toEqual([expected]);
+  });
+});
+
+describe('what is known of nodes', () => {
+  it('changes with addresses and labels, and not with what a kubelet says every minute', () => {
+    const all = known(...NODES);
+    const [resource] = BGP_KINDS.filter(({ kind }) => kind === 'Node');
+    if (resource === undefined) throw new Error('no nodes');
+    const beat = (time: string, address: string): KubeObject => ({
+      ...node('node2', address, 'fd00::2'),
+      metadata: { name: 'node2', resourceVersion: time },
+    });
+    expect(all.upsert(resource, beat('2', '10.0.0.2'))).toBe(false);
+    expect(all.upsert(resource, beat('3', '10.0.0.22'))).toBe(true);
+    expect(all.remove(resource, beat('4', '10.0.0.22'))).toBe(true);
+    expect(all.remove(resource, beat('4', '10.0.0.22'))).toBe(false);
+  });
+});

@@ -1,0 +1,212 @@
+/**
+ * A routed leaf-spine of docs/bgp.md: two leaves of others (BIRD and FRR), a rack of nodes with an AS each, pods without encapsulation
+ * over both leaves at once; a leaf that is cut off, and an agent that restarts, under traffic.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { IS_SOAK } from '#testing/soak.ts';
+import { Bird, Frr } from '../interop/bgp/peers.ts';
+import { inNetns, until } from './agent-world.ts';
+import { type Gap, SteadyPing } from './bgp-traffic.ts';
+import { type BgpNode, type BgpPod, BgpWorld, type LeafPlace } from './bgp-world.ts';
+
+const RACKS = ['a', 'b'] as const;
+const ASN = { a: 65_011, b: 65_012 } as const;
+const inRack = (rack: 'a' | 'b', ...names: readonly string[]): readonly BgpNode[] =>
+  names.map((name) => ({ name, rack, asn: ASN[rack] }));
+const NODES = IS_SOAK
+  ? [...inRack('a', 'a1', 'a2', 'a3'), ...inRack('b', 'b1', 'b2', 'b3')]
+  : [...inRack('a', 'a1', 'a2'), ...inRack('b', 'b1')];
+/** What BFD needs on a busy machine, with what comes behind it. */
+const MOST_MS = 4000;
+
+const CONFIGURATION = `
+apiVersion: projectcalico.org/v3
+kind: BGPConfiguration
+metadata: {name: default}
+spec: {nodeToNodeMeshEnabled: false}
+`;
+
+/** One for each leaf, rack and family. */
+function peersOf(leaf: number): string {
+  return RACKS.flatMap((rack, at) =>
+    [`10.${leaf}.${at + 1}.254`, `fd0${leaf}:${at + 1}::fe`].map(
+      (address) => `
+apiVersion: projectcalico.org/v3
+kind: BGPPeer
+metadata:
+  name: leaf${leaf}-${rack}-${address.includes(':') ? 'v6' : 'v4'}
+  annotations: {poplin.dev/bfd: 300ms x 5}
+spec:
+  nodeSelector: rack == '${rack}'
+  peerIP: "${address}"
+  asNumber: ${65_100 + leaf}
+  sourceAddress: None
+  numAllowedLocalASNumbers: 1
+`,
+    ),
+  ).join('---');
+}
+
+const BIRD = `
+router id 10.1.0.1;
+protocol device {}
+protocol kernel { ipv4 { export all; }; merge paths on; }
+protocol kernel { ipv6 { export all; }; merge paths on; }
+protocol bfd { interface "*" { min rx interval 300 ms; min tx interval 300 ms; multiplier 5; }; }
+${RACKS.map(
+  (rack, at) => `
+protocol bgp ${rack}4 {
+  local as 65101; neighbor range 10.1.${at + 1}.0/24 as ${ASN[rack]}; dynamic name "${rack}4_"; bfd graceful;
+  ipv4 { import all; export all; };
+}
+protocol bgp ${rack}6 {
+  local as 65101; neighbor range fd01:${at + 1}::/64 as ${ASN[rack]}; dynamic name "${rack}6_"; bfd graceful;
+  ipv6 { import all; export all; };
+}`,
+).join('\n')}
+`;
+
+const FRR = `
+router bgp 65102
+ bgp router-id 10.2.0.1
+ no bgp ebgp-requires-policy
+ bgp graceful-restart
+${RACKS.map(
+  (rack, at) => ` neighbor ${rack}4 peer-group
+ neighbor ${rack}4 remote-as ${ASN[rack]}
+ neighbor ${rack}4 bfd 5 300 300
+ neighbor ${rack}4 bfd check-control-plane-failure
+ neighbor ${rack}6 peer-group
+ neighbor ${rack}6 remote-as ${ASN[rack]}
+ neighbor ${rack}6 bfd 5 300 300
+ neighbor ${rack}6 bfd check-control-plane-failure
+ bgp listen range 10.2.${at + 1}.0/24 peer-group ${rack}4
+ bgp listen range fd02:${at + 1}::/64 peer-group ${rack}6`,
+).join('\n')}
+ address-family ipv4 unicast
+${RACKS.map((rack) => `  no neighbor ${rack}6 activate`).join('\n')}
+ exit-address-family
+ address-family ipv6 unicast
+${RACKS.map((rack) => `  neighbor ${rack}6 activate`).join('\n')}
+ exit-address-family
+`;
+
+let world: BgpWorld;
+let leaves: readonly LeafPlace[] = [];
+let speakers: readonly (Bird | Frr)[] = [];
+let a1: BgpPod;
+let b1: BgpPod;
+
+beforeAll(async () => {
+  world = await BgpWorld.open(NODES);
+  const [leaf1, leaf2] = [world.leaf(1, RACKS), world.leaf(2, RACKS)];
+  leaves = [leaf1, leaf2];
+  speakers = [
+    await Bird.start(leaf1.lan, leaf1.name, BIRD),
+    await Frr.start(leaf2.lan, leaf2.name, FRR, { bfd: true }),
+  ];
+  world.apply([CONFIGURATION, peersOf(1), peersOf(2)].join('---'));
+  for (const { name } of NODES)
+    world.station.sh(
+      name,
+      `echo 1 > /proc/sys/net/ipv4/fib_multipath_hash_policy; echo 1 > /proc/sys/net/ipv6/fib_multipath_hash_policy
+      nft 'table inet watch { chain leaving { type filter hook postrouting priority 0;
+        udp dport { 8472, 4789 } counter comment "vxlan"; meta l4proto { 4, 41 } counter comment "ipip"
+        oifname up1 ip daddr 10.10.0.0/16 counter comment "up1"; oifname up2 ip daddr 10.10.0.0/16 counter comment "up2"
+        oifname up1 ip6 daddr fd10::/48 counter comment "up1 v6"; oifname up2 ip6 daddr fd10::/48 counter comment "up2 v6"
+      }
+      }'`,
+    );
+  world.startAgents();
+  await world.converged(() => 4);
+  a1 = await world.pod('a1');
+  b1 = await world.pod('b1');
+  await until('two next hops to the other rack', () => hopsTo('a1', b1) === 4 && hopsTo('b1', a1) === 4);
+});
+afterAll(async () => {
+  for (const speaker of speakers) await speaker[Symbol.asyncDispose]();
+  await world?.[Symbol.asyncDispose]();
+});
+
+/** Next hops of the routes to a pod's subnets, in both families together. */
+function hopsTo(node: string, pod: BgpPod): number {
+  return ([4, 6] as const)
+    .map((family) => {
+      const dst = pod[family].replace(/\d+$/, family === 4 ? '0/24' : '/64').replace(/::?\w*\/64$/, '::/64');
+      return world.station.sh(node, `ip -${family} route show ${dst} proto 116`).match(/via /g)?.length ?? 0;
+    })
+    .reduce((sum, count) => sum + count, 0);
+}
+
+/** Packets by the comment of their rule. */
+function counted(node: string): Readonly<Record<string, number>> {
+  const text = world.station.sh(node, 'nft list table inet watch');
+  return Object.fromEntries(
+    [...text.matchAll(/packets (\d+) .*comment "([^"]+)"/g)].map(([, packets, name]) => [
+      name,
+      Number(packets),
+    ]),
+  );
+}
+
+/** Pings in both directions and families, while `disturb` does its work. */
+async function underTraffic(disturb: () => Promise<void>) {
+  const pings = ([4, 6] as const).flatMap((family) => [
+    new SteadyPing(a1.netns, b1[family]),
+    new SteadyPing(b1.netns, a1[family]),
+  ]);
+  try {
+    for (const ping of pings) await ping.answers(20);
+    await disturb();
+    for (const ping of pings) await ping.answers(50);
+    return await Promise.all(pings.map((ping) => ping.stop()));
+  } finally {
+    for (const ping of pings) ping[Symbol.dispose]();
+  }
+}
+
+test('pods reach each other over both leaves, as they are', async () => {
+  for (const family of [4, 6] as const) {
+    const address = family === 4 ? b1[4] : b1[6];
+    inNetns(
+      a1.netns,
+      'bash',
+      '-c',
+      `for each in $(seq 60); do echo hello > /dev/udp/${address}/9 || true; done 2> /dev/null`,
+    );
+  }
+  const { up1 = 0, up2 = 0, 'up1 v6': up1v6 = 0, 'up2 v6': up2v6 = 0, ...tunnels } = counted('a1');
+  expect(Math.min(up1, up2, up1v6, up2v6)).toBeGreaterThan(5);
+  expect(tunnels).toEqual({ vxlan: 0, ipip: 0 });
+});
+
+test('an agent that restarts under traffic loses nothing', async () => {
+  const gaps = await underTraffic(async () => {
+    await world.station.stop('a1');
+    world.startAgents('a1');
+    await world.converged(() => 4);
+  });
+  process.stdout.write(`agent restarted: ${JSON.stringify(gaps)}\n`);
+  for (const gap of gaps) expect(gap.lost).toBe(0);
+});
+
+test('a leaf that is cut off is missed for no longer than BFD needs', async () => {
+  const gaps: Gap[] = [];
+  // Whichever of them the pings go by.
+  for (const leaf of leaves) {
+    gaps.push(
+      ...(await underTraffic(async () => {
+        leaf.cut();
+        await until('the other leaf alone', () => hopsTo('a1', b1) === 2 && hopsTo('b1', a1) === 2);
+      })),
+    );
+    const { bgp } = (await world.station.status('a1')) ?? {};
+    expect(bgp?.neighbors.filter(({ isUp }) => isUp)).toHaveLength(2);
+    leaf.mend();
+    await until('both leaves', () => hopsTo('a1', b1) === 4 && hopsTo('b1', a1) === 4, 60_000);
+  }
+  process.stdout.write(`leaf cut off: ${JSON.stringify(gaps)}\n`);
+  const longest = Math.max(...gaps.map(({ longestMs }) => longestMs));
+  expect(longest).toBeGreaterThan(0);
+  expect(longest).toBeLessThan(MOST_MS);
+});

@@ -9,7 +9,7 @@ import {
   isHardReset,
   type Notification,
 } from '../wire/index.ts';
-import { holdForOpen } from './opening.ts';
+import { holdForOpen, openMain } from './opening.ts';
 import type { Slot, Turn } from './turn.ts';
 import type { TimerName } from './types.ts';
 
@@ -51,7 +51,8 @@ export function endConnection(turn: Turn, slot: Slot, cause: Cause): void {
   state.main = second;
   state.lastReason = reasonOf(cause);
   turn.clearTimers('second-hold', 'keepalive');
-  holdForOpen(turn);
+  if (second.phase === 'open-delayed') openMain(turn);
+  else holdForOpen(turn);
 }
 
 /** The tables hear that an established session is no more. */

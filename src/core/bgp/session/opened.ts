@@ -4,9 +4,12 @@ import { endConnection } from './ending.ts';
 import { bargainOf, isNotification } from './negotiation.ts';
 import { openMain } from './opening.ts';
 import type { Slot, Turn } from './turn.ts';
+import type { SessionConfig } from './types.ts';
 
 /** Failures are forgotten after a session of so many seconds. */
 const SETTLED_SEC = 60;
+/** So long a connection waits for another that would be preferred to it. */
+const DOUBT_SEC = 3;
 
 export function onOpen(turn: Turn, slot: Slot, open: Open): void {
   const { state } = turn;
@@ -50,9 +53,7 @@ function takesOver(turn: Turn, open: Open): boolean {
 function survives(turn: Turn, slot: Slot, open: Open): boolean {
   const { state } = turn;
   const { config } = state;
-  const difference = config.routerId - open.routerId || config.localAsn - open.asn;
-  const staysOutgoing = difference > 0;
-  const isKept = state[slot]?.isOutgoing === staysOutgoing;
+  const isKept = state[slot]?.isOutgoing === staysOutgoing(config, open);
   const other: Slot = slot === 'main' ? 'second' : 'main';
   // Two connections of one direction: the first is a relic of the peer's past.
   const isSame = state.main?.isOutgoing === state.second?.isOutgoing;
@@ -61,7 +62,27 @@ function survives(turn: Turn, slot: Slot, open: Open): boolean {
   return loser !== slot;
 }
 
-/** OpenConfirm and a KEEPALIVE. */
+function staysOutgoing(config: SessionConfig, open: Open): boolean {
+  const difference = config.routerId - open.routerId || config.localAsn - open.asn;
+  return difference > 0;
+}
+
+/**
+ * OpenConfirm and a KEEPALIVE. If there is a second connection, and it is the one to stay, the peer may be about to close this one: it is
+ * established when the second goes, or when the peer says something that shows it is for the peer.
+ */
+export function confirm(turn: Turn): void {
+  const { state } = turn;
+  const { main, second, bargain, config } = state;
+  if (main === undefined || bargain === undefined) return;
+  const isDoomed = second !== undefined && second.isOutgoing === staysOutgoing(config, bargain.open);
+  if (!isDoomed || main.isOutgoing === second.isOutgoing) return establish(turn);
+  restartHold(turn);
+  if (main.isConfirmed === true) return;
+  state.main = { ...main, isConfirmed: true };
+  turn.setTimer('second-hold', DOUBT_SEC);
+}
+
 export function establish(turn: Turn): void {
   const { state } = turn;
   const { main, bargain, config } = state;
@@ -71,7 +92,8 @@ export function establish(turn: Turn): void {
     endConnection(turn, 'second', { by: 'us', notification: ceaseOf(CEASE.collision) });
   if (state.isDialing) turn.do({ type: 'cancel-connect' });
   state.isDialing = false;
-  state.main = { ...main, phase: 'established' };
+  const { isConfirmed: _waited, ...connection } = main;
+  state.main = { ...connection, phase: 'established' };
   state.phase = 'established';
   state.isRestarting = false;
   state.decoder = new UpdateDecoder({

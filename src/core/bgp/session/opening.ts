@@ -57,7 +57,8 @@ export function onConnection(turn: Turn, id: number, isOutgoing: boolean, localA
   if (!isEstablished) turn.clearTimers('connect-retry');
   if (state.main !== undefined) {
     // It is followed until the peer's OPEN tells which of both stays.
-    state.second = sendOpen(turn, connection);
+    // Beside an established one ours waits for it: a peer that has not come so far yet might prefer this connection for it.
+    state.second = isEstablished ? connection : sendOpen(turn, connection);
     turn.setTimer('second-hold', OPEN_HOLD_SEC);
     return;
   }

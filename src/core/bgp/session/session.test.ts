@@ -497,10 +497,37 @@ describe('two connections', () => {
     );
   });
 
+  const late = (routerId: number) =>
+    new Walk().do(START, connected(1), says(openOf({}, routerId), 1), accepted(2)).do(says(KEEPALIVE, 1));
+
   test('a second that is still open when the first is established is told so', () => {
-    const walk = new Walk().do(START, connected(1), says(openOf(), 1), accepted(2)).do(says(KEEPALIVE, 1));
+    const walk = late(0x0a000000);
     expect(walk.said).toContain('#2 cease: connection collision resolution');
     expect(walk.state.phase).toBe('established');
+  });
+
+  test.each<[string, SessionEvent, string | undefined]>([
+    ['goes', closed(2), undefined],
+    ['says nothing', timer('second-hold'), '#2 hold timer expired'],
+    [
+      'is none for the peer, which talks on the first',
+      says(END_OF_RIB, 1),
+      '#2 cease: connection collision resolution',
+    ],
+  ])('a second that would be preferred is waited for, until it %s', (_name, event, said) => {
+    const walk = late(0x0a000002);
+    expect([walk.state.phase, ...walk.said]).toEqual(['open-confirm', 'hold 30 s', 'second-hold 3 s']);
+    expect(walk.do(says(KEEPALIVE, 1)).said).toEqual(['hold 30 s']);
+    walk.do(event);
+    expect([walk.state.phase, walk.state.main?.id, walk.state.second]).toEqual(['established', 1, undefined]);
+    expect(walk.said.find((words) => words.startsWith('#'))).toBe(said);
+    expect(walk.news[0]?.type).toBe('established');
+  });
+
+  test('a second that would be preferred stays, when its OPEN comes', () => {
+    const walk = late(0x0a000002).do(says(openOf(), 2));
+    expect([walk.state.phase, walk.state.main?.id, walk.news]).toEqual(['open-confirm', 2, []]);
+    expect(walk.said).toContain('#1 cease: connection collision resolution');
   });
 });
 
@@ -669,13 +696,13 @@ describe('routes after the end', () => {
 
     test('stay, and come on the new connection, if it has restarted', () => {
       const walk = up().do(accepted(2));
-      expect([walk.state.phase, ...walk.said]).toEqual(['established', '#2 open', 'second-hold 240 s']);
+      expect([walk.state.phase, ...walk.said]).toEqual(['established', 'second-hold 240 s']);
       walk.do(says(openOf(back), 2));
       expect(walk.news).toMatchObject([
         { type: 'down', keepsRoutes: true, reason: 'the peer has restarted' },
       ]);
       expect([walk.state.phase, walk.state.main?.id]).toEqual(['open-confirm', 2]);
-      expect(walk.said).toContain('close #1');
+      expect(walk.said).toEqual(expect.arrayContaining(['close #1', '#2 open', '#2 keepalive']));
       expect(walk.do(says(KEEPALIVE, 2)).state.phase).toBe('established');
     });
 
@@ -689,6 +716,7 @@ describe('routes after the end', () => {
       const walk = up().do(accepted(2), closed(1));
       expect(walk.news).toMatchObject([{ type: 'down', keepsRoutes: true }]);
       expect([walk.state.phase, walk.state.main?.id]).toEqual(['open-sent', 2]);
+      expect(walk.said).toContain('#2 open');
       expect(walk.do(says(openOf(restart(false)), 2), says(KEEPALIVE, 2)).state.phase).toBe('established');
     });
 

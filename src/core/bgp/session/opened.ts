@@ -14,6 +14,7 @@ export function onOpen(turn: Turn, slot: Slot, open: Open): void {
   if (connection === undefined) return;
   const bargain = bargainOf(state.config, open, connection.localAddress);
   if (isNotification(bargain)) return endConnection(turn, slot, { by: 'us', notification: bargain });
+  if (state.phase === 'established' && !takesOver(turn, open)) return;
   if (state.main !== undefined && state.second !== undefined && !survives(turn, slot, open)) return;
   // What is left is the main connection. With DelayOpen ours has yet to be sent.
   openMain(turn);
@@ -27,6 +28,19 @@ export function onOpen(turn: Turn, slot: Slot, open: Open): void {
   restartHold(turn);
   restartKeepalive(turn);
   if (bargain.holdTimeSec === 0) turn.clearTimers('hold', 'keepalive');
+}
+
+/**
+ * A second connection beside an established one. RFC 4724 section 5 has any take its place; one that says nothing of a restart may as well be
+ * the late end of a collision, and if it is not, the old connection breaks by itself as soon as we send something. True if it is the main one now.
+ */
+function takesOver(turn: Turn, open: Open): boolean {
+  if (open.capabilities.restart?.isRestarting !== true) {
+    endConnection(turn, 'second', { by: 'us', notification: ceaseOf(CEASE.collision) });
+    return false;
+  }
+  endConnection(turn, 'main', { by: 'network', reason: 'the peer has restarted' });
+  return true;
 }
 
 /**

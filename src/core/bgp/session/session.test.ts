@@ -651,7 +651,6 @@ describe('routes after the end', () => {
       { type: 'reset', notification: ceaseOf(CEASE.reset) },
       true,
     ],
-    ['stay when the peer connects anew', GRACEFUL, restart(false), accepted(2), true],
   ])('%s', (_name, config, capabilities, event, keepsRoutes) => {
     const walk = new Walk(config).do(START, connected(), says(openOf(capabilities)), says(KEEPALIVE));
     walk.do(event);
@@ -664,12 +663,40 @@ describe('routes after the end', () => {
     expect(walk.said).toContain('#1 cease: hard reset: cease: administrative shutdown: "maintenance"');
   });
 
-  test('of a peer that connects anew come on the new connection', () => {
-    const walk = new Walk(GRACEFUL).do(START, connected(), says(openOf(restart(false))), says(KEEPALIVE));
-    walk.do(accepted(2));
-    expect(walk.state.phase).toBe('open-sent');
-    expect(walk.said).toContain('no idle-hold');
-    expect(walk.do(says(openOf(restart(false)), 2), says(KEEPALIVE, 2)).state.phase).toBe('established');
+  describe('of a peer that connects anew', () => {
+    const up = () => new Walk(GRACEFUL).do(START, connected(), says(openOf(restart(false))), says(KEEPALIVE));
+    const back = { restart: { ...RESTART, isRestarting: true } };
+
+    test('stay, and come on the new connection, if it has restarted', () => {
+      const walk = up().do(accepted(2));
+      expect([walk.state.phase, ...walk.said]).toEqual(['established', '#2 open', 'second-hold 240 s']);
+      walk.do(says(openOf(back), 2));
+      expect(walk.news).toMatchObject([
+        { type: 'down', keepsRoutes: true, reason: 'the peer has restarted' },
+      ]);
+      expect([walk.state.phase, walk.state.main?.id]).toEqual(['open-confirm', 2]);
+      expect(walk.said).toContain('close #1');
+      expect(walk.do(says(KEEPALIVE, 2)).state.phase).toBe('established');
+    });
+
+    test('are not touched if it says nothing of a restart', () => {
+      const walk = up().do(accepted(2), says(openOf(restart(false)), 2));
+      expect([walk.state.phase, walk.state.main?.id, walk.news]).toEqual(['established', 1, []]);
+      expect(walk.said).toContain('#2 cease: connection collision resolution');
+    });
+
+    test('stay when the old connection breaks meanwhile, and come on the new one', () => {
+      const walk = up().do(accepted(2), closed(1));
+      expect(walk.news).toMatchObject([{ type: 'down', keepsRoutes: true }]);
+      expect([walk.state.phase, walk.state.main?.id]).toEqual(['open-sent', 2]);
+      expect(walk.do(says(openOf(restart(false)), 2), says(KEEPALIVE, 2)).state.phase).toBe('established');
+    });
+
+    test('go when it is told on the old one that the session ends', () => {
+      const walk = up().do(accepted(2), says(DOWN));
+      expect([walk.state.phase, walk.state.second]).toEqual(['idle', undefined]);
+      expect(walk.said).toContain('#2 cease: connection rejected');
+    });
   });
 
   test('our restart is told until a session has come up', () => {

@@ -55,7 +55,6 @@ function handle(turn: Turn, event: SessionEvent): void {
     case 'timer':
       return onTimer(turn, event.timer);
     case 'accepted':
-      if (hasPeerRestarted(state)) giveWay(turn);
       return onConnection(turn, event.connection, false, event.localAddress);
     case 'connected':
       return onConnection(turn, event.connection, true, event.localAddress);
@@ -99,18 +98,6 @@ function endAll(turn: Turn, notification: Notification): void {
   const cause = { by: 'us', notification } as const;
   if (state.main === undefined) fall(turn, cause);
   else endConnection(turn, 'main', cause);
-}
-
-/** RFC 4724 section 5: a peer that can restart and connects while it seems established has done so. */
-function hasPeerRestarted({ phase, bargain }: SessionState): boolean {
-  return phase === 'established' && (bargain?.agreed.restart?.families.size ?? 0) > 0;
-}
-
-/** The old connection goes as if it had been lost, and the new one finds us in Active. */
-function giveWay(turn: Turn): void {
-  endConnection(turn, 'main', { by: 'network', reason: 'the peer connects anew' });
-  turn.clearTimers('idle-hold');
-  turn.state.phase = 'active';
 }
 
 /** RFC 4271 section 8.2.2, event 18. */

@@ -4,16 +4,9 @@ import { inNetns, until } from './agent-world.ts';
 import { BgpWorld } from './bgp-world.ts';
 
 const NODES = [{ name: 'node1' }, { name: 'node2' }, { name: 'node3' }];
-const CONFIGURATION = `
-apiVersion: projectcalico.org/v3
-kind: BGPConfiguration
-metadata: {name: default}
-spec: {asNumber: 64512}
-`;
-
 test('pods reach each other by routes of a full mesh, and an agent that restarts loses nothing', async () => {
   await using world = await BgpWorld.open(NODES);
-  world.apply(CONFIGURATION);
+  world.apply('mesh');
   world.startAgents();
   await world.converged(() => 4);
   const [from, to] = [await world.pod('node1'), await world.pod('node2')];

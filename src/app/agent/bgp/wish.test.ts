@@ -142,7 +142,7 @@ describe('what BGP leaves to the overlay', () => {
 describe('what is known of nodes', () => {
   it('changes with addresses and labels, and not with what a kubelet says every minute', () => {
     const all = known(...NODES);
-    const [resource] = BGP_KINDS.filter(({ kind }) => kind === 'Node');
+    const resource = BGP_KINDS.find(({ kind }) => kind === 'Node');
     if (resource === undefined) throw new Error('no nodes');
     const beat = (time: string, address: string): KubeObject => ({
       ...node('node2', address, 'fd00::2'),

@@ -1,9 +1,9 @@
-/** The tiers of tests as vitest projects; tools/test.ts runs them one after another and sums them up. */
-import { defineConfig } from 'vitest/config';
+/** The tiers of tests as vitest projects; tools/test.ts runs them and sums them up. */
+import { configDefaults, defineConfig } from 'vitest/config';
 import { TallyReporter } from './tools/test/tally.ts';
-import { patternsOf, TIERS } from './tools/test/tier.ts';
+import { partsOf, TIERS } from './tools/test/tier.ts';
 
-/** Where tools/test/tier.ts wants the result as JSON. */
+/** Where tools/test/run.ts wants the result as JSON. */
 const tallyPath = process.env['POPLIN_TALLY'];
 /** A soak tries many times as many random values (src/testing/soak.ts). */
 const patience = process.env['POPLIN_SOAK'] === undefined ? 1 : 40;
@@ -12,15 +12,17 @@ export default defineConfig({
   test: {
     pool: 'forks',
     reporters: tallyPath === undefined ? ['default'] : ['default', new TallyReporter(tallyPath)],
-    projects: TIERS.map((tier) => ({
+    projects: TIERS.flatMap(partsOf).map(({ tier, name, include, exclude, isAlone }, number) => ({
       extends: true,
       test: {
-        name: tier.name,
-        include: patternsOf(tier),
+        name,
+        include: [...include],
+        exclude: [...configDefaults.exclude, ...exclude],
         testTimeout: tier.testTimeoutMs * patience,
         hookTimeout: tier.testTimeoutMs * patience,
-        // Tests that share the machine's kernel run one file at a time: two cores, and clear blame for what is left behind.
-        fileParallelism: !tier.privileged,
+        ...(isAlone ? { maxWorkers: 1 } : tier.workers === undefined ? {} : { maxWorkers: tier.workers }),
+        // Without a project's name all parts run, one after another.
+        sequence: { groupOrder: number },
         // Tests without a kernel share a process: to start one for each file takes longer than most tests.
         isolate: tier.isolated,
         // In the slow virtual machine Node strips the types by itself: to have vite transform each file takes longer than most tests.

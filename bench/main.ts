@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--json] [--nodes N,…] [--only PART,…] [--quick]`: Poplin beside a peer, in the same run on the same machine. Ratios count, not seconds. */
 import { parseArgs } from 'node:util';
+import { benchBgp } from './bgp/bgp.ts';
 import { benchCni } from './cni/cni.ts';
 import type { BenchOptions } from './options.ts';
 import { benchOverlay } from './overlay/overlay.ts';
@@ -7,6 +8,7 @@ import { benchPolicy } from './policy/policy.ts';
 import { benchTunnel } from './tunnel/tunnel.ts';
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
+  bgp: benchBgp,
   cni: benchCni,
   overlay: benchOverlay,
   policy: benchPolicy,

@@ -1,12 +1,13 @@
 /**
- * Runs the tests tier by tier and ends with the line `N passed, N failed, N skipped`. Around the privileged tiers it
- * compares the host's state and fails on whatever is left behind.
+ * Runs the tests, tiers side by side where that disturbs none, and ends with the line `N passed, N failed, N skipped`. Around
+ * the privileged tiers it compares the host's state and fails on whatever is left behind.
  * Usage: npm test -- [--tier unit|kernel|interop|e2e|vm]... [--soak] [-t name] [part of a file's path]...
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { leftovers, RUN_MARK, readHostState } from './test/host-state.ts';
+import { runPart } from './test/run.ts';
 import {
   EXPECTED_SKIPS,
   passedInstead,
@@ -14,10 +15,15 @@ import {
   type TierSkip,
   uncoveredSkips,
 } from './test/skips.ts';
-import { filesOf, runTier, TIERS, type Tier } from './test/tier.ts';
+import { type Lane, stagesOf } from './test/stages.ts';
+import { slowest } from './test/tally.ts';
+import { filesOf, type Part, partsOf, TIERS, type Tier } from './test/tier.ts';
+import { Watch } from './test/watch.ts';
 
 /** How long an ended test's processes and links may take to go. */
 const GRACE_MS = 3_000;
+/** Of the slowest files, so many are named. */
+const SLOWEST = 10;
 
 const { values, positionals: filters } = parseArgs({
   allowPositionals: true,
@@ -33,25 +39,32 @@ const isPartial = filters.length > 0 || values.testNamePattern !== undefined;
 const total = { passed: 0, failed: [] as string[], skipped: [] as TierSkip[] };
 const summary: string[] = [];
 /** The tests that passed, by tier, of the tiers that ran. */
-const passedIn = new Map<string, ReadonlySet<string>>();
+const passedIn = new Map<string, Set<string>>();
+const secondsOf: Record<string, number> = {};
+const watch = new Watch((line) => process.stdout.write(line));
 
-for (const tier of chosenTiers()) {
-  const files = filesOf(tier, filters);
-  if (files.length === 0) {
-    if (!isPartial) fail(tier, `there are no tests in ${tier.files.join(' ')}`);
-    continue;
-  }
-  const lack = lackFor(tier);
-  if (lack === undefined) {
-    await run(tier);
-    continue;
-  }
-  total.skipped.push(...files.map((test) => ({ tier: tier.name, test, reason: `needs ${lack}` })));
-  summary.push(`${tier.name.padEnd(8)} not run: its ${files.length} files need ${lack}`);
+for (const lanes of stagesOf(partsToRun())) {
+  const isOnly = lanes.length === 1;
+  using _ = isOnly ? undefined : watch.start();
+  await Promise.all(lanes.map((lane) => runLane(lane, isOnly)));
 }
 if (total.passed + total.failed.length + total.skipped.length === 0) total.failed.push('no test was run');
 judgeSkips();
 print();
+
+/** Of the tiers that can run here, the parts that have files. */
+function partsToRun(): Part[] {
+  return chosenTiers().flatMap((tier) => {
+    const parts = partsOf(tier).filter((part) => filesOf(part, filters).length > 0);
+    const lack = lackFor(tier);
+    if (parts.length === 0 && !isPartial) fail(tier, `there are no tests in ${tier.files.join(' ')}`);
+    if (parts.length === 0 || lack === undefined) return parts;
+    const files = parts.flatMap((part) => filesOf(part, filters));
+    total.skipped.push(...files.map((test) => ({ tier: tier.name, test, reason: `needs ${lack}` })));
+    summary.push(`${tier.name.padEnd(14)} not run: its ${files.length} files need ${lack}`);
+    return [];
+  });
+}
 
 function chosenTiers(): Tier[] {
   const names = values.tier ?? TIERS.map((tier) => tier.name);
@@ -70,25 +83,40 @@ function lackFor(tier: Tier): string | undefined {
   return undefined;
 }
 
-async function run(tier: Tier): Promise<void> {
-  process.stdout.write(`\n── ${tier.name} ──\n`);
+async function runLane(lane: Lane, isShown: boolean): Promise<void> {
+  for (const part of lane) await run(part, isShown);
+}
+
+/** What is not shown as it comes is shown whole at the end, so that runs side by side do not mix. */
+async function run(part: Part, isShown: boolean): Promise<void> {
+  const { tier, name } = part;
+  if (isShown) process.stdout.write(`\n── ${name} ──\n`);
   const runId = randomUUID();
-  const before = tier.privileged ? readHostState(runId) : undefined;
-  const name = values.testNamePattern === undefined ? [] : ['-t', values.testNamePattern];
-  const { passed, failed, skipped, seconds } = await runTier(tier, [...name, ...filters], {
-    inherit: true,
-    limited: !values.soak,
-    env: { [RUN_MARK]: runId, ...(values.soak ? { POPLIN_SOAK: '1' } : {}) },
-  });
-  passedIn.set(tier.name, new Set(passed));
+  // Nothing done in the virtual machine reaches the host, where another tier may be at work.
+  const before = tier.privileged && tier.virtual !== true ? readHostState(runId) : undefined;
+  const pattern = values.testNamePattern === undefined ? [] : ['-t', values.testNamePattern];
+  const { passed, failed, skipped, seconds, totalSeconds, output } = await runPart(
+    part,
+    [...pattern, ...filters],
+    {
+      inherit: isShown,
+      limited: !values.soak,
+      onStart: (progress) => watch.add(name, progress),
+      env: { [RUN_MARK]: runId, ...(values.soak ? { POPLIN_SOAK: '1' } : {}) },
+    },
+  );
+  watch.remove(name);
+  if (!isShown) process.stdout.write(`\n── ${name} ──\n${output.trimEnd()}\n\n`);
   const left = before === undefined ? [] : await settledLeftovers(before, runId);
+  passedIn.set(tier.name, new Set([...(passedIn.get(tier.name) ?? []), ...passed]));
+  for (const [file, spent] of Object.entries(seconds)) secondsOf[`${tier.name}: ${file}`] = spent;
   total.passed += passed.length;
-  total.failed.push(...failed, ...left.map((what) => `${tier.name} left behind: ${what}`));
+  total.failed.push(...failed, ...left.map((what) => `${name} left behind: ${what}`));
   // With a name filter every other test counts as skipped by vitest, which says nothing.
   if (values.testNamePattern === undefined)
     total.skipped.push(...skipped.map((skip) => ({ ...skip, tier: tier.name })));
   summary.push(
-    `${tier.name.padEnd(8)} ${passed.length} passed, ${failed.length + left.length} failed, ${skipped.length} skipped in ${seconds.toFixed(1)} s`,
+    `${name.padEnd(14)} ${passed.length} passed, ${failed.length + left.length} failed, ${skipped.length} skipped in ${totalSeconds.toFixed(1)} s`,
   );
 }
 
@@ -116,14 +144,16 @@ function judgeSkips(): void {
 
 function fail(tier: Tier, what: string): void {
   total.failed.push(`${tier.name}: ${what}`);
-  summary.push(`${tier.name.padEnd(8)} ${what}`);
+  summary.push(`${tier.name.padEnd(14)} ${what}`);
 }
 
 function print(): void {
   const { passed, failed, skipped } = total;
+  const slow = isPartial ? [] : slowest(secondsOf, SLOWEST);
   const lines = [
     '',
     ...skipped.map(explainSkip),
+    ...slow.map(([file, seconds]) => `slow: ${seconds.toFixed(1).padStart(6)} s ${file}`),
     ...failed.map((name) => `failed: ${name}`),
     ...summary,
     `${passed} passed, ${failed.length} failed, ${skipped.length} skipped`,

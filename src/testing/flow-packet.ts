@@ -7,16 +7,21 @@ const ZERO: Uint8Array = new Uint8Array();
 
 export interface PacketOptions {
   /** Behind the header; it tells packets apart. */
-  readonly payload?: string;
+  readonly payload?: string | Uint8Array;
   readonly hopLimit?: number;
+  /** Of ICMP: two questions with one identifier are one flow. */
+  readonly identifier?: number;
 }
 
-export function packetOf(flow: Flow, { payload = '', hopLimit = 64 }: PacketOptions = {}): Uint8Array {
+export function packetOf(
+  flow: Flow,
+  { payload = '', hopLimit = 64, identifier = 1 }: PacketOptions = {},
+): Uint8Array {
   const source = ipBytes(flow.source);
   const destination = ipBytes(flow.destination);
-  const data = utf8(payload);
+  const data = typeof payload === 'string' ? utf8(payload) : payload;
   const isV6 = familyOf(flow.source) === 6;
-  const bare = transportOf(flow, data);
+  const bare = transportOf(flow, data, identifier);
   const pseudo = concat(source, destination, word(flow.protocol), word(bare.length));
   const transport = withChecksum(flow, bare, pseudo);
   if (isV6) {
@@ -41,12 +46,16 @@ export function packetOf(flow: Flow, { payload = '', hopLimit = 64 }: PacketOpti
 function transportOf(
   { protocol, sourcePort = 0, destinationPort = 0, icmp }: Flow,
   data: Uint8Array,
+  identifier: number,
 ): Uint8Array {
   const ports = concat(word(sourcePort), word(destinationPort));
   switch (protocol) {
     case 1:
     case 58:
-      return concat(Uint8Array.of(icmp?.type ?? 0, icmp?.code ?? 0, 0, 0, 0, 1, 0, 1), data);
+      return concat(
+        Uint8Array.of(icmp?.type ?? 0, icmp?.code ?? 0, 0, 0, identifier >> 8, identifier & 0xff, 0, 1),
+        data,
+      );
     case 6:
       return concat(ports, Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0), data);
     case 17:

@@ -38,10 +38,21 @@ export class PolicyWorld implements AsyncDisposable {
     this.station = station;
   }
 
-  static async open(nodes: readonly string[]): Promise<PolicyWorld> {
+  /** `flags`: of the agents, by node; `prepare`: what the API server is to know before them. */
+  static async open(
+    nodes: readonly string[],
+    {
+      flags = {},
+      prepare,
+    }: {
+      flags?: Readonly<Record<string, readonly string[]>>;
+      prepare?: (station: Station) => void;
+    } = {},
+  ): Promise<PolicyWorld> {
     const station = await Station.open(NET_CONF);
     const world = new PolicyWorld(station);
-    for (const [at, node] of nodes.entries()) station.startAgent(node, 11 + at);
+    prepare?.(station);
+    for (const [at, node] of nodes.entries()) station.startAgent(node, 11 + at, flags[node]);
     for (const node of nodes) await station.statusWhere(node, 'ready', (status) => status.ready);
     return world;
   }

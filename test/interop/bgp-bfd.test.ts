@@ -71,6 +71,12 @@ class Watch implements Disposable {
     });
   }
 
+  /** After how long without a packet the peer is given up. */
+  get detectionMs(): number {
+    const { remoteMultiplier, usedRxUs, remoteMinTxUs } = this.handle.state;
+    return (remoteMultiplier * Math.max(usedRxUs, remoteMinTxUs)) / 1000;
+  }
+
   [Symbol.dispose](): void {
     this.#endpoint[Symbol.dispose]();
   }
@@ -108,10 +114,12 @@ describe.each(['bird', 'frr'] as const)('%s', (peer) => {
       const cutAtMs = performance.now();
       lan.cut(peer);
       try {
+        const detectionMs = watch.detectionMs;
         const { diagnostic, atMs } = await watch.until('down');
         expect(diagnostic).toBe(1);
-        // The timers of both processes, and of this one, on a machine with other work.
-        expect(atMs - cutAtMs).toBeLessThan(INTERVAL_MS * MULTIPLIER + 100);
+        // Three intervals, which the detection time is, and what a machine with other work adds to them.
+        expect(detectionMs).toBe(INTERVAL_MS * MULTIPLIER);
+        expect(atMs - cutAtMs).toBeLessThan(2000);
       } finally {
         lan.mend(peer);
       }
@@ -141,37 +149,40 @@ test.each([4, 6] as const)('BIRD comes up across routers over IPv%i', async (fam
   await watch.ready();
 });
 
-test('a packet from farther than the link is not heard, and one of nobody neither', async () => {
-  using watch = new Watch('bird', 4);
-  await watch.ready();
-  const down = encodeBfd({
-    phase: 'down',
-    diagnostic: 0,
-    isPoll: false,
-    isFinal: false,
-    isIndependent: false,
-    isDemand: false,
-    detectMultiplier: 3,
-    myDiscriminator: 99,
-    yourDiscriminator: watch.handle.state.config.discriminator,
-    desiredMinTxUs: 1_000_000,
-    requiredMinRxUs: 1_000_000,
-    requiredMinEchoRxUs: 0,
-  });
-  const send = (node: string, ttl: number, bytes: Uint8Array) =>
-    execFileSync('nsenter', [
-      `--net=${lan.node(node).namespace.path}`,
-      'python3',
-      '-c',
-      `import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(0, 2, ${ttl}); s.sendto(bytes.fromhex('${Buffer.from(bytes).toString('hex')}'), ('10.77.0.1', 3784))`,
-    ]);
-  send('bird', 254, down);
-  send('frr', 255, down);
-  send('bird', 255, down.subarray(0, 20));
-  // What was sent before would have been heard before what follows; the first fall is that of the start.
-  send('bird', 255, down);
-  await vi.waitFor(() => expect(watch.changes.filter(({ phase }) => phase === 'down')).toHaveLength(2));
-});
+test.each([4, 6] as const)(
+  'a packet of IPv%i from farther than the link is not heard, nor one of nobody',
+  async (family) => {
+    using watch = new Watch('bird', family);
+    await watch.ready();
+    const down = encodeBfd({
+      phase: 'down',
+      diagnostic: 0,
+      isPoll: false,
+      isFinal: false,
+      isIndependent: false,
+      isDemand: false,
+      detectMultiplier: 3,
+      myDiscriminator: 99,
+      yourDiscriminator: watch.handle.state.config.discriminator,
+      desiredMinTxUs: 1_000_000,
+      requiredMinRxUs: 1_000_000,
+      requiredMinEchoRxUs: 0,
+    });
+    const send = (node: string, ttl: number, bytes: Uint8Array) =>
+      execFileSync('nsenter', [
+        `--net=${lan.node(node).namespace.path}`,
+        'python3',
+        '-c',
+        `import socket; s = socket.socket(${family === 4 ? 2 : 10}, socket.SOCK_DGRAM); s.setsockopt(${family === 4 ? '0, 2' : '41, 16'}, ${ttl}); s.sendto(bytes.fromhex('${Buffer.from(bytes).toString('hex')}'), ('${family === 4 ? us.ipv4 : us.ipv6}', 3784))`,
+      ]);
+    send('bird', 254, down);
+    send('frr', 255, down);
+    send('bird', 255, down.subarray(0, 20));
+    // What was sent before would have been heard before what follows; the first fall is that of the start.
+    send('bird', 255, down);
+    await vi.waitFor(() => expect(watch.changes.filter(({ phase }) => phase === 'down')).toHaveLength(2));
+  },
+);
 
 test('a session that is there twice is refused', () => {
   using endpoint = new BfdEndpoint({ clock: systemClock, random: systemRandom, namespace: us.namespace });

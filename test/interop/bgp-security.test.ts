@@ -101,6 +101,12 @@ describe.each([4, 6] as const)('over IPv%i', (transport) => {
     await station.agreed();
   });
 
+  test('a hop limit of both sides, though the peer dials', async () => {
+    bird.reconfigure(LIMITED);
+    await using station = stationTo('bird', { transport, hops: gtsmHops(1), config: { isPassive: true } });
+    await station.agreed();
+  });
+
   test('a peer without a hop limit of its own is too far away', async () => {
     bird.reconfigure(BIRD.replaceAll('password "s3cret";', ''));
     await using station = stationTo('bird', { transport, hops: gtsmHops(1), config: { isPassive: true } });

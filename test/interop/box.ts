@@ -10,6 +10,8 @@ import { ROOT } from '../../tools/command.ts';
 
 /** The checkout is put back where it was, should it lie in a folder that is now empty: the working directory still leads to it. */
 const FIRST_PROCESS = `
+# Namespaces that other tests hold would live as long as the box.
+grep ' - nsfs ' /proc/self/mountinfo | cut -d' ' -f5 | xargs -r umount -l 2>/dev/null
 set -e
 for folder in /run /opt /var/lib; do mount -t tmpfs tmpfs $folder; done
 mkdir -p /run/poplin-box/etc /run/poplin-box/work /run/netns

@@ -33,7 +33,7 @@ interface Answer {
 const execute = promisify(execFile);
 
 async function explain(source: string, destination: string): Promise<Answer> {
-  const args = [join(ROOT, 'src/app/cli/main.ts'), 'policy', 'explain', source, destination, '--json'];
+  const args = [join(ROOT, 'dist/poplin.mjs'), 'policy', 'explain', source, destination, '--json'];
   try {
     const { stdout } = await execute(process.execPath, [...args, '--kubeconfig', kubeconfig]);
     return { status: 0, verdicts: JSON.parse(stdout) as Answer['verdicts'] };

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, type TestContext, test } from 'vitest';
 import { type Answer, CniWorld, pings } from './cni-world.ts';
+import { describeHere, IS_VIRTUAL } from './virtual.ts';
 
 const ipam = (at: number) => ({
   type: 'host-local',
@@ -39,11 +40,12 @@ async function add(config: { type: string }, pod: string, context?: TestContext)
   return json;
 }
 
-const KINDS = [
+const ALL_KINDS = [
   ['macvlan', 1, { master: 'wire0', mtu: 1400, bcqueuelen: 55 }, /macvlan mode bridge bcqueuelen 55/],
   ['ipvlan', 2, { master: 'wire0' }, /ipvlan +mode l2/],
   ['vlan', 3, { master: 'wire0', vlanId: 7 }, /vlan protocol 802.1Q id 7/],
 ] as const;
+const KINDS = ALL_KINDS.filter(([type]) => !IS_VIRTUAL || type !== 'macvlan');
 
 describe.for(KINDS)('%s', ([type, at, keys, shown]) => {
   const config = network(type, { ...keys, ipam: ipam(at) });
@@ -121,7 +123,7 @@ describe.for(KINDS)('%s', ([type, at, keys, shown]) => {
   });
 });
 
-describe('macvlan', () => {
+describeHere('macvlan', () => {
   test('stands on the link of the default route if no master is named', async () => {
     world.sh('ip route add default dev wire0');
     await add(network('macvlan', { ipam: ipam(1) }), 'a');
@@ -181,7 +183,7 @@ describe('dummy', () => {
   });
 });
 
-describe('host-device', () => {
+describeHere('host-device', () => {
   const config = network('host-device', { device: 'wire0', ipam: ipam(5) });
 
   test('moves a device in and back under its name, in both families', async () => {

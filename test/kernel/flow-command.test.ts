@@ -9,7 +9,7 @@ import { ruleTag } from '#core/policy/rule-tag.ts';
 import { FAMILIES, FLOW_FAR, FLOW_POD, FlowWorld, send } from './flow-world.ts';
 
 const PORT = 8080;
-const MAIN = join(import.meta.dirname, '../../src/app/cli/main.ts');
+const MAIN = join(import.meta.dirname, '../../dist/poplin.mjs');
 
 const CLUSTER = `
 apiVersion: v1

@@ -1,10 +1,21 @@
 /** What policies do on a kernel, one property a test, whichever way packets go: routed, over a bridge that br_netfilter watches, or one that is tracked. */
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { ipBytes } from '#base/ip/index.ts';
 import { PolicyCompiler } from '#core/policy/compile/index.ts';
 import { PolicyGraph } from '#core/policy/engine/index.ts';
 import type { EndMatch, Flow, Member, Policy, PolicyRule, Selector } from '#core/policy/index.ts';
-import { addressOf, BRIDGE_MODES, NODE_ADDRESSES, PolicyWorld, type WorldMode } from './policy-world.ts';
+import { packetOf } from '#testing/flow-packet.ts';
+import {
+  addressOf,
+  BRIDGE_MODES,
+  frame,
+  hasBridgeNetfilter,
+  macOf,
+  NO_BRIDGE_NETFILTER,
+  NODE_ADDRESSES,
+  PolicyWorld,
+  type WorldMode,
+} from './policy-world.ts';
 
 const FAMILIES = [4, 6] as const;
 /** Somebody beyond the uplink. */
@@ -84,6 +95,10 @@ export function udp(source: string, destination: string, destinationPort = 80): 
 /** Defines the tests. */
 export function policyContract(mode: WorldMode): void {
   describe(`pods that are ${mode}`, () => {
+    beforeEach((context) => {
+      context.skip(mode === 'bridged' && !hasBridgeNetfilter(), NO_BRIDGE_NETFILTER);
+    });
+
     test('speak from their own addresses, and from no others', async () => {
       using pods = new Enforced(mode);
       const { kernel } = pods;
@@ -223,6 +238,52 @@ END`);
       await pods.flush();
       expect(reach()).toEqual([true, false, false, true, false, false]);
     });
+
+    test('find their neighbours on their link, and nobody by the messages for that elsewhere', async () => {
+      using pods = new Enforced(mode);
+      for (const number of [2, 3]) {
+        pods.attach(number);
+        pods.know(number);
+        pods.isolate(number, { ingress: [], egress: [] });
+      }
+      await pods.flush();
+      const solicits = (hopLimit: number): boolean =>
+        pods.kernel.passes(
+          {
+            source: addressOf(2, 6),
+            destination: addressOf(3, 6),
+            protocol: 58,
+            icmp: { type: 135, code: 0 },
+          },
+          { hopLimit },
+        );
+      expect([solicits(255), solicits(254)]).toEqual([mode !== 'routed', false]);
+    });
+
+    if (mode !== 'routed')
+      test('do not get past by a VLAN', async () => {
+        using pods = new Enforced(mode);
+        const { kernel } = pods;
+        for (const number of [2, 3, 4]) {
+          pods.attach(number);
+          pods.know(number);
+        }
+        pods.isolate(3, { ingress: [allow({ selector: ofPod(4) })] });
+        await pods.flush();
+        for (const family of FAMILIES) {
+          const arrives = (from: number, source: string): boolean => {
+            const packet = packetOf(udp(source, addressOf(3, family)), { payload: 'tagged' });
+            const tag = Buffer.from(family === 4 ? '00070800' : '000786dd', 'hex');
+            kernel.received(3);
+            kernel.send(from, frame(macOf(3), macOf(from), 0x8100, Buffer.concat([tag, packet])));
+            return kernel.received(3).some((each) => Buffer.from(each).includes('tagged'));
+          };
+          const mine = (from: number): boolean => arrives(from, addressOf(from, family));
+          expect([mine(2), mine(4)], `IPv${family}`).toEqual([false, true]);
+          expect(arrives(4, addressOf(2, family)), `IPv${family} another's`).toBe(false);
+          expect(arrives(2, addressOf(4, family)), `IPv${family} another's`).toBe(false);
+        }
+      });
 
     test('leave nothing of theirs behind', async () => {
       using pods = new Enforced(mode);

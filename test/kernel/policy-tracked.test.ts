@@ -2,6 +2,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { bridgeMode } from '#io/kernel/index.ts';
 import { NamespaceFolder } from './namespace-folder.ts';
+import { answersContract } from './policy-answers.ts';
 import { policyContract } from './policy-contract.ts';
 import { expectOracle } from './policy-oracle.ts';
 
@@ -27,6 +28,7 @@ test('a kernel that can track connections of bridges is known as one', () => {
 });
 
 policyContract('tracked');
+answersContract('tracked');
 
 test(`${FLOWS} packets over a bridge that is tracked go where the oracle says`, () =>
   expectOracle('tracked', FLOWS));

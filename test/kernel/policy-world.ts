@@ -7,8 +7,9 @@
  *     pod M  10.1.1.M fd01:1::M ── podM ─┘   (bridged: br0, 10.1.1.1 fd01:1::1)
  */
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { familyOf, parseMac } from '#base/ip/index.ts';
-import { type Amendment, DesiredState, POLICY, plan } from '#core/kernel/index.ts';
+import { type Amendment, DesiredState, describeOp, POLICY, plan } from '#core/kernel/index.ts';
 import { type LocalEndpoint, POLICY_PART } from '#core/policy/compile/index.ts';
 import type { Flow } from '#core/policy/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
@@ -25,6 +26,13 @@ const NUMBERS = Array.from({ length: 14 }, (_, at) => at + 2);
 export const NODE_ADDRESSES = { 4: '172.16.0.1', 6: 'fd16::1' } as const;
 const BRIDGE_MAC = '02:00:00:00:00:01';
 
+/** The reason to skip what needs br_netfilter, if the kernel has none. */
+export const NO_BRIDGE_NETFILTER = 'the kernel gives no bridged packets to netfilter (br_netfilter)';
+
+export function hasBridgeNetfilter(): boolean {
+  return existsSync('/proc/sys/net/bridge/bridge-nf-call-iptables');
+}
+
 export function addressOf(number: number, family: 4 | 6): string {
   return family === 4 ? `10.1.1.${number}` : `fd01:1::${number.toString(16)}`;
 }
@@ -34,6 +42,8 @@ export class PolicyWorld implements Disposable {
   readonly #folder = new NamespaceFolder('pnft');
   readonly #namespace = this.#folder.make('node');
   readonly #kernel: RealKernel;
+  /** All that is open, gone also when the world cannot be laid. */
+  readonly #resources: Disposable;
   readonly #pods = new Map<number, PacketDevice>();
   readonly #uplink = new PacketDevice(this.#namespace, 'up0', 'tun');
   #desired = new DesiredState();
@@ -41,14 +51,17 @@ export class PolicyWorld implements Disposable {
 
   constructor(mode: WorldMode) {
     this.mode = mode;
+    const device = mode === 'routed' ? 'tun' : 'tap';
+    using undo = new DisposableStack();
+    undo.use(this.#folder);
+    undo.use(this.#uplink);
     for (const number of NUMBERS)
-      this.#pods.set(
-        number,
-        new PacketDevice(this.#namespace, `pod${number}`, mode === 'routed' ? 'tun' : 'tap'),
-      );
+      this.#pods.set(number, undo.use(new PacketDevice(this.#namespace, `pod${number}`, device)));
     this.#lay();
-    this.#kernel = RealKernel.open(this.#namespace, { owners: [POLICY] });
-    this.#kernel.trackSysctls(['net/bridge/bridge-nf-call-iptables', 'net/bridge/bridge-nf-call-ip6tables']);
+    this.#kernel = undo.use(RealKernel.open(this.#namespace, { owners: [POLICY] }));
+    const sysctls = ['call-iptables', 'call-ip6tables', 'filter-vlan-tagged'];
+    this.#kernel.trackSysctls(sysctls.map((name) => `net/bridge/bridge-nf-${name}`));
+    this.#resources = undo.move();
   }
 
   get path(): string {
@@ -58,7 +71,12 @@ export class PolicyWorld implements Disposable {
   /** The pod that has these addresses. */
   endpoint(key: string, addresses: readonly string[]): LocalEndpoint {
     const number = numberOf(addresses[0] ?? '') ?? 0;
-    return { key, addresses, link: `pod${number}`, ...(this.mode !== 'routed' && { bridge: 'br0' }) };
+    return {
+      key,
+      addresses,
+      link: `pod${number}`,
+      ...(this.mode !== 'routed' && { bridge: 'br0', mac: macOf(number) }),
+    };
   }
 
   /** Wants what the amendments say that came since the last reset. */
@@ -69,6 +87,16 @@ export class PolicyWorld implements Disposable {
       only: this.#desired.takeDirty(),
     });
     return this.#apply(ops);
+  }
+
+  /** What is not as it is wanted, all looked at. */
+  get differences(): string[] {
+    return plan(this.#desired.state, this.#kernel.state(), { owners: [POLICY] }).ops.map(describeOp);
+  }
+
+  /** Reads everything anew. */
+  resync(): void {
+    this.#kernel.resync();
   }
 
   /** Wants this and nothing else. */
@@ -83,7 +111,8 @@ export class PolicyWorld implements Disposable {
   passes(flow: Flow, options: { from?: number; hopLimit?: number } = {}): boolean {
     const tag = `pnft-${this.#sent++}`;
     const { from = numberOf(flow.source), hopLimit = 64 } = options;
-    const packet = packetOf(flow, { payload: tag, hopLimit });
+    // An answer of the node would make the next question to it one that belongs to a connection.
+    const packet = packetOf(flow, { payload: tag, hopLimit, identifier: this.#sent & 0xffff });
     const source = this.#deviceAt(from);
     const isToNode = Object.values<string>(NODE_ADDRESSES).includes(flow.destination);
     const target = isToNode ? source : this.#deviceAt(numberOf(flow.destination));
@@ -111,10 +140,7 @@ export class PolicyWorld implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#kernel[Symbol.dispose]();
-    this.#uplink[Symbol.dispose]();
-    for (const device of this.#pods.values()) device[Symbol.dispose]();
-    this.#folder[Symbol.dispose]();
+    this.#resources[Symbol.dispose]();
   }
 
   async #apply(ops: ReturnType<typeof plan>['ops']): Promise<number> {

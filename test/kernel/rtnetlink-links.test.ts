@@ -13,6 +13,7 @@ import {
 } from '#core/netlink/index.ts';
 import { isNotFound, NETLINK_GENERIC, NETLINK_ROUTE, NetlinkSocket } from '#io/netlink/index.ts';
 import { RouteWorld } from './rtnetlink-world.ts';
+import { describeHere } from './virtual.ts';
 
 const CNI = 'poplin:cni';
 const OVERLAY = 'poplin:overlay';
@@ -276,7 +277,7 @@ describe('links are made as wished, shown so by ip, and read back equal', () => 
   });
 });
 
-describe('links and other namespaces', () => {
+describeHere('links and other namespaces', () => {
   const far = (name: string) => {
     using socket = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace: world.far });
     try {
@@ -330,7 +331,7 @@ describe('links and other namespaces', () => {
   });
 });
 
-describe('a link is changed in place, by differences', () => {
+describeHere('a link is changed in place, by differences', () => {
   const base: Link = {
     kind: 'link',
     name: 'change0',

@@ -1,4 +1,7 @@
-/** The generated parts of docs/install.md and docs/install-checks.md: what `poplin install check` looks at, and each of its verdicts, from the table that it goes by. */
+/**
+ * The generated parts of docs/install.md and docs/install-checks.md: what `poplin install check` looks at, and each of its verdicts, from
+ * the table that it goes by.
+ */
 import { join } from 'node:path';
 import { type AnyCheck, CHECK_NAMES, CHECKS } from '#core/install/index.ts';
 

@@ -2,6 +2,7 @@
 import {
   type Definition,
   DIRECTIONS,
+  DOMAIN,
   flag,
   integer,
   labelSelector,
@@ -77,6 +78,7 @@ const RULE = object(
     source: object('Whom the packet is from.', END_FIELDS),
     destination: object('Whom it is for.', {
       ...END_FIELDS,
+      domains: list('Names, or with *. before them all that end so; of egress that allows.', DOMAIN),
       http: NO_HTTP,
     }),
     http: NO_HTTP,

@@ -2,6 +2,7 @@
 import {
   choice,
   type Definition,
+  DOMAIN,
   integer,
   labelSelector,
   list,
@@ -32,15 +33,10 @@ const NETWORKS = {
   ),
 };
 const DOMAIN_NAMES = {
-  domainNames: list(
-    'Names, or with *. before them all that end so; for rules that allow.',
-    {
-      type: 'string',
-      pattern:
-        '^(\\*\\.)?([a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\\.)+[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\\.?$',
-    },
-    { minItems: 1, maxItems: 25 },
-  ),
+  domainNames: list('Names, or with *. before them all that end so; for rules that allow.', DOMAIN, {
+    minItems: 1,
+    maxItems: 25,
+  }),
 };
 const peers = (kinds: Readonly<Record<string, Schema>>): Schema =>
   list('Whom it is about; each of one kind.', choice('A peer.', kinds), { minItems: 1, maxItems: MAX_PEERS });

@@ -23,6 +23,12 @@ export const integer = (description: string, minimum: number, maximum: number): 
   minimum,
   maximum,
 });
+/** A name of DNS, or with `*.` before it all names below. */
+export const DOMAIN: Schema = {
+  type: 'string',
+  pattern:
+    '^(\\*\\.)?([a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\\.)+[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\\.?$',
+};
 export const list = (description: string, items: Schema, more: Schema = {}): Schema => ({
   type: 'array',
   description,

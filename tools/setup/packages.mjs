@@ -58,6 +58,7 @@ export const PACKAGES = [
   ),
   rootTest('containerd', 'containerd', 'a container runtime that calls our plugins'),
   rootTest('runc', 'runc', 'starts the containers of containerd and podman'),
+  rootTest('dnsmasq-base', 'dnsmasq', 'answers pods whose policies speak of names'),
   rootTest('etcd-server', 'etcd', 'the store that flannel keeps its leases in'),
   rootTest('etcd-client', 'etcdctl', 'writes keys as an operator does, and turns authentication on'),
   rootTest('bird2', 'bird', 'a BGP and BFD speaker that our sessions and tables are tried against'),

@@ -1,6 +1,6 @@
-/** The result of one tier's run: the vitest reporter that writes it, and the reader. */
+/** The result of one run of vitest, and how far it is: the reporter that writes both, and the readers. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Reporter, SerializedError, TestModule } from 'vitest/node';
+import type { Reporter, SerializedError, TestModule, TestSpecification } from 'vitest/node';
 
 /** A skipped test, with the note it gave (`context.skip('kernel has no …')`), which names what is missing. */
 export interface Skip {
@@ -14,20 +14,50 @@ export interface Tally {
   /** Names of failed tests, of files that did not load, and of errors outside any test. */
   readonly failed: readonly string[];
   readonly skipped: readonly Skip[];
+  /** How long each file took, without what loading it took. */
+  readonly seconds: Readonly<Record<string, number>>;
 }
 
-/** Writes a Tally as JSON when the run ends; used beside a reporter for people. */
+export interface Progress {
+  readonly files: number;
+  readonly ended: number;
+  /** Files under way. */
+  readonly running: readonly string[];
+}
+
+/** Writes a Tally as JSON when the run ends, and a Progress beside it whenever that changes; used beside a reporter for people. */
 export class TallyReporter implements Reporter {
   readonly #path: string;
+  readonly #running = new Set<string>();
+  #files = 0;
+  #ended = 0;
 
   constructor(path: string) {
     this.#path = path;
   }
 
+  onTestRunStart(specifications: readonly TestSpecification[]): void {
+    this.#files = specifications.length;
+    this.#tell();
+  }
+
+  onTestModuleStart({ relativeModuleId }: TestModule): void {
+    this.#running.add(relativeModuleId);
+    this.#tell();
+  }
+
+  onTestModuleEnd({ relativeModuleId }: TestModule): void {
+    this.#running.delete(relativeModuleId);
+    this.#ended++;
+    this.#tell();
+  }
+
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
-    const tally = { passed: [] as string[], failed: [] as string[], skipped: [] as Skip[] };
+    const seconds: Record<string, number> = {};
+    const tally = { passed: [] as string[], failed: [] as string[], skipped: [] as Skip[], seconds };
     for (const module of modules) {
       const file = module.relativeModuleId;
+      seconds[file] = module.diagnostic().duration / 1000;
       for (const error of module.errors()) tally.failed.push(`${file}: ${error.message}`);
       for (const suite of module.children.allSuites())
         for (const error of suite.errors())
@@ -43,12 +73,40 @@ export class TallyReporter implements Reporter {
     for (const error of unhandled) tally.failed.push(`outside any test: ${error.message}`);
     writeFileSync(this.#path, JSON.stringify(tally));
   }
+
+  #tell(): void {
+    const progress: Progress = { files: this.#files, ended: this.#ended, running: [...this.#running] };
+    writeFileSync(progressPath(this.#path), JSON.stringify(progress));
+  }
 }
 
 /** Reads what the reporter wrote; undefined if the run ended before it could. */
 export function readTally(path: string): Tally | undefined {
+  return read(path) as Tally | undefined;
+}
+
+/** How far the run is whose tally will be at the path; undefined if it is not known now. */
+export function readProgress(path: string): Progress | undefined {
+  return read(progressPath(path)) as Progress | undefined;
+}
+
+/** The longest first. */
+export function slowest(
+  seconds: Readonly<Record<string, number>>,
+  count: number,
+): readonly (readonly [file: string, seconds: number])[] {
+  return Object.entries(seconds)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, count);
+}
+
+function progressPath(tallyPath: string): string {
+  return `${tallyPath}.progress`;
+}
+
+function read(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Tally;
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return undefined;
   }

@@ -1,13 +1,10 @@
-/** The tiers of tests, and the run of one of them through vitest, on this machine or in a virtual one. */
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type CommandOptions, type Outcome, ROOT, runCommand } from '../command.ts';
-import { guestEnvironment, Machine } from '../vm/index.ts';
+/** The tiers of tests, and the parts they run in: the files that may run side by side, and those that want the machine for themselves. */
+import { globSync } from 'node:fs';
+import { ROOT } from '../command.ts';
+import { ALONE } from './alone.ts';
 import { filesRunInstead } from './skips.ts';
-import { readTally, type Tally } from './tally.ts';
 
-/** A tier; its name is that of its vitest project. */
+/** A tier; its name is that of its first vitest project. */
 export interface Tier {
   readonly name: string;
   readonly files: readonly string[];
@@ -19,10 +16,26 @@ export interface Tier {
   readonly virtual?: true;
   /** False if its files share a process, for which they have to be starting quickly more than they have to be apart. */
   readonly isolated: boolean;
+  /** How many files run at once; as many as vitest likes if it is not said. */
+  readonly workers?: number;
   readonly testTimeoutMs: number;
-  /** For the whole tier; not in a soak run. */
+  /** For each part of the tier; not in a soak run. */
   readonly limitMinutes: number;
 }
+
+/** Files of a tier that one run of vitest takes. */
+export interface Part {
+  readonly tier: Tier;
+  /** The name of its vitest project. */
+  readonly name: string;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** True if nothing else may run meanwhile, neither another file nor another tier. */
+  readonly isAlone: boolean;
+}
+
+/** Two, also where there are more processors: tests wait more than they count, and a machine has only one kernel. */
+const SIDE_BY_SIDE = 2;
 
 export const TIERS: readonly Tier[] = [
   {
@@ -37,7 +50,8 @@ export const TIERS: readonly Tier[] = [
   privileged('interop', 120_000, 20),
   privileged('e2e', 180_000, 20),
   {
-    ...privileged('vm', 240_000, 15),
+    // All others run beside it, so it takes half as long again as by itself.
+    ...privileged('vm', 240_000, 25),
     // What is skipped elsewhere, and what the agent rests on: it has to hold on a kernel that is years older, too.
     borrowed: [
       ...filesRunInstead('vm'),
@@ -46,89 +60,24 @@ export const TIERS: readonly Tier[] = [
     ],
     virtual: true,
     isolated: false,
+    workers: 1,
   },
 ];
 
-export interface TierRun extends Tally {
-  readonly seconds: number;
-  /** What vitest said, when it was not shown. */
-  readonly output: string;
+/** A tier's parts: the files that may run side by side, then those of alone.ts. */
+export function partsOf(tier: Tier): Part[] {
+  const { name, files, borrowed = [], virtual } = tier;
+  const alone = virtual === true ? [] : Object.keys(ALONE).filter((path) => path.startsWith(`test/${name}/`));
+  const parts = [{ tier, name, include: [...files, ...borrowed], exclude: alone, isAlone: false }];
+  if (alone.length > 0)
+    parts.push({ tier, name: `${name}-alone`, include: alone, exclude: [], isAlone: true });
+  return parts;
 }
 
-/** Of the files a tier runs. */
-export function patternsOf({ files, borrowed = [] }: Tier): string[] {
-  return [...files, ...borrowed];
-}
-
-/** The tier's test files whose path contains one of the filters; all of them without filters. */
-export function filesOf(tier: Tier, filters: readonly string[]): string[] {
-  const paths = globSync(patternsOf(tier), { cwd: ROOT });
+/** A part's files whose path contains one of the filters; all of them without filters. */
+export function filesOf({ include, exclude }: Part, filters: readonly string[]): string[] {
+  const paths = globSync([...include], { cwd: ROOT }).filter((path) => !exclude.includes(path));
   return paths.filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)));
-}
-
-type RunOptions = Pick<CommandOptions, 'env' | 'inherit'> & { readonly limited?: boolean };
-
-/** Runs a tier to its end. A run that breaks off, or fails without a failed test, counts as one failure. */
-export async function runTier(
-  tier: Tier,
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<TierRun> {
-  const { limited = true, env, inherit } = options;
-  const command = ['vitest', 'run', '--project', tier.name, ...args];
-  const limits = limited ? { timeoutMs: tier.limitMinutes * 60_000 } : {};
-  const run = tier.virtual === true ? runInMachine : runHere;
-  const { outcome, tally } = await run(command, {
-    ...(inherit === undefined ? {} : { inherit }),
-    ...limits,
-    env: env ?? {},
-  });
-  const { code, seconds, output } = outcome;
-  const { passed = [], failed = [], skipped = [] } = tally ?? {};
-  const rest = { passed, skipped, seconds, output };
-  if (code === 0 || failed.length > 0) return { ...rest, failed };
-  const cause = code === null ? `broken off after ${seconds.toFixed(0)} s` : `vitest ended with ${code}`;
-  return { ...rest, failed: [`${tier.name}: ${cause}`] };
-}
-
-interface Run {
-  readonly outcome: Outcome;
-  readonly tally: Tally | undefined;
-}
-
-async function runHere([name = '', ...args]: readonly string[], options: CommandOptions): Promise<Run> {
-  const folder = mkdtempSync(join(tmpdir(), 'poplin-tally-'));
-  const path = join(folder, 'tally.json');
-  try {
-    const env = { ...options.env, POPLIN_TALLY: path };
-    return { outcome: await runCommand(name, args, { ...options, env }), tally: readTally(path) };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-async function runInMachine(command: readonly string[], options: CommandOptions): Promise<Run> {
-  const started = performance.now();
-  const kept: string[] = [];
-  let code: number | null = null;
-  using machine = new Machine();
-  const path = join(machine.share, 'tally.json');
-  try {
-    const colour: Record<string, string> = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
-    code = await machine.run({
-      command,
-      cwd: ROOT,
-      env: guestEnvironment({ ...colour, ...options.env, POPLIN_TALLY: path, POPLIN_VIRTUAL: '1' }),
-      onOutput: (text) => (options.inherit === true ? process.stdout.write(text) : kept.push(text)),
-      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
-    });
-  } catch (error) {
-    code = 1; // the tally is missing, so the run counts as one failure
-    kept.push(String(error));
-    if (options.inherit === true) process.stdout.write(`${String(error)}\n`);
-  }
-  const outcome = { code, output: kept.join(''), seconds: (performance.now() - started) / 1000 };
-  return { outcome, tally: readTally(path) };
 }
 
 function privileged(name: string, testTimeoutMs: number, limitMinutes: number): Tier {
@@ -137,6 +86,7 @@ function privileged(name: string, testTimeoutMs: number, limitMinutes: number): 
     files: [`test/${name}/**/*.test.ts`],
     privileged: true,
     isolated: true,
+    workers: SIDE_BY_SIDE,
     testTimeoutMs,
     limitMinutes,
   };

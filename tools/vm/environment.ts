@@ -7,7 +7,5 @@ const PASSED = /^(PATH|LANG|CI|FORCE_COLOR|NO_COLOR|POPLIN_\w+)$/;
 export function guestEnvironment(own: Readonly<NodeJS.ProcessEnv> = {}): Record<string, string> {
   const all = Object.entries({ ...toolEnvironment(), ...own });
   const passed = all.filter((row): row is [string, string] => row[1] !== undefined && PASSED.test(row[0]));
-  const env: Record<string, string> = { ...Object.fromEntries(passed), HOME: '/root', TERM: 'dumb' };
-  env['PATH'] = `${env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-  return env;
+  return { ...Object.fromEntries(passed), HOME: '/root', TERM: 'dumb' };
 }

@@ -4,7 +4,6 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Logger } from 'pino';
 import {
   AttachmentJournal,
   CniService,
@@ -18,7 +17,6 @@ import { type AgentFigures, type AgentMetrics, serveHealth } from '#app/health/i
 import { delay } from '#base/clock.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
 import { BGP, CNI, LAB, overlayOwner, POLICY } from '#core/kernel/index.ts';
-import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
@@ -34,47 +32,14 @@ import { BgpPart, placeOf } from './bgp/index.ts';
 import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
-import type { NetworkRules } from './network-rules.ts';
-import { type NodeAddressWishes, SOMEWHERE } from './node-addresses.ts';
+import { SOMEWHERE } from './node-addresses.ts';
 import { isPlaceFree, lockNode } from './node-lock.ts';
+import type { AgentOptions, NetworkChoice } from './options.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { PendingDels, readRecordedDels } from './pending-dels.ts';
-import { PolicyKeeper } from './policy/index.ts';
+import { nameSource, PolicyKeeper } from './policy/index.ts';
 import type { RegistrySource } from './registries/source.ts';
 import { type AgentStatus, StatusServer } from './status.ts';
-
-export interface AgentOptions extends NodeAddressWishes {
-  readonly node: string;
-  /** Of several networks of the host; absent: the one it has. */
-  readonly network?: NetworkChoice;
-  /** Where leases are; without it the agent serves CNI alone: no lease, no overlay, no Node object. */
-  readonly registry?: RegistrySource;
-  readonly rules: NetworkRules;
-  /** Absent: policies are left to others. They are those of the registry's API server. */
-  readonly policies?: { readonly cutFlows: boolean };
-  /** Absent: BGP is left to others. `isWanted` absent: if one of Calico's objects in the registry's API server says so. */
-  readonly bgp?: { readonly isWanted?: boolean };
-  /** Between two looks at iptables' FORWARD chain. */
-  readonly forwardResyncSec: number;
-  readonly wireguardKeyFile: string;
-  /** Where subnet.env is, below `root`; absent: where flannel has it. */
-  readonly subnetFile?: string;
-  /** Where health and metrics are served; absent: nowhere. An empty host: all addresses. */
-  readonly health?: { readonly host: string; readonly port: number };
-  /** Called whenever the node has become ready, or its lease was made known anew. */
-  readonly onReady?: () => void;
-  /** Prefix of all files; `/` on a host. */
-  readonly root: string;
-  /** Whether the VXLAN devices may offload checksums; `auto` finds out. */
-  readonly checksumOffload: OffloadMode;
-  readonly logger: Logger;
-}
-
-export interface NetworkChoice {
-  readonly name: string;
-  /** Whether it may be the host's first network, with whose agent CNI goes, where that has not been chosen yet. */
-  readonly mayBeFirst: boolean;
-}
 
 const ONLY_NETWORK: NetworkChoice = { name: FIRST_NETWORK, mayBeFirst: true };
 
@@ -308,6 +273,8 @@ class Agent implements AsyncDisposable {
           openCutter: (judge) => new FlowCutter({ ...judge, namespace: this.namespace }),
         }),
         journalFile: this.paths.policy,
+        names: nameSource(this.namespace, this.paths.policyNames, policies.nameExtraSec),
+        ...(policies.nameServers && { nameServers: policies.nameServers }),
         bridge: bridgeMode(this.namespace),
         logger,
         signal: this.signal,
@@ -335,7 +302,7 @@ class Agent implements AsyncDisposable {
   /** What an agent before this one carried out would be in force for ever, and nobody would follow what the policies say. */
   private async endPolicy(): Promise<void> {
     this.loop.own(POLICY);
-    await removeIfExists(this.paths.policy);
+    for (const path of [this.paths.policy, this.paths.policyNames]) await removeIfExists(path);
   }
 
   private async serveHealth(): Promise<void> {

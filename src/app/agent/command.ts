@@ -1,22 +1,22 @@
 /** `poplin agent`: runs the agent of this node. `poplin status`: asks it. */
 import { Command, Option } from 'commander';
 import { type Logger, pino } from 'pino';
-import { canonicalIp } from '#base/ip/index.ts';
+import { canonicalIp, hostPrefixOf, type IpPrefix, networkOf, parsePrefix } from '#base/ip/index.ts';
 import { DEFAULT_ETCD_PREFIX } from '#core/lease/etcd/index.ts';
 import type { OffloadMode } from '#core/offload/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createKubeStore, kubeConfigFor } from '#io/kube/index.ts';
 import { runAgent } from './agent.ts';
-import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
+import { FIRST_NETWORK } from './host-networks.ts';
 import { defaultNodeName } from './node-object.ts';
-import { type AgentPaths, agentPaths, wireguardKeyFile } from './paths.ts';
+import type { PolicyChoice } from './options.ts';
+import { agentPaths, wireguardKeyFile } from './paths.ts';
 import { readyNotice } from './ready-notice.ts';
 import { etcdSource } from './registries/etcd-source.ts';
 import { kubeNodesRegistry } from './registries/kube-nodes.ts';
 import { leaseObjects } from './registries/lease-objects.ts';
 import { NetworkStore } from './registries/network-store.ts';
 import type { RegistrySource } from './registries/source.ts';
-import { type AgentStatus, fetchStatus } from './status.ts';
 
 /** Where kube-flannel's ConfigMap is mounted. */
 const FLANNEL_NET_CONF = '/etc/kube-flannel/net-conf.json';
@@ -44,6 +44,8 @@ interface AgentFlags {
   readonly blackholeRoute: boolean;
   readonly policies: boolean;
   readonly cutFlows: boolean;
+  readonly dnsTrustedServers?: readonly IpPrefix[];
+  readonly dnsExtraTtl?: number;
   readonly bgp?: boolean;
   readonly subnetFile?: string;
   readonly healthzIp: string;
@@ -55,7 +57,7 @@ interface AgentFlags {
 }
 
 export function agentCommand(): Command {
-  return withHealth(withBgp(withRegistries(new Command('agent'))))
+  return withHealth(withBgp(withPolicies(withRegistries(new Command('agent')))))
     .description('Run the agent of this node: lease, overlay, CNI.')
     .option(
       '--node-name <name>',
@@ -71,8 +73,6 @@ export function agentCommand(): Command {
     .option('--ip-masq', 'masquerade what pods send out of the network', false)
     .option('--no-forward-rules', 'leave it to others to accept forwarded packets of the network')
     .option('--blackhole-route', "drop what goes to addresses of this node's subnet that no pod has", false)
-    .option('--no-policies', 'leave it to others to carry out network policies')
-    .option('--no-cut-flows', 'let flows that a new policy forbids go on until they end by themselves')
     .option('--subnet-file <file>', 'where subnet.env is written, instead of /run/flannel/subnet.env')
     .addOption(
       new Option('--cni-only', 'serve CNI alone, on a plain container host: no store, no lease, no overlay')
@@ -113,6 +113,22 @@ Examples:
 The log is JSON lines on standard error. SIGTERM stops the agent and leaves the network as it is.`,
     )
     .action(runAsFlagged);
+}
+
+function withPolicies(command: Command): Command {
+  return command
+    .option('--no-policies', 'leave it to others to carry out network policies')
+    .option('--no-cut-flows', 'let flows that a new policy forbids go on until they end by themselves')
+    .option(
+      '--dns-trusted-servers <addresses>',
+      'whose answers say what domainNames of policies stand for; else whoever pods ask',
+      servers,
+    )
+    .option(
+      '--dns-extra-ttl <seconds>',
+      'how much longer than its answer says an address of a name counts',
+      seconds,
+    );
 }
 
 function withBgp(command: Command): Command {
@@ -163,7 +179,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
   const { nodeName, iface, publicIp, publicIpv6, rootDir, checksumOffload, subnetFile } = flags;
-  const { ipMasq, forwardRules, blackholeRoute, policies, cutFlows, bgp, healthzIp, healthzPort } = flags;
+  const { ipMasq, forwardRules, blackholeRoute, policies, bgp, healthzIp, healthzPort } = flags;
   try {
     using resources = new DisposableStack();
     const registry = flags.cniOnly ? undefined : openRegistry(flags, logger, resources);
@@ -179,7 +195,7 @@ async function runAsFlagged(flags: AgentFlags): Promise<void> {
           forward: forwardRules,
           blackhole: blackholeRoute,
         },
-        ...(policies && { policies: { cutFlows } }),
+        ...(policies && { policies: policyChoice(flags) }),
         bgp: bgp === undefined ? {} : { isWanted: bgp },
         forwardResyncSec: FORWARD_RESYNC_SEC,
         wireguardKeyFile: wireguardKeyFile(rootDir),
@@ -238,111 +254,28 @@ function openRegistry(flags: AgentFlags, logger: Logger, resources: DisposableSt
   });
 }
 
-export function statusCommand(): Command {
-  return new Command('status')
-    .description("Ask this node's agent how it is.")
-    .option('--root-dir <dir>', "the agent's --root-dir", '/')
-    .option('--network <name>', 'of several networks of this host: which one', FIRST_NETWORK)
-    .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExit status: 0 ready, 1 not ready, 2 no agent.')
-    .action(async (flags: { rootDir: string; network: string; json?: boolean }) => {
-      const { statusSocket } = pathsOfNetwork(flags.rootDir, flags.network);
-      let status: AgentStatus;
-      try {
-        status = await fetchStatus(statusSocket);
-      } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        const why =
-          code === 'EACCES' ? 'only root may ask it' : 'no agent runs here: start it with "poplin agent"';
-        process.stderr.write(`poplin status: ${statusSocket}: ${why} (${code ?? message})\n`);
-        process.exitCode = 2;
-        return;
-      }
-      process.stdout.write(flags.json ? `${JSON.stringify(status)}\n` : describeStatus(status));
-      process.exitCode = status.ready ? 0 : 1;
-    });
-}
-
-/** The files of a network's agent: those of the first one, where the host has no other of this name. */
-export function pathsOfNetwork(root: string, network: string): AgentPaths {
-  const { networks } = agentPaths(root);
-  const claim = new HostNetworks(networks).list().find(({ name }) => name === network);
-  if (claim === undefined)
-    return agentPaths(root, undefined, network === FIRST_NETWORK ? undefined : network);
-  return agentPaths(root, claim.subnetFile, claim.number === 0 ? undefined : network);
-}
-
-/** The status as lines for people. */
-export function describeStatus(status: AgentStatus): string {
-  const rows: readonly (readonly [string, string])[] = [
-    ['node', `${status.node} (pid ${status.pid}, ${status.memoryMb} MB)`],
-    ...(status.network === FIRST_NETWORK ? [] : [['network', status.network] as const]),
-    ['ready', status.ready ? 'yes' : 'no'],
-    ...(status.cniOnly
-      ? [['mode', 'CNI alone (--cni-only): no store, no lease, no overlay'] as const]
-      : clusterRows(status)),
-    ...policyRows(status.policy),
-    ...bgpRows(status.bgp),
-    [
-      'kernel',
-      `${status.kernel.ops} operations in ${status.kernel.passes} passes, ${status.kernel.failures.length} failing`,
-    ],
-    ...Object.entries(status.checksumOffload).map(
-      ([link, { offload, reason }]) => ['offload', `${link} ${offload ? 'on' : 'off'}: ${reason}`] as const,
-    ),
-    ...[...status.problems, ...status.kernel.conflicts, ...status.kernel.failures].map(
-      (problem) => ['problem', problem] as const,
-    ),
-  ];
-  return rows.map(([name, value]) => `${name.padEnd(9)}${value}\n`).join('');
-}
-
-function clusterRows({ lease, store, underlay }: AgentStatus): readonly (readonly [string, string])[] {
-  const subnets = [lease.ipv4, lease.ipv6].filter((subnet) => subnet !== null);
-  const rows: [string, string][] = [
-    ['lease', subnets.join('  ') || 'none'],
-    ['store', store],
-  ];
-  if (underlay != null) {
-    const { link, ipv4, ipv6, reason } = underlay;
-    const addresses = [ipv4, ipv6].filter((each) => each !== undefined);
-    rows.push(['underlay', `${link} ${addresses.join(' ')}: ${reason}`]);
-  }
-  return rows;
-}
-
-function policyRows(policy: AgentStatus['policy']): readonly (readonly [string, string])[] {
-  if (policy == null) return [];
-  const { known, policies, endpoints, unknownPods, cutFlows } = policy;
-  const source = {
-    api: 'from the API server',
-    disk: 'as last known: the API server is away',
-    nothing: 'not known yet',
+function policyChoice({ cutFlows, dnsTrustedServers, dnsExtraTtl }: AgentFlags): PolicyChoice {
+  return {
+    cutFlows,
+    ...(dnsTrustedServers !== undefined && { nameServers: dnsTrustedServers }),
+    ...(dnsExtraTtl !== undefined && { nameExtraSec: dnsExtraTtl }),
   };
-  return [
-    ['policy', `${policies} policies for ${endpoints} pods, ${source[known]}; ${cutFlows} flows cut`],
-    ...unknownPods.map((key) => ['policy', `${key} is not known to the API server: nothing passes`] as const),
-  ];
 }
 
-function bgpRows(bgp: AgentStatus['bgp']): readonly (readonly [string, string])[] {
-  if (bgp == null) return [];
-  const { asn, routerId, port, routes, neighbors, isRestarting } = bgp;
-  const up = neighbors.filter(({ isUp }) => isUp).length;
-  const who = asn === undefined ? 'this node is not known yet' : `AS ${asn}, ${routerId}, port ${port}`;
-  const waiting = isRestarting ? '; those of before the restart stay until all peers have told theirs' : '';
-  return [
-    ['bgp', `${who}: ${up} of ${neighbors.length} sessions, ${routes} routes in the kernel${waiting}`],
-    ...neighbors.map((each) => {
-      const { key, address, asn: peerAsn, isUp, phase, bfd, families, lastReason } = each;
-      const counts = families.map(({ family, learned, told }) => `IPv${family} ${learned} in, ${told} out`);
-      const state = isUp
-        ? `up, ${counts.join(', ')}`
-        : `${phase}${lastReason === undefined ? '' : `: ${lastReason}`}`;
-      const watched = bfd === undefined ? '' : `, bfd ${bfd}`;
-      return ['bgp', `${key}: ${address} AS ${peerAsn ?? 'any'} ${state}${watched}`] as const;
-    }),
-  ];
+function servers(text: string): IpPrefix[] {
+  return text.split(',').map((part) => {
+    const address = canonicalIp(part);
+    if (address !== undefined) return hostPrefixOf(address);
+    if (parsePrefix(part) === undefined) throw new TypeError(`"${part}" is no address and no net`);
+    return networkOf(part);
+  });
+}
+
+/** A week at most. */
+function seconds(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number <= 604_800) return number;
+  throw new TypeError(`"${text}" is no number of seconds from 0 to 604800`);
 }
 
 function port(text: string): number {

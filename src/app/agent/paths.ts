@@ -1,5 +1,6 @@
 /** Where an agent's files lie: the known places below a root that is `/` on a host and a folder of its own for a lab node. */
 import { join } from 'node:path';
+import { POLICY_NAMES_FILE } from '#io/policy-names/index.ts';
 import { WIREGUARD_KEY_FILE } from '#io/wireguard-key/index.ts';
 
 export interface AgentPaths {
@@ -13,6 +14,8 @@ export interface AgentPaths {
   readonly attachments: string;
   /** What was last known of policies, for a start without the store. */
   readonly policy: string;
+  /** What names in policies were seen to stand for. */
+  readonly policyNames: string;
   /** One file for each lease of a DHCP server. */
   readonly dhcp: string;
   /** host-local's folders, one for each network, as the reference plugin has them. */
@@ -56,6 +59,7 @@ export function agentPaths(root: string, subnetFile?: string, network?: string):
     cniPending: at('/var/lib/poplin/cni/pending'),
     attachments: at('/var/lib/poplin/cni/attachments'),
     policy: at('/var/lib/poplin/policy'),
+    policyNames: at(POLICY_NAMES_FILE),
     dhcp: at('/var/lib/poplin/cni/dhcp'),
     hostLocal: at('/var/lib/cni/networks'),
     lease: at(`${state}/lease.json`),

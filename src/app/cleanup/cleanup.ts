@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { type AgentPaths, agentPaths, fetchStatus, HostNetworks, lockNode } from '#app/agent/index.ts';
 import { AttachmentJournal, rootedAddresses, type StoredPart } from '#app/cni/index.ts';
+import type { IpPrefix } from '#base/ip/index.ts';
 import {
   BGP,
   CNI,
@@ -23,7 +24,7 @@ import { endTunnel } from '#io/tunnel/index.ts';
 import { removeFiles, removeFlannelEnv, removeNetworkFiles, removePath, removeSubnetEnv } from './files.ts';
 import { removeFlannelRules } from './flannel-rules.ts';
 import { removeForwardRules } from './forward-rules.ts';
-import { attachedLinks, planFlannelLinks, planOwn, removeObjects } from './kernel.ts';
+import { attachedIn, attachedLinks, planFlannelLinks, planOwn, removeObjects } from './kernel.ts';
 import { CleanupRefused, messageOf, type Row } from './report.ts';
 
 export interface CleanupOptions {
@@ -65,6 +66,8 @@ export async function cleanUp(options: CleanupOptions): Promise<Row[]> {
 interface Scope {
   readonly networks: readonly { readonly number: number; readonly paths: AgentPaths }[];
   readonly isWhole: boolean;
+  /** Of a network that goes alone, the addresses of its pods. */
+  readonly prefixes: readonly IpPrefix[];
 }
 
 /** Without a name all networks that a host may have: also those whose claim is lost. */
@@ -80,7 +83,7 @@ function scopeOf({ root, network, subnetFile }: CleanupOptions): Scope {
         paths: agentPaths(root, (number === 0 ? subnetFile : undefined) ?? claim?.subnetFile, name),
       };
     });
-    return { networks, isWhole: true };
+    return { networks, isWhole: true, prefixes: [] };
   }
   const claim = claims.find(({ name }) => name === network);
   if (claim === undefined)
@@ -88,13 +91,14 @@ function scopeOf({ root, network, subnetFile }: CleanupOptions): Scope {
       `this host is no node of a network ${network}; it is of: ${claims.map(({ name }) => name).join(', ') || 'none'}`,
     );
   const paths = agentPaths(root, subnetFile ?? claim.subnetFile, claim.number === 0 ? undefined : network);
-  return { networks: [{ number: claim.number, paths }], isWhole: false };
+  return { networks: [{ number: claim.number, paths }], isWhole: false, prefixes: claim.prefixes };
 }
 
 async function removeOwn(kernel: RealKernel, options: CleanupOptions, scope: Scope): Promise<Row[]> {
   const { root, isDry } = options;
   const { networks, isWhole } = scope;
   const parts = isWhole ? attachedParts(kernel, options) : [];
+  if (!isWhole) refusePodsOf(kernel.state(), scope, options);
   const rows: Row[] = [];
   for (const { paths } of networks) rows.push(...(await removeTunnel(paths.tunnelSocket, isDry)));
   const owners = [
@@ -116,12 +120,32 @@ function attachedParts(kernel: RealKernel, { root, isDry, isForced }: CleanupOpt
   const attached = attachedNames(parts, kernel.state());
   if (attached.length > 0 && !isForced && !isDry) {
     throw new CleanupRefused(
-      `${attached.length} interfaces of pods are attached (${attached.slice(0, 3).join(', ')}${attached.length > 3 ? ', …' : ''}): ` +
+      `${attached.length} interfaces of pods are attached (${some(attached)}): ` +
         'remove the pods first, or cut them off with --force',
     );
   }
   return parts;
 }
+
+/**
+ * Pods of a network that goes alone stay attached, for they may be in others too; but they reach nobody by its addresses any more. Throws
+ * CleanupRefused where nobody said that they may be cut off.
+ */
+function refusePodsOf(
+  state: KernelState,
+  { prefixes }: Scope,
+  { network, isDry, isForced }: CleanupOptions,
+): void {
+  if (isForced || isDry) return;
+  const attached = attachedIn(state, prefixes);
+  if (attached.length > 0)
+    throw new CleanupRefused(
+      `${attached.length} interfaces of pods have addresses of network ${network} (${some(attached)}): ` +
+        'remove the pods first, or cut them off from it with --force',
+    );
+}
+
+const some = (names: readonly string[]) => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
 
 /** The process that carries the packets of the backend `udp`, which no agent ends. */
 async function removeTunnel(socket: string, isDry: boolean): Promise<Row[]> {

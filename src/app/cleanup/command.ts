@@ -28,7 +28,10 @@ export function cleanupCommand(): Command {
       ).conflicts(['flannel', 'flannelOnly']),
     )
     .option('--dry-run', 'only say what would go')
-    .option('--force', 'also while pods are attached, which are cut off, or while flanneld runs')
+    .option(
+      '--force',
+      'also while pods are attached, which are cut off (with --network from it alone), or while flanneld runs',
+    )
     .option(
       '--flannel',
       'also what flannel left: its devices, chains and tables, cni0 if it is empty, subnet.env',

@@ -8,7 +8,7 @@ import {
   overlayOwner,
   stateOf,
 } from '#core/kernel/index.ts';
-import { attachedLinks, planFlannelLinks, planOwn } from './kernel.ts';
+import { attachedIn, attachedLinks, planFlannelLinks, planOwn } from './kernel.ts';
 
 const link = (name: string, more: Partial<Link> = {}): Link => ({
   kind: 'link',
@@ -88,6 +88,35 @@ describe('what goes of Poplin’s', () => {
       ['link cni0'],
     ]);
   });
+});
+
+test('pods of one network of several are known by routes to them, or by their bridge', () => {
+  const attached = (name: string, more: Partial<Link> = {}) =>
+    link(name, { alias: `poplin:cni:${name}`, ...more });
+  const to = (dst: string, by: string): KernelObject => ({
+    kind: 'route',
+    dst,
+    nextHops: [{ link: by }],
+    protocol: 113,
+  });
+  const state = stateOf([
+    bridge('cni0', { alias: 'poplin:cni' }),
+    { kind: 'address', link: 'cni0', address: '10.244.1.1/24' },
+    bridge('cni1', { alias: 'poplin:cni' }),
+    { kind: 'address', link: 'cni1', address: 'fd45:0:0:1::1/64' },
+    attached('veth1', { master: 'cni0' }),
+    attached('veth2', { master: 'cni1' }),
+    attached('pop1'),
+    attached('pop2'),
+    link('veth9', { master: 'cni1' }),
+    link('flannel.2', { alias: 'poplin:overlay-1' }),
+    to('10.45.1.7/32', 'pop1'),
+    to('10.244.1.9/32', 'pop2'),
+    to('10.45.2.0/24', 'flannel.2'),
+    to('0.0.0.0/0', 'pop2'),
+  ]);
+  expect(attachedIn(state, ['10.45.0.0/16', 'fd45::/48'])).toEqual(['poplin:cni:veth2', 'poplin:cni:pop1']);
+  expect(attachedIn(state, [])).toEqual([]);
 });
 
 describe('what goes of flannel’s', () => {

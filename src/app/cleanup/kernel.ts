@@ -1,4 +1,5 @@
 /** What of Poplin's, or of flannel's, is in the kernel, and taking it away: a plan against an empty wish. */
+import { type IpPrefix, networkOf, prefixContains } from '#base/ip/index.ts';
 import {
   describeObject,
   isAttachmentLink,
@@ -67,6 +68,25 @@ export function attachedLinks(state: KernelState): string[] {
     .filter(isAttachmentLink)
     .map(({ alias = '' }) => alias);
 }
+
+/**
+ * Those of them that have addresses in these networks, as far as the host shows it: routes by their links lead there, or the bridge that
+ * they are ports of has an address there.
+ */
+export function attachedIn(state: KernelState, networks: readonly IpPrefix[]): string[] {
+  const ways = new Set<string>();
+  for (const object of state.values()) {
+    if (object.kind === 'route' && isWithin(object.dst, networks))
+      for (const { link } of object.nextHops) if (link !== undefined) ways.add(link);
+    if (object.kind === 'address' && isWithin(networkOf(object.address), networks)) ways.add(object.link);
+  }
+  return linksIn(state)
+    .filter((link) => isAttachmentLink(link) && (ways.has(link.name) || ways.has(link.master ?? '')))
+    .map(({ alias = '' }) => alias);
+}
+
+const isWithin = (prefix: IpPrefix, networks: readonly IpPrefix[]) =>
+  networks.some((network) => prefixContains(network, prefix));
 
 /** Carries removals out, or tells of them only. */
 export async function removeObjects(

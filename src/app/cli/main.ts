@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   cleanup: async () => (await import('#app/cleanup/index.ts')).cleanupCommand(),
   'docker-opts': async () => (await import('#app/docker-opts/index.ts')).dockerOptsCommand(),
   policy: async () => (await import('#app/policy/index.ts')).policyCommands(),
+  bgp: async () => (await import('#app/bgp/index.ts')).bgpCommands(),
   flows: async () => (await import('#app/policy/index.ts')).flowsCommand(),
   install: async () => (await import('#app/install/index.ts')).installCommand(),
   cni: async () => (await import('#app/cni-runtime/index.ts')).cniCommand(),

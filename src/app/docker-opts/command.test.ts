@@ -67,6 +67,14 @@ test.each<[string[], string]>([
   expect(printed).toEqual({ stdout: '', stderr: '' });
 });
 
+test('what the variable holds already is not said again: the unit that reads the file has it from the start before', async () => {
+  vi.stubEnv('DOCKER_OPTS', '--bip=10.244.3.1/24 --debug');
+  vi.stubEnv('DOCKER_OPT_MTU', '--mtu=9000');
+  expect(await run('-c')).toBe(0);
+  vi.unstubAllEnvs();
+  expect(written()).toBe('DOCKER_OPTS=" --bip=10.244.3.1/24 --ip-masq=false --mtu=1430"\n');
+});
+
 test('"-d -" and --json print, and write no file', async () => {
   expect(await run('-c', '-d', '-')).toBe(0);
   expect(printed.stdout).toBe('DOCKER_OPTS=" --bip=10.244.3.1/24 --ip-masq=false --mtu=1430"\n');

@@ -138,10 +138,10 @@ async function define(store: ObjectStore, resource: ResourcePath): Promise<void>
   });
 }
 
-/** What the API server has that says something to policies, but for those of hosts, which agents do not carry out; undefined without a policy. */
+/** What the API server has that says something to policies; undefined without a policy. */
 export async function readPolicies(store: ObjectStore): Promise<PolicyCluster | undefined> {
   const lists = await Promise.all(
-    POLICY_RESOURCES.filter(({ kind }) => kind !== 'HostEndpoint').map(async (resource) => {
+    POLICY_RESOURCES.map(async (resource) => {
       const { items } = await store.list(resource).catch((error: unknown) => {
         if (isNotFound(error)) return { items: [] };
         throw error;

@@ -1,5 +1,6 @@
 /** The commands on the example of docs/policy.md, by what they print. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { policyCommands } from './commands.ts';
@@ -49,6 +50,53 @@ describe('poplin policy', () => {
     expect(await run('explain', 'shop/db', '192.0.2.7:443/tcp')).toBe(1);
     expect(await run('explain', 'monitoring/prom', 'shop/db/icmp')).toBe(0);
     expect(out).toContain('ClusterNetworkPolicy monitoring ingress[0].from[0] "scrape": allow');
+  });
+
+  test('says why a rule with names did not match', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dns-explain-'));
+    const [policy, names] = [join(folder, 'names.yaml'), join(folder, 'names')];
+    const keptMs = Date.now();
+    const until = keptMs + 60_000;
+    writeFileSync(
+      policy,
+      `apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: names}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {namespaces: {}}
+  egress:
+  - {name: two, action: Accept, to: [{domainNames: [db.example.com]}, {domainNames: ["*.example.net"]}]}
+  - {name: rest, action: Deny, to: [{networks: [0.0.0.0/0]}]}
+`,
+    );
+    writeFileSync(names, JSON.stringify({ keptMs, names: [['a.b.example.net', [['192.0.2.1', until]]]] }));
+    const ask = async (address: string, ...more: string[]) => {
+      out = '';
+      const status = await run('explain', 'shop/web', `${address}:443`, ...more, '--from', CLUSTER, policy);
+      return [status, out.match(/ · .*/g) ?? []];
+    };
+    const [first, second] = [
+      'egress[0].to[0] is about db.example.com',
+      'egress[0].to[1] is about *.example.net',
+    ].map((text) => ` · ClusterNetworkPolicy names ${text}`);
+    expect(await ask('192.0.2.2')).toEqual([
+      1,
+      [first, second].map((line) => `${line}: what answers said is not known here (--names)`),
+    ]);
+    expect(await ask('192.0.2.2', '--names', names)).toEqual([
+      1,
+      [`${first}: no answer for it was seen on this node`, `${second}: answers said 192.0.2.1`],
+    ]);
+    // It is the second name's, and so nothing is asked about behind it.
+    expect(await ask('192.0.2.1', '--names', names)).toEqual([
+      0,
+      [`${first}: no answer for it was seen on this node`],
+    ]);
+    expect(await ask('192.0.2.1', '--names', join(folder, 'none'))).toEqual([2, []]);
+    expect(err).toContain('none is not there');
+    rmSync(folder, { recursive: true });
   });
 
   test('gives the same as JSON', async () => {

@@ -33,18 +33,18 @@ export interface HostFacts {
   readonly links: readonly HostLink[];
   /** The links of the default routes, of each family the one with the lowest metric first. */
   readonly defaultRoutes: readonly { readonly family: IpFamily; readonly link: string }[];
-  /** Networks that routes of others lead to, and by which link; default routes are left out. */
-  readonly foreignRoutes: readonly { readonly prefix: IpPrefix; readonly link: string }[];
+  /** Routes of others; default routes are left out. */
+  readonly foreignRoutes: readonly ForeignRoute[];
   readonly sockets: readonly HostSocket[];
   readonly rules: RuleFacts | undefined;
-  /** Units of systemd that are at work, `firewalld.service`; undefined: systemd does not say. */
+  /** Units of systemd that are at work, `firewalld.service`, or programs that would be; undefined: not to be seen. */
   readonly units: ReadonlySet<string> | undefined;
   /** What files say of firewalls that are installed. */
   readonly firewalls: readonly FirewallFacts[];
   /** Which of `ManageForeignRoutes` and its like systemd-networkd has turned off. */
   readonly networkdLeaves: readonly string[];
-  /** Of its .network files, those that match links by name, and whether they leave them alone. */
-  readonly networkdMatches: readonly { readonly file: string; readonly names: readonly string[] }[];
+  /** Its .network files that match links by their names alone, in order: the first that matches a link counts for it. */
+  readonly networkdMatches: readonly NetworkdMatch[];
   /** Patterns of links that NetworkManager is told to leave alone. */
   readonly unmanagedLinks: readonly string[];
   /** Names of the files a runtime reads in the plan's folder, in order. */
@@ -112,6 +112,13 @@ export interface HostLink {
   readonly vxlan?: VxlanFacts;
 }
 
+export interface ForeignRoute {
+  readonly prefix: IpPrefix;
+  readonly link: string;
+  /** Made by hand, as flannel's are, through a gateway: Poplin takes over those that it wants itself (core/overlay/take-over.ts). */
+  readonly isByHand: boolean;
+}
+
 export interface VxlanFacts {
   readonly vni: number;
   readonly port: number;
@@ -137,6 +144,14 @@ export interface ForwardDrop {
   readonly chain: string;
   /** `policy`, or the rule that does it. */
   readonly by: 'policy' | 'rule';
+}
+
+export interface NetworkdMatch {
+  readonly file: string;
+  /** Patterns; where the first begins with `!`, all links but those of the patterns. */
+  readonly names: readonly string[];
+  /** It leaves them alone (`Unmanaged=yes`). */
+  readonly leaves: boolean;
 }
 
 export type FirewallName = 'firewalld' | 'ufw';

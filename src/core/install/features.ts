@@ -1,4 +1,7 @@
-/** Whether the kernel has a feature: by what was tried, else by what it was built with and which modules it can load. Nothing is loaded to know. */
+/**
+ * Whether the kernel has a feature: by what was tried, else by what it was built with and which modules it can load. Nothing is loaded to
+ * know.
+ */
 import type { InstallPlan, KernelFacts } from './facts.ts';
 import { FEATURES, type FeatureName, type FeaturePart, type FeatureRow } from './features-table.ts';
 

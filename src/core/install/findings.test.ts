@@ -53,7 +53,7 @@ const SOUND: HostFacts = {
     { family: 4, link: 'eth0' },
     { family: 6, link: 'eth0' },
   ],
-  foreignRoutes: [{ prefix: '192.0.2.0/24', link: 'eth0' }],
+  foreignRoutes: [{ prefix: '192.0.2.0/24', link: 'eth0', isByHand: false }],
   sockets: [],
   rules: RULES,
   units: new Set(['ssh.service']),
@@ -160,7 +160,7 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
       WIREGUARD,
       'WireGuard',
     ],
-    loadable: [wireguard({ loadable: new Set(['wireguard']) }), WIREGUARD, 'WireGuard (wireguard)'],
+    loadable: [wireguard({ loadable: new Set(['wireguard']) }), WIREGUARD, 'first used: wireguard'],
     absent: [{ kernel: without('WIREGUARD') }, WIREGUARD, 'no CONFIG_WIREGUARD'],
     fileless: [wireguard({ loadable: new Set(['veth']) }), WIREGUARD, 'modprobe -a wireguard'],
     barred: [
@@ -175,7 +175,7 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
   },
   'kernel-others': {
     works: [{}, planOf()],
-    loadable: [wireguard({ loadable: new Set(['wireguard']) }), planOf(), 'backend wireguard'],
+    loadable: [wireguard({ loadable: new Set(['wireguard']) }), planOf(), 'first used: wireguard'],
     absent: [
       { kernel: without('IPVLAN', 'BRIDGE_VLAN_FILTERING') },
       planOf(),
@@ -305,8 +305,13 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
   },
   overlap: {
     none: [{}, planOf()],
+    'by-hand': [
+      { foreignRoutes: [{ prefix: '10.1.7.0/24', link: 'eth0', isByHand: true }] },
+      planOf({ Type: 'host-gw' }),
+      '10.1.7.0/24',
+    ],
     overlaps: [
-      { foreignRoutes: [{ prefix: '10.1.128.0/17', link: 'docker0' }] },
+      { foreignRoutes: [{ prefix: '10.1.128.0/17', link: 'docker0', isByHand: false }] },
       planOf(),
       'docker0 leads to 10.1.128.0/17, which overlaps 10.1.0.0/16',
     ],
@@ -409,7 +414,7 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
       planOf(),
       '  nft insert rule inet wall forward ip6 saddr fd00::/48 accept\n',
     ],
-    partly: [rules({ unseen: 'iptables has rules, and the program is not installed' }), planOf(), 'install'],
+    partly: [rules({ unseen: 'iptables has rules, and the program is not installed' }), planOf(), 'by hand'],
     unseen: [UNSEEN, planOf()],
   },
   'bridge-nf': {
@@ -443,12 +448,15 @@ const CASES: Readonly<Record<CheckName, Readonly<Record<string, Case>>>> = {
       {
         units: atWork('systemd-networkd'),
         networkdLeaves: ['ManageForeignRoutes', 'ManageForeignRoutingPolicyRules'],
-        networkdMatches: [{ file: '/etc/systemd/network/all.network', names: ['*'] }],
+        networkdMatches: [
+          { file: '/etc/systemd/network/00-poplin.network', names: ['cni*', 'pop*', 'veth*'], leaves: true },
+          { file: '/etc/systemd/network/all.network', names: ['!lo'], leaves: false },
+        ],
       },
       planOf(),
-      ['all.network', 'flannel.1', 'Unmanaged=yes'],
+      ['all.network matches links of Poplin (flannel.1, flannel-v6.1)', 'Unmanaged=yes'],
     ],
-    unsure: [{ units: undefined }, planOf(), 'not in a container'],
+    unsure: [{ units: undefined }, planOf(), 'on the host'],
   },
   networkmanager: {
     absent: [{}, planOf()],

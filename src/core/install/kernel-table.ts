@@ -33,7 +33,7 @@ function featureOutcomes(level: 'problem' | 'warning'): Readonly<Record<FeatureO
   const meanwhile = level === 'problem' ? '' : 'nothing where they are not used; else ';
   return {
     works: { level: 'ok', found: '{release} has {features}' },
-    loadable: { level: 'ok', found: 'modules come when they are first used: {features}' },
+    loadable: { level: 'ok', found: 'modules that come when they are first used: {modules}' },
     absent: {
       level,
       found: 'not in this kernel: {features}',
@@ -86,15 +86,19 @@ function judgeFeatures(
     const own = judged.filter(({ state }) => GROUPS[state.state] === outcome);
     if (own.length === 0) return [];
     const features = own.map((each) => describe(each, isNeeded)).join(', ');
-    const modules = [...new Set(own.flatMap(({ state }) => ('module' in state ? [state.module] : [])))];
-    return [[outcome, { release, features, modules: modules.join(' ') }]];
+    const modules = [...new Set(own.flatMap(({ state }) => modulesOf(state)))];
+    return [[outcome, { release, features, modules: modules.join(outcome === 'loadable' ? ', ' : ' ') }]];
   });
+}
+
+function modulesOf(state: FeatureState): readonly string[] {
+  if (state.state === 'loadable') return state.modules;
+  return 'module' in state ? [state.module] : [];
 }
 
 function describe({ row, state }: Judged, isNeeded: boolean): string {
   const notes = [
     ...(isNeeded || state.state === 'works' || state.state === 'ready' ? [] : [usersOf(row)]),
-    ...('modules' in state ? [state.modules.join(' ')] : []),
     ...('module' in state ? [state.module] : []),
     ...('why' in state ? [state.why] : []),
   ];

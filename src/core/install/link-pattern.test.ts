@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { covers } from './link-pattern.ts';
+import { covers, isListed } from './link-pattern.ts';
 
 test.each([
   ['*', 'flannel.1', true],
@@ -15,4 +15,14 @@ test.each([
   ['[', '[', true],
 ])('%s and %s', (pattern, name, isCovered) => {
   expect(covers(pattern, name)).toBe(isCovered);
+});
+
+test.each([
+  [['en*', 'veth*'], 'veth1', true],
+  [['en*', 'veth*'], 'cni0', false],
+  [['!en*', 'veth*'], 'cni0', true],
+  [['!en*', 'veth*'], 'veth1', false],
+  [[], 'cni0', false],
+])('a list %j and %s', (patterns, name, isIn) => {
+  expect(isListed(patterns, name)).toBe(isIn);
 });

@@ -11,3 +11,10 @@ export function covers(pattern: string, name: string): boolean {
   });
   return new RegExp(`^${source}$`).test(name);
 }
+
+/** True if the name is one of a list as systemd has it: behind a `!` the patterns are those of all other links. */
+export function isListed(patterns: readonly string[], name: string): boolean {
+  const [first = '', ...more] = patterns;
+  if (first.startsWith('!')) return !isListed([first.slice(1), ...more], name);
+  return patterns.some((pattern) => covers(pattern, name));
+}

@@ -1,5 +1,5 @@
 /** Checks of the network that the host has: its underlay, addresses, ports and links, against what is planned. */
-import { familyOf, type IpFamily, prefixesOverlap } from '#base/ip/index.ts';
+import { familyOf, type IpFamily, prefixContains, prefixesOverlap } from '#base/ip/index.ts';
 import type { HostFacts, HostLink, HostSocket, InstallPlan, VxlanFacts } from './facts.ts';
 import { isCarried, plannedLinks, podMtu, portsOf, underlayOf } from './planned-node.ts';
 import { AS_ROOT, check, type Outcome, type Told } from './row.ts';
@@ -130,6 +130,10 @@ const overlap = check({
   where: { text: 'a network given by `--net-conf`', holds: ({ isExample }) => !isExample },
   outcomes: {
     none: { level: 'ok', found: 'no route of others leads into {networks}' },
+    'by-hand': {
+      level: 'ok',
+      found: '{routes} are as flannel makes them: Poplin takes over those to subnets of nodes',
+    },
     overlaps: {
       level: 'problem',
       found: '{link} leads to {route}, which overlaps {network}: one of the two cannot be reached',
@@ -138,12 +142,21 @@ const overlap = check({
   },
   judge: ({ foreignRoutes }, { netConf }) => {
     const networks = [netConf.ipv4?.network, netConf.ipv6?.network].filter((each) => each !== undefined);
-    const found = networks.flatMap((network) =>
+    const into = networks.flatMap((network) =>
       foreignRoutes
         .filter(({ prefix }) => prefixesOverlap(prefix, network))
-        .map(({ prefix, link }): Told<'overlaps'> => ['overlaps', { link, route: prefix, network }]),
+        .map((route) => ({
+          ...route,
+          network,
+          isTaken: route.isByHand && prefixContains(network, route.prefix),
+        })),
     );
-    return found.length > 0 ? found : [['none', { networks: networks.join(', ') }]];
+    const routes = into.flatMap(({ prefix, isTaken }) => (isTaken ? [prefix] : []));
+    const told = into.flatMap(({ prefix, link, network, isTaken }): Told<'overlaps' | 'by-hand'>[] =>
+      isTaken ? [] : [['overlaps', { link, route: prefix, network }]],
+    );
+    if (routes.length > 0) told.unshift(['by-hand', { routes: routes.join(', ') }]);
+    return told.length > 0 ? told : [['none', { networks: networks.join(', ') }]];
   },
 });
 

@@ -1,6 +1,6 @@
 /** Checks of other programs that change the network, or did: firewalls, network services, other container networks. */
 import type { FirewallFacts, FirewallName, HostFacts, InstallPlan, Remains } from './facts.ts';
-import { covers } from './link-pattern.ts';
+import { covers, isListed } from './link-pattern.ts';
 import { plannedLinks, portsOf } from './planned-node.ts';
 import { AS_ROOT, check, type Outcome, type Told, UNSEEN } from './row.ts';
 
@@ -31,7 +31,7 @@ const FIREWALL = {
     found: '{name} is at work or will be; whether it was told of the network, only root sees',
     remedy: AS_ROOT,
   },
-  unsure: { ...UNSEEN, found: 'systemd does not tell which units are at work, and {why}' },
+  unsure: { ...UNSEEN, found: 'a container does not see which units are at work, and {why}' },
 } as const satisfies Record<string, Outcome>;
 type FirewallOutcome = keyof typeof FIREWALL;
 
@@ -81,7 +81,7 @@ function judgeFirewall(
 
 /** Every network and port is named in its files; as what, only it could say. */
 function isToldOf(rules: string, plan: InstallPlan): boolean {
-  const words = new Set(rules.split(/[\s"'=<>/]+/).concat(rules.split(/[\s"'=<>]+/)));
+  const words = new Set(rules.split(/[\s"'=<>]+/));
   return [...networksOf(plan), ...portNumbers(plan).map(String)].every((word) => words.has(word));
 }
 
@@ -120,7 +120,10 @@ const FORWARD = {
     found: 'the chain {chain} of nf_tables drops what it does not accept, and no other table undoes that',
     remedy: 'accept the network there:\n{commands}',
   },
-  partly: { ...UNSEEN, remedy: 'install the program, or look with another' },
+  partly: {
+    ...UNSEEN,
+    remedy: 'look at them by hand: what drops all that is forwarded drops what pods send',
+  },
   unseen: UNSEEN,
 } as const satisfies Record<string, Outcome>;
 type ForwardOutcome = keyof typeof FORWARD;
@@ -215,8 +218,8 @@ const networkd = check({
     },
     unsure: {
       ...UNSEEN,
-      found: 'systemd does not tell whether it is at work',
-      remedy: 'run it on the host and not in a container',
+      found: 'a container does not see whether it is at work',
+      remedy: 'run it on the host',
     },
   },
   judge: ({ units, networkdLeaves, networkdMatches }, plan) => {
@@ -224,12 +227,14 @@ const networkd = check({
     if (!units.has('systemd-networkd.service')) return [['absent']];
     const missing = NETWORKD_KEYS.filter((key) => !networkdLeaves.includes(key));
     const names = linkNames(plan);
-    // The first file by name that matches a link is its own: the others are not read for it.
-    const matches = networkdMatches.flatMap(({ file, names: patterns }): Told<'matches'>[] => {
-      const links = names.filter((name) => patterns.some((pattern) => covers(pattern, name)));
-      return links.length === 0
-        ? []
-        : [['matches', { file, links: links.join(', '), names: namePatterns(plan, ' ') }]];
+    const matches = networkdMatches.flatMap((match): Told<'matches'>[] => {
+      const { file, names: patterns, leaves } = match;
+      const links = names.filter(
+        (name) =>
+          isListed(patterns, name) && networkdMatches.find((each) => isListed(each.names, name)) === match,
+      );
+      if (links.length === 0 || leaves) return [];
+      return [['matches', { file, links: links.join(', '), names: namePatterns(plan, ' ') }]];
     });
     if (missing.length === 0) return matches.length > 0 ? matches : [['keeps']];
     return [['removes', { lines: missing.map((key) => `  ${key}=no`).join('\n') }], ...matches];
@@ -255,8 +260,8 @@ const networkManager = check({
     },
     unsure: {
       ...UNSEEN,
-      found: 'systemd does not tell whether it is at work',
-      remedy: 'run it on the host and not in a container',
+      found: 'a container does not see whether it is at work',
+      remedy: 'run it on the host',
     },
   },
   judge: ({ units, unmanagedLinks }, plan) => {
@@ -284,7 +289,7 @@ const flanneld = check({
       remedy:
         'take its DaemonSet off this node (docs/migrate-from-flannel.md), or\n  systemctl disable --now flanneld',
     },
-    unseen: UNSEEN,
+    unseen: { ...UNSEEN, remedy: 'run it on the host, as root: sudo poplin install check' },
   },
   judge: ({ flannelProcesses: found }) => {
     if ('unseen' in found) return [['unseen', { why: found.unseen }]];

@@ -27,7 +27,12 @@ export class PolicyCluster {
   /** Pods that are attached here, by key, with the nets they were given: the API tells of those only later. */
   readonly #attached = new Map<string, readonly IpPrefix[]>();
 
-  constructor() {
+  readonly #node: string | undefined;
+  readonly #localHosts = new Set<string>();
+
+  /** `node`: whose host endpoints are told of in deltas, beside the pods that are attached. */
+  constructor(node?: string) {
+    this.#node = node;
     for (const tier of BUILT_IN_TIERS) this.graph.upsertTier(tier);
   }
 
@@ -79,6 +84,11 @@ export class PolicyCluster {
     return this.graph.members.entries.has(key);
   }
 
+  /** Whether this node's own links have policies, be there any or not: without one nothing passes. */
+  get hasLocalHosts(): boolean {
+    return this.#localHosts.size > 0;
+  }
+
   problems(): ObjectProblem[] {
     return [...this.#problems.values()].flat();
   }
@@ -96,6 +106,7 @@ export class PolicyCluster {
         return graph.removeMember(fact.key);
       case 'host-endpoint':
         this.#hosts.set(fact.member.key, fact);
+        this.#setLocalHost(fact.member);
         return graph.upsertMember(this.#withProfiles(fact));
       case 'profile':
         this.#setProfile(fact.name, fact.labels);
@@ -124,6 +135,7 @@ export class PolicyCluster {
         return undefined;
       case 'host-endpoint':
         this.#hosts.delete(fact.member.key);
+        this.#setLocalHost({ ...fact.member, node: '' });
         return graph.removeMember(fact.member.key);
       case 'profile':
         this.#setProfile(fact.name, undefined);
@@ -135,6 +147,15 @@ export class PolicyCluster {
       case 'endpoints':
         return this.#setSlice(fact, undefined);
     }
+  }
+
+  #setLocalHost({ key, node }: Pick<Member, 'key' | 'node'>): void {
+    const isLocal = node !== undefined && node === this.#node;
+    if (isLocal === this.#localHosts.has(key)) return;
+    if (isLocal) this.#localHosts.add(key);
+    else this.#localHosts.delete(key);
+    if (isLocal) this.graph.setLocal(key);
+    else this.graph.unsetLocal(key);
   }
 
   #takePod(key: string): void {

@@ -16,7 +16,16 @@ export {
   type Probe,
   whatIf,
 } from './engine/analysis/index.ts';
-export { affectedBy, evaluate, evaluateStaged, isAllowed, type PolicyGraph } from './engine/index.ts';
+export {
+  affectedBy,
+  evaluate,
+  evaluateStaged,
+  isAllowed,
+  mayGoOn,
+  type PolicyGraph,
+  type UnnamedRule,
+  unnamedRules,
+} from './engine/index.ts';
 export { essenceOf } from './essence.ts';
 export type { PolicyDelta } from './graph.ts';
 export {

@@ -7,6 +7,8 @@ import { type Direction, type PolicyRef, type RuleAction, refText } from './mode
 
 /** NFLOG group of policy's own messages (16 bits). */
 export const POLICY_LOG_GROUP = 112;
+/** Of the answers of DNS servers to pods, while a policy speaks of names. */
+export const POLICY_DNS_GROUP = 113;
 
 /** What a tag is of: a rule, what a tier does where none of its rules decided, or a pod that is not known yet. */
 export type TagSubject =

@@ -7,7 +7,7 @@ import { familyOf, type IpAddress, type IpPrefix, prefixContains, prefixParts } 
 import type { Namespace } from '#io/namespace/index.ts';
 import { nativeAddon, type PollHandle } from '#io/native/index.ts';
 import { ADDRESS_BYTES, addressOf, domainOf, encodeSocketAddress } from './socket-address.ts';
-import { type HopLimits, setCommonOptions, setHopLimits, setPassword } from './socket-options.ts';
+import { type HopLimits, MAX_HOPS, setCommonOptions, setHopLimits, setPassword } from './socket-options.ts';
 import { TcpStream } from './tcp-stream.ts';
 
 const SOCK_STREAM_NONBLOCK = 1 | 0o4000;
@@ -96,6 +96,8 @@ export class BgpEndpoint implements Disposable {
     const fd = addon.socket(domain, SOCK_STREAM_NONBLOCK, 0, this.#options.namespace?.fd);
     try {
       setCommonOptions(fd, domain);
+      // A peer with a hop limit looks at our part of the handshake already, when we do not know yet who it is.
+      setHopLimits(fd, familyOf(address), { ttl: MAX_HOPS });
       addon.bind(fd, encodeSocketAddress(address, this.#options.port));
       addon.listen(fd, BACKLOG);
       const poll = addon.pollStart(fd, READABLE, () => this.#wake(fd));

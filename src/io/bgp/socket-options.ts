@@ -24,7 +24,7 @@ const STORAGE_BYTES = 128;
 const MAX_PASSWORD_BYTES = 80;
 /** Internetwork control (RFC 4271 appendix E: precedence 6). */
 const CONTROL_CLASS = 0xc0;
-const MAX_HOPS = 255;
+export const MAX_HOPS = 255;
 
 /** Of packets to a peer, and of its own. */
 export interface HopLimits {

@@ -34,7 +34,7 @@ const SLICE_BYTES = 2 * GATHERED_BYTES;
 const SLICES = 16;
 /** Receives per wake-up, so that a flood cannot hold the event loop; the rest comes with the next turn. */
 const ROUNDS_PER_WAKE = 8;
-/** Both headers with all the extensions that one meets. */
+/** Of each packet unless another number is given: both headers with all the extensions that one meets. */
 const COPY_BYTES = 256;
 const DELAY_MS = 50;
 
@@ -51,6 +51,8 @@ export interface PacketLogOptions {
   readonly onError: (error: unknown) => void;
   /** Default 4 MiB. */
   readonly receiveBufferBytes?: number;
+  /** What is copied of each packet, 16 KiB at most. */
+  readonly copyBytes?: number;
 }
 
 export class PacketLog implements Disposable {
@@ -97,7 +99,7 @@ export class PacketLog implements Disposable {
 
   #start(): void {
     const addon = nativeAddon();
-    const { group, receiveBufferBytes = RECEIVE_BUFFER_BYTES } = this.#options;
+    const { group, receiveBufferBytes = RECEIVE_BUFFER_BYTES, copyBytes = COPY_BYTES } = this.#options;
     const operation = `packet log, group ${group}`;
     addon.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, int32(receiveBufferBytes));
     const address = new Uint8Array(ADDRESS_BYTES);
@@ -105,7 +107,7 @@ export class PacketLog implements Disposable {
     addon.bind(this.#fd, address);
     const request = bindLogRequest({
       group,
-      copyBytes: COPY_BYTES,
+      copyBytes: Math.min(copyBytes, GATHERED_BYTES),
       bufferBytes: GATHERED_BYTES,
       delayMs: DELAY_MS,
     });

@@ -1,12 +1,13 @@
 /** Whether flannel's daemon runs in this network namespace. Ours under its name is another program. */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { commOf, seesAllProcesses } from './processes.ts';
 
 export interface FlannelProcesses {
   /** Process ids of those in this namespace. */
   readonly here: readonly number[];
   /** Of those whose namespace may not be looked at. */
   readonly hidden: readonly number[];
-  /** False where processes of others are not shown at all (hidepid of proc(5)). */
+  /** False where there may be others that are not shown. */
   readonly isComplete: boolean;
 }
 
@@ -22,13 +23,5 @@ export function flannelProcesses(): FlannelProcesses {
       if ((error as NodeJS.ErrnoException).code === 'EACCES') hidden.push(Number(name));
     }
   }
-  return { here, hidden, isComplete: existsSync('/proc/1/comm') };
-}
-
-function commOf(pid: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-  } catch {
-    return undefined; // it has ended
-  }
+  return { here, hidden, isComplete: seesAllProcesses() };
 }

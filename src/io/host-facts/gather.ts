@@ -62,7 +62,7 @@ export async function gatherHostFacts(options: GatherOptions): Promise<HostFacts
   onStep('the kernel');
   const kernel = await kernelFacts(options, isRoot);
   onStep('rules of firewalls');
-  const ruleSet = isRoot ? await ruleFacts({ tool: rules, kernel }) : undefined;
+  const ruleSet = isRoot ? await ruleFacts(rules, kernel) : undefined;
   onStep('links, ports and files');
   const links = linkFacts();
   return {
@@ -129,7 +129,9 @@ function seenFlannel(): Seen<readonly number[]> {
   if (here.length > 0) return { value: here };
   if (hidden.length > 0)
     return { unseen: `flanneld runs (pid ${hidden.join(', ')}), in which namespace only root sees` };
-  return isComplete ? { value: [] } : { unseen: 'processes of others are hidden (hidepid)' };
+  return isComplete
+    ? { value: [] }
+    : { unseen: 'not all processes of the machine are shown (a container, or hidepid)' };
 }
 
 function seenKey(root: string): HostFacts['wireguardKey'] {

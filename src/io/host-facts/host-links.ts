@@ -22,6 +22,8 @@ const NAMES: readonly (readonly [RegExp, Remains['of']])[] = [
 ];
 /** Links whose routes a network of pods put there: flannel's are taken over. */
 const POD_LINK = /^(flannel|cni\d|cbr\d)/;
+/** RTPROT_BOOT (rtnetlink(7)): what flannel's routes carry, as those of `ip route` do. */
+const BOOT_PROTOCOL = 3;
 const DEFAULT_ROUTE = /^(0\.0\.0\.0|::)\/0$/;
 
 export type LinkFacts = Pick<HostFacts, 'links' | 'defaultRoutes' | 'foreignRoutes' | 'remains'>;
@@ -88,7 +90,8 @@ function foreignRoutes(routes: readonly Route[], state: KernelState): LinkFacts[
       return [];
     const found = state.get(`link ${link}`);
     if (found !== undefined && ownerOf(found, state) !== undefined) return [];
-    return [{ prefix: route.dst, link }];
+    const isByHand = route.protocol === BOOT_PROTOCOL && route.nextHops[0]?.via !== undefined;
+    return [{ prefix: route.dst, link, isByHand }];
   });
 }
 

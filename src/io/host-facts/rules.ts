@@ -1,9 +1,10 @@
-/** What the rules of others do to forwarded packets, and whose they are. nf_tables is read here, the older iptables by its own program; neither is asked where its module is not loaded, which asking would do. */
-
+/**
+ * What the rules of others do to forwarded packets, and whose they are. nf_tables is read here, the older iptables by its own program;
+ * neither is asked where its module is not loaded, which asking would do.
+ */
 import { readFileSync } from 'node:fs';
 import type { RuleTool } from '#core/cni/index.ts';
-import type { ForwardDrop, KernelFacts, RuleFacts } from '#core/install/index.ts';
-import { isPresent } from '#core/install/index.ts';
+import { type ForwardDrop, isPresent, type KernelFacts, type RuleFacts } from '#core/install/index.ts';
 import { messageType } from '#core/netlink/index.ts';
 import { NFT_MESSAGE, NftMirror, tableOfMessage } from '#core/netlink/nftables/index.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from '#io/netlink/index.ts';
@@ -17,19 +18,8 @@ const TABLES = ['filter', 'nat'] as const;
 /** Whatever else a dump may hold is not wanted. */
 const KINDS: ReadonlySet<number> = new Set([NFT_MESSAGE.NEWTABLE, NFT_MESSAGE.NEWCHAIN]);
 
-export interface RuleSources {
-  readonly tool: RuleTool;
-  readonly kernel: KernelFacts;
-  /** Text of a file below /proc/net; undefined: there is none. */
-  readonly legacyTables?: (file: string) => string | undefined;
-}
-
 /** Undefined where they are not to be seen; never rejects. */
-export async function ruleFacts({
-  tool,
-  kernel,
-  legacyTables = readProcNet,
-}: RuleSources): Promise<RuleFacts | undefined> {
+export async function ruleFacts(tool: RuleTool, kernel: KernelFacts): Promise<RuleFacts | undefined> {
   const drops: ForwardDrop[] = [];
   const names = new Set<string>();
   const unseen = new Set<string>();
@@ -48,14 +38,12 @@ export async function ruleFacts({
   }
   for (const family of FAMILIES) {
     const program = PROGRAMS[family];
-    const legacy = legacyTables(`${family}_tables_names`)?.split('\n') ?? [];
+    const legacy = readProcNet(`${family}_tables_names`)?.split('\n') ?? [];
+    const own = chains.map(({ table }) => table);
     for (const table of TABLES) {
-      if (!legacy.includes(table) && !chains.some((chain) => chain.table === `${family} ${table}`)) continue;
-      const listing = tool.has(program)
-        ? await tool
-            .run(program, ['-w', '5', '-t', table, '-S'])
-            .catch((error: unknown) => note(unseen, String(error)))
-        : note(unseen, `${program} has rules, and the program is not installed`);
+      const isLegacy = legacy.includes(table);
+      if (!isLegacy && !own.includes(`${family} ${table}`)) continue;
+      const listing = await listingOf(tool, program, table, isLegacy, unseen);
       for (const [, name = ''] of listing.matchAll(/^-N (\S+)$/gm)) names.add(name);
       if (table === 'filter') drops.push(...forwardDrops(program, listing));
     }
@@ -65,6 +53,30 @@ export async function ruleFacts({
     names: [...names].toSorted(),
     ...(unseen.size > 0 && { unseen: [...unseen].join('; ') }),
   };
+}
+
+/** What `iptables -S` prints of a table; empty, and a note, where it tells nothing of it. */
+async function listingOf(
+  tool: RuleTool,
+  program: 'iptables' | 'ip6tables',
+  table: string,
+  isLegacy: boolean,
+  unseen: Set<string>,
+): Promise<string> {
+  if (!tool.has(program)) {
+    unseen.add(`${program} has rules, and the program is not installed`);
+    return '';
+  }
+  try {
+    if (isLegacy && (await tool.run(program, ['-V'])).includes('nf_tables'))
+      unseen.add(
+        `there are rules of the older ${program} (${program}-legacy -S), which this one does not show`,
+      );
+    return await tool.run(program, ['-w', '5', '-t', table, '-S']);
+  } catch (error) {
+    unseen.add((error as Error).message.split('\n')[0] ?? '');
+    return '';
+  }
 }
 
 /** What `iptables -S` says of FORWARD: its policy, and a rule without conditions behind which nothing is reached. */
@@ -103,11 +115,6 @@ function nftChains(): FoundChain[] {
       hook?.hook === 'forward' && hook.policy === 'drop' && ['ip', 'ip6', 'inet'].includes(family);
     return [{ table: `${family} ${object.table}`, name: object.name, isForwardDrop }];
   });
-}
-
-function note(unseen: Set<string>, text: string): '' {
-  unseen.add(text.split('\n')[0] ?? '');
-  return '';
 }
 
 function readProcNet(file: string): string | undefined {

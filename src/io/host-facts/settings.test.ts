@@ -38,9 +38,7 @@ test('sysctls at boot come in the order of names, whatever their folders, and /e
   ]);
 });
 
-test('units at work are told by systemd; a container without its folder knows nothing', () => {
-  file('/run/.containerenv');
-  expect(unitsAtWork(files)).toBeUndefined();
+test('units at work are told by systemd', () => {
   file('/run/systemd/units/invocation:ufw.service');
   file('/run/systemd/units/log-level-max:cron.service');
   expect(unitsAtWork(files)).toEqual(new Set(['ufw.service']));
@@ -73,13 +71,14 @@ test('what systemd-networkd leaves alone: of a key that is set twice the later c
   expect(networkdLeaves(files)).toEqual(['ManageForeignRoutingPolicyRules']);
 });
 
-test('files of systemd-networkd that match links by their names alone, and manage them', () => {
+test('files of systemd-networkd that match links by their names alone', () => {
   file('/etc/systemd/network/10-all.network', '[Match]\nName=en* veth*\n[Network]\nDHCP=yes\n');
   file('/etc/systemd/network/05-mac.network', '[Match]\nName=*\nMACAddress=00:11:22:33:44:55\n');
   file('/usr/lib/systemd/network/10-all.network', '[Match]\nName=*\n');
   file('/usr/lib/systemd/network/80-left.network', '[Match]\nName=flannel*\n[Link]\nUnmanaged=yes\n');
   expect(networkdMatches(files)).toEqual([
-    { file: '/etc/systemd/network/10-all.network', names: ['en*', 'veth*'] },
+    { file: '/etc/systemd/network/10-all.network', names: ['en*', 'veth*'], leaves: false },
+    { file: '/usr/lib/systemd/network/80-left.network', names: ['flannel*'], leaves: true },
   ]);
 });
 

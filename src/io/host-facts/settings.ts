@@ -1,7 +1,8 @@
 /** What files say of programs that change the network: which are at work, and what they were told. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { BootSysctl, FirewallFacts, HostFacts } from '#core/install/index.ts';
 import type { Files } from './files.ts';
+import { commOf, seesAllProcesses } from './processes.ts';
 
 /** sysctl.d(5): the folders from the one that counts most. */
 const SYSCTL_FOLDERS = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'];
@@ -14,7 +15,6 @@ const NETWORK_FOLDERS = [
 ];
 /** A link for each unit that is at work: `invocation:NAME`. */
 const UNITS = '/run/systemd/units';
-const CONTAINER_MARKS = ['/run/.containerenv', '/.dockerenv', '/run/systemd/container'];
 /** Where no systemd is, the processes by which its units, or others', would be known. */
 const PROCESSES: Readonly<Record<string, string>> = {
   firewalld: 'firewalld.service',
@@ -40,28 +40,13 @@ export function bootSysctls(files: Files): BootSysctl[] {
   );
 }
 
-/** Units at work. A container does not see its host's: then nothing is known, unless systemd's folder is there. */
+/** Units at work, by systemd's own word; where it is not there by processes, if they are to be seen. */
 export function unitsAtWork(files: Files): HostFacts['units'] {
   if (files.exists(UNITS))
-    return new Set(
-      files
-        .names(UNITS)
-        .flatMap((name) => (name.startsWith('invocation:') ? [name.slice('invocation:'.length)] : [])),
-    );
-  const isContainer =
-    CONTAINER_MARKS.some((mark) => files.exists(mark)) ||
-    process.env['KUBERNETES_SERVICE_HOST'] !== undefined;
-  if (isContainer) return undefined;
-  const names = readdirSync('/proc').flatMap((pid) => (/^\d+$/.test(pid) ? commOf(pid) : []));
+    return new Set(files.names(UNITS).flatMap((name) => (/^invocation:(.+)$/.exec(name) ?? []).slice(1)));
+  if (!seesAllProcesses()) return undefined;
+  const names = readdirSync('/proc').flatMap((pid) => (/^\d+$/.test(pid) ? (commOf(pid) ?? []) : []));
   return new Set(names.flatMap((name) => PROCESSES[name] ?? []));
-}
-
-function commOf(pid: string): string[] {
-  try {
-    return [readFileSync(`/proc/${pid}/comm`, 'utf8').trim()];
-  } catch {
-    return []; // it has ended
-  }
 }
 
 /** Those that are installed. */
@@ -116,27 +101,22 @@ export function networkdLeaves(files: Files): string[] {
   return [...last].flatMap(([key, value]) => (/^(no|false|n|f|0|off)$/i.test(value) ? [key] : []));
 }
 
-/** Those .network files that match links by name and manage them, without those that an earlier one takes. */
+/** Conditions of [Match] beside the name, under which links of Poplin's are not meant, or not all. */
+const OTHER_CONDITIONS =
+  /^\s*(?:MACAddress|PermanentMACAddress|Path|Driver|Type|Kind|Property|SSID|Host|Virtualization)\s*=/;
+
+/** Of .network files those that match links by their names alone. */
 export function networkdMatches(files: Files): HostFacts['networkdMatches'] {
   return files.merged(NETWORK_FOLDERS, '.network').flatMap((file) => {
     const lines = files.lines(file);
-    const of = (key: string) =>
-      lines.flatMap((line) => {
-        const [, name, value] = /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-        return name === key ? (value ?? '').split(/\s+/) : [];
-      });
-    // Whatever else it matches by, links of ours would have to be of it: only names alone are told.
-    const isByNameAlone =
-      of('MACAddress').length +
-        of('PermanentMACAddress').length +
-        of('Path').length +
-        of('Driver').length +
-        of('Type').length +
-        of('Kind').length ===
-      0;
-    const names = of('Name').filter((name) => name !== '' && !name.startsWith('!'));
-    const leaves = of('Unmanaged').some((value) => /^(yes|true|1|on)$/i.test(value));
-    return names.length === 0 || !isByNameAlone || leaves ? [] : [{ file, names }];
+    const valuesOf = (key: string) =>
+      lines.flatMap((line) =>
+        (new RegExp(`^\\s*${key}\\s*=\\s*(.*?)\\s*$`).exec(line)?.[1] ?? '').split(/\s+/),
+      );
+    const names = valuesOf('Name').filter((name) => name !== '');
+    if (names.length === 0 || lines.some((line) => OTHER_CONDITIONS.test(line))) return [];
+    const leaves = valuesOf('Unmanaged').some((value) => /^(yes|true|1|on)$/i.test(value));
+    return [{ file, names, leaves }];
   });
 }
 

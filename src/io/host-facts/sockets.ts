@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { formatIp, type IpFamily } from '#base/ip/index.ts';
 import type { HostSocket } from '#core/install/index.ts';
+import { commOf, seesAllProcesses } from './processes.ts';
 
 export type WantedPorts = Readonly<Record<HostSocket['protocol'], ReadonlySet<number>>>;
 
@@ -57,7 +58,7 @@ function bytesOf(text: string): Uint8Array {
 /** `isComplete`: every process was looked into, so that what none of them has is the kernel's. */
 function processesBySocket(inodes: ReadonlySet<string>) {
   const names = new Map<string, string>();
-  let isComplete = true;
+  let isComplete = seesAllProcesses();
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     try {
@@ -80,5 +81,5 @@ function nameOf(pid: string): string {
   const at = words.findIndex((word) => /(^|\/)(poplin|poplin\.mjs|app\/cli\/main\.ts)$/.test(word));
   const command = at < 0 ? undefined : words[at + 1];
   if (command !== undefined && /^[a-z]/.test(command)) return `poplin ${command}`;
-  return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  return commOf(pid) ?? 'a process';
 }

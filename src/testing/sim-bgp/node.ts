@@ -147,6 +147,7 @@ export class SimNode {
   #flush(): void {
     const { agenda } = this.#ports;
     for (const action of this.speaker.flush(agenda.now())) this.#act(action);
+    if (this.speaker.isUnfinished) this.#flushSoon();
     const { wake } = this.speaker;
     if (wake !== undefined) agenda.after(wake - agenda.now(), () => this.#flushSoon());
   }

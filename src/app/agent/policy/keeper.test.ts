@@ -18,8 +18,12 @@ const policies = POLICY_RESOURCES.find(({ plural }) => plural === 'networkpolici
 
 /** A server without Calico's and the cluster's kinds. */
 class PlainStore extends FakeStore {
+  /** Those that it has all the same. */
+  readonly groups = new Set<string>();
+
   override list: FakeStore['list'] = async (place, options) => {
-    if (place.group.includes('calico') || place.group.startsWith('policy.'))
+    const isExtra = place.group.includes('calico') || place.group.startsWith('policy.');
+    if (isExtra && !this.groups.has(place.group))
       throw new StoreError(404, 'NotFound', 'the server has no such kind');
     return super.list(place, options);
   };
@@ -271,6 +275,31 @@ describe('policy on a node', () => {
     await settle();
     expect(judged.count).toBeGreaterThan(count);
     expect(judged.judge?.isAllowed(flow)).toBe(false);
+  });
+
+  test('is about the links of this node, where they are endpoints, and not about those of others', async () => {
+    const hosts = POLICY_RESOURCES.find(({ plural }) => plural === 'hostendpoints') as ResourcePath;
+    store.groups.add(hosts.group);
+    const { keeper } = await start();
+    const host = (name: string, node: string): KubeObject => ({
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'HostEndpoint',
+      metadata: { name },
+      spec: { node, interfaceName: 'eth0', expectedIPs: ['192.0.2.1'] },
+    });
+    await store.create(hosts, host('other', 'n2'));
+    await settle();
+    expect(hasTable()).toBe(false);
+    await store.create(hosts, host('own', 'n1'));
+    await settle();
+    const links = [...kernel.state().values()].flatMap((object) =>
+      object.kind === 'nft-element' && object.key.includes('eth0') ? [object.set] : [],
+    );
+    expect(links.length).toBeGreaterThan(0);
+    expect(keeper.status().known).toBe('api');
+    await store.delete(hosts, 'own');
+    await settle();
+    expect(hasTable()).toBe(false);
   });
 
   test('keeps the last good state of a policy that was made invalid, and names the fault', async () => {

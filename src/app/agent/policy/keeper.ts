@@ -5,12 +5,13 @@
 import type { Logger } from 'pino';
 import type { EndpointPolicy, PodEndpoint } from '#app/cni/index.ts';
 import { type Clock, delay, type Random } from '#base/clock.ts';
+import type { IpPrefix } from '#base/ip/index.ts';
 import { CNI_ERROR, CniError } from '#core/cni/index.ts';
 import { POLICY } from '#core/kernel/index.ts';
 import {
   affectedBy,
   type BridgeMode,
-  isAllowed,
+  mayGoOn,
   PolicyCluster,
   PolicyCompiler,
   type PolicyDelta,
@@ -23,6 +24,7 @@ import type { KernelLoop } from '../kernel-loop.ts';
 import { Endpoints } from './endpoints.ts';
 import { PolicyFeed, type PolicySink } from './feed.ts';
 import { KnownObjects } from './known-objects.ts';
+import { type NameSource, type NamesStatus, PolicyNames } from './names.ts';
 import { PolicyPart } from './part.ts';
 import { PolicyReports } from './reports.ts';
 
@@ -37,6 +39,10 @@ export interface PolicyKeeperOptions {
   /** Where what is known is kept. */
   readonly journalFile: string;
   readonly bridge: BridgeMode;
+  /** How it is learnt what names in policies stand for; absent: they stand for nothing. */
+  readonly names?: NameSource;
+  /** Servers that are believed about names; absent: all that pods ask. */
+  readonly nameServers?: readonly IpPrefix[];
   /** Ends flows that a new policy forbids; absent: they go on until they end by themselves. */
   readonly openCutter?: (judge: FlowJudge) => FlowCutting;
   readonly clock: Clock;
@@ -62,11 +68,12 @@ export interface PolicyStatus {
   readonly cutFlows: number;
   /** How long the last change took to be in the kernel, from when it was known, in milliseconds. */
   readonly lastChangeMs: number | undefined;
+  readonly names?: NamesStatus;
 }
 
 export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   readonly #options: PolicyKeeperOptions;
-  readonly #cluster = new PolicyCluster();
+  readonly #cluster: PolicyCluster;
   readonly #endpoints = new Endpoints();
   readonly #known: KnownObjects;
   readonly #journal: ObjectJournal;
@@ -74,6 +81,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   readonly #compiler: PolicyCompiler;
   readonly #part: PolicyPart;
   readonly #cutter: FlowCutting | undefined;
+  readonly #names: PolicyNames | undefined;
   /** Pods to be told to the compiler anew. */
   readonly #changed = new Set<string>();
   #source: PolicyStatus['known'] = 'nothing';
@@ -90,25 +98,29 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
 
   constructor(options: PolicyKeeperOptions) {
     this.#options = options;
-    const { loop, journalFile, bridge, logger } = options;
+    this.#cluster = new PolicyCluster(options.node);
+    const { loop, journalFile, bridge, names, nameServers, logger } = options;
     this.#journal = new ObjectJournal(journalFile, 'policy');
     this.#known = new KnownObjects({ cluster: this.#cluster, journal: this.#journal, logger });
     this.#feed = new PolicyFeed({
       ...options,
       sink: new PolicyReports(options).beside(this.#sink()),
     });
-    this.#compiler = new PolicyCompiler({ bridge, flows: true });
+    this.#compiler = new PolicyCompiler({ bridge, flows: true, ...(nameServers && { nameServers }) });
     this.#part = new PolicyPart(loop);
     const { graph } = this.#cluster;
     this.#cutter = options.openCutter?.({
       isLocal: (address) => this.#endpoints.has(address),
-      isAllowed: (flow) => isAllowed(graph, flow),
+      isAllowed: (flow) => mayGoOn(graph, flow),
     });
+    if (names !== undefined)
+      this.#names = new PolicyNames({ ...options, ...names, graph, onChanged: () => void this.#carry() });
   }
 
   /** To be called once what is attached is known, and before anything is removed from the kernel: what the last agent knew is in force. */
   async start(): Promise<void> {
     if (this.#known.restore()) this.#becomeKnown('disk');
+    this.#names?.restore();
     this.#feed.start();
     if (this.#hasPolicies) this.#feed.followContext();
     await this.#carry();
@@ -131,6 +143,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
       unknownPods: this.#part.isActive ? unknownPods : [],
       cutFlows: this.#cut,
       lastChangeMs: this.#lastChangeMs,
+      ...(this.#names && { names: this.#names.status() }),
     };
   }
 
@@ -139,6 +152,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     const { refusal } = this.#known;
     return [
       ...this.#feed.problemTexts(),
+      ...(this.#names?.problemTexts() ?? []),
       ...(refusal === undefined ? [] : [`policies are not kept on disk: ${refusal}`]),
       ...this.#cluster.problems().map(({ object, path, message, isUsed }) => {
         const consequence = isUsed ? '' : ' (what was there before stays in force)';
@@ -176,12 +190,14 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled([this.#carrying, this.#next]);
+    await this.#names?.[Symbol.asyncDispose]();
     await this.#cutter?.[Symbol.asyncDispose]();
     this.#journal[Symbol.dispose]();
   }
 
+  /** There is something that decides, or would. */
   get #hasPolicies(): boolean {
-    return this.#cluster.graph.policies.byRef.size > 0;
+    return this.#cluster.graph.policies.byRef.size > 0 || this.#cluster.hasLocalHosts;
   }
 
   /** What is known now may be carried out: there is no half of a new state in it. */
@@ -281,6 +297,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     const { clock } = this.#options;
     const startMs = clock.now();
     const delta = this.#cluster.graph.takeDelta();
+    this.#names?.follow();
     this.#tellEndpoints();
     this.#compiler.apply(delta);
     const isActive = this.#isActive();
@@ -311,13 +328,16 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   }
 
   #isActive(): boolean {
+    if (this.#cluster.hasLocalHosts) return true;
     for (const { staged } of this.#cluster.graph.policies.byRef.values())
       if (staged === undefined) return true;
     return false;
   }
 
   #cutForbidden(delta: PolicyDelta): void {
-    if (delta.endpoints.size === 0 && delta.sets.size === 0) return;
+    // Names that get addresses forbid nothing, and do so too often to look at all flows.
+    const isOfNames = [...delta.sets.values()].every(({ set }) => set.kind === 'domains');
+    if (delta.endpoints.size === 0 && isOfNames) return;
     this.#cutter?.enforce(affectedBy(delta)).then(
       ({ cut, restored, seen, durationMs }) => {
         this.#cut += cut;

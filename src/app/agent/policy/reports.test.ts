@@ -17,8 +17,6 @@ const CLUSTER = rowOf('ClusterNetworkPolicy', 'policy.networking.k8s.io');
 const POLICIES = rowOf('NetworkPolicy', 'networking.k8s.io');
 const GLOBAL = rowOf('GlobalNetworkPolicy', 'projectcalico.org');
 
-const HOSTS = rowOf('HostEndpoint', 'projectcalico.org');
-
 const global = (spec: object): KubeObject => ({
   apiVersion: 'projectcalico.org/v3',
   kind: 'GlobalNetworkPolicy',
@@ -135,24 +133,6 @@ describe('PolicyReports', () => {
         message: 'spec.egress: has no effect, as policyTypes does not name its direction',
       },
     ]);
-  });
-
-  it('warns of what is understood and not carried out: policies of hosts, and names', async () => {
-    await make(HOSTS, {
-      apiVersion: 'projectcalico.org/v3',
-      kind: 'HostEndpoint',
-      metadata: { name: 'h' },
-      spec: { node: 'a', interfaceName: '*' },
-    });
-    const to = [{ domainNames: ['example.com'] }, { networks: ['10.0.0.0/8'] }];
-    await store.create(CLUSTER, cluster({ egress: [{ action: 'Accept', to }] }));
-    startAgents(0);
-    await run();
-    expect((await events()).map(({ reason, message }) => `${String(reason)} ${String(message)}`)).toEqual([
-      expect.stringMatching(/^PolicyWarning spec\.egress\[0\]\.to\[0\]\.domainNames: matches no address/),
-      expect.stringMatching(/^PolicyWarning spec: is not carried out: policies of hosts/),
-    ]);
-    expect(await conditions()).toMatchObject([{ type: 'Accepted', status: 'True', reason: 'Warnings' }]);
   });
 
   it('says of a kind with conditions whether the policy is used, once, and beside conditions of others', async () => {

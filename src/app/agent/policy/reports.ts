@@ -14,7 +14,6 @@ import {
   type ResourcePath,
 } from '#core/store/index.ts';
 import type { PolicySink } from './feed.ts';
-import { gapsOf } from './gaps.ts';
 import { conditionsOf, eventsOf, type Finding } from './report-objects.ts';
 
 /** How long a node waits at most before it writes. */
@@ -75,10 +74,10 @@ export class PolicyReports {
 
   #hear(resource: ResourcePath, object: KubeObject): void {
     const key = objectKey(object);
-    const { problems, warnings, fact } = translate(object);
+    const { problems, warnings } = translate(object);
     const findings: readonly Finding[] = [
       ...problems.map((each) => ({ ...each, isUsed: false })),
-      ...[...warnings, ...gapsOf(fact)].map((each) => ({ ...each, isUsed: true })),
+      ...warnings.map((each) => ({ ...each, isUsed: true })),
     ];
     const before = this.#cases.get(key);
     this.#cases.delete(key);

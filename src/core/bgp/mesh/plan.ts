@@ -12,7 +12,7 @@ const FEWEST_REFLECTORS = 3;
 export class MeshPlan {
   /** Sorted by name; empty in a full mesh. */
   readonly reflectors: readonly string[];
-  readonly #nodes: readonly MeshNode[];
+  readonly #names: ReadonlySet<string>;
   readonly #reflectorsOf: ReadonlyMap<string, readonly string[]>;
   readonly #clientsOf: ReadonlyMap<string, readonly string[]>;
 
@@ -21,7 +21,7 @@ export class MeshPlan {
     reflectors: readonly string[],
     reflectorsOf: ReadonlyMap<string, readonly string[]>,
   ) {
-    this.#nodes = nodes;
+    this.#names = new Set(nodes.map(({ name }) => name));
     this.reflectors = reflectors.toSorted();
     this.#reflectorsOf = reflectorsOf;
     const clientsOf = new Map<string, string[]>(reflectors.map((name) => [name, []]));
@@ -31,10 +31,10 @@ export class MeshPlan {
 
   /** A node's sessions, sorted by peer; none of a node that is not there. */
   sessionsOf(name: string): readonly MeshSession[] {
-    if (!this.#nodes.some((node) => node.name === name)) return [];
+    if (!this.#names.has(name)) return [];
     const sessions: MeshSession[] = [];
     if (this.reflectors.length === 0) {
-      for (const { name: peer } of this.#nodes) if (peer !== name) sessions.push({ peer, role: 'mesh' });
+      for (const peer of this.#names) if (peer !== name) sessions.push({ peer, role: 'mesh' });
     } else if (this.#clientsOf.has(name)) {
       for (const peer of this.reflectors) if (peer !== name) sessions.push({ peer, role: 'mesh' });
       for (const peer of this.#clientsOf.get(name) ?? []) sessions.push({ peer, role: 'client' });

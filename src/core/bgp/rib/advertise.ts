@@ -117,7 +117,7 @@ function transformed(
   const nextHop = nextHopFor(peer, source, entry.attributes.nextHop, family);
   if (nextHop === undefined) return 'no next hop of a family the peer takes';
   const attributes = outgoing(tables, peer, source, entry.attributes, nextHop, isOwnMed);
-  const out = tables.pool.intern(attributes);
+  const out = tables.pool.intern(attributes, true);
   tables.pool.hold(out);
   if (out !== entry) tables.pool.setExport(entry, key, out);
   return out;
@@ -133,11 +133,12 @@ function outgoing(
   nextHop: IpAddress,
   isOwnMed: boolean,
 ): TableAttributes {
-  const out: Mutable<TableAttributes> = {
-    origin: attributes.origin,
-    asPath: pathFor(tables, peer, attributes.asPath),
-    nextHop,
-  };
+  const asPath = pathFor(tables, peer, attributes.asPath);
+  const { origin } = attributes;
+  const communities = withShutdown(peer, attributes.communities);
+  // Most have these alone, and an object made in one go is smaller.
+  const out: Mutable<TableAttributes> =
+    communities === undefined ? { origin, asPath, nextHop } : { origin, asPath, nextHop, communities };
   const { linkLocalNextHop } = peer.policy;
   const isSelf = nextHop !== attributes.nextHop;
   if (isSelf && linkLocalNextHop !== undefined && familyOf(nextHop) === 6)
@@ -149,8 +150,6 @@ function outgoing(
   if (!isExternal) out.localPref = peer.policy.isShuttingDown === true ? 0 : localPref;
   if (attributes.atomicAggregate) out.atomicAggregate = true;
   if (attributes.aggregator !== undefined) out.aggregator = attributes.aggregator;
-  const communities = withShutdown(peer, attributes.communities);
-  if (communities !== undefined) out.communities = communities;
   if (attributes.extendedCommunities !== undefined) out.extendedCommunities = attributes.extendedCommunities;
   if (attributes.largeCommunities !== undefined) out.largeCommunities = attributes.largeCommunities;
   if (source.kind === 'internal' && peer.kind === 'internal') {

@@ -20,9 +20,12 @@ function withFirst(
   asns: readonly Asn[],
 ): readonly AsPathSegment[] {
   if (asns.length === 0) return path;
-  const [first, ...others] = path;
-  if (first?.type !== type || first.asns.length + asns.length > MAX_SEGMENT) return [{ type, asns }, ...path];
-  return [{ type, asns: [...asns, ...first.asns] }, ...others];
+  const [first] = path;
+  const isJoined = first?.type === type && first.asns.length + asns.length <= MAX_SEGMENT;
+  // Not by spreading: a list made so has room for more, which nobody needs.
+  const segment: AsPathSegment = { type, asns: isJoined ? asns.concat(first.asns) : asns };
+  const others = path.slice(isJoined ? 1 : 0);
+  return others.length === 0 ? [segment] : [segment].concat(others);
 }
 
 /** The path as it is told outside a confederation (RFC 5065 section 5.2). */

@@ -1,4 +1,5 @@
 /** Whether two sets of attributes say the same, and a number that tells most others apart. */
+import type { IpAddress } from '#base/ip/index.ts';
 import type { PathAttributes } from '../model.ts';
 
 /** Attributes as in tables: with what no message carries. */
@@ -27,6 +28,19 @@ export function hashAttributes(attributes: TableAttributes): number {
   for (const id of attributes.clusterList ?? []) hash = mix(hash, id);
   for (const { type, value } of attributes.unknown ?? []) hash = mix(hash, type * 65_536 + value.length);
   return hash ^ (hash >>> 15);
+}
+
+/** A copy whose lists have no room for more, as lists have that were made item by item; with the next hop's text that others have. */
+export function compacted(attributes: TableAttributes, nextHop: IpAddress): TableAttributes {
+  const asPath = attributes.asPath.map(({ type, asns }) => ({ type, asns: asns.slice() }));
+  const { origin, communities } = attributes;
+  // An object made in one go is smaller.
+  const isPlain = Object.keys(attributes).length === (communities === undefined ? 3 : 4);
+  if (isPlain)
+    return communities === undefined
+      ? { origin, asPath, nextHop }
+      : { origin, asPath, nextHop, communities: communities.slice() };
+  return { ...attributes, asPath, nextHop, ...(communities && { communities: communities.slice() }) };
 }
 
 /** True if every attribute is the same; absent and empty lists differ. */

@@ -3,8 +3,8 @@
  * them. A set is forgotten when the last route that has it is gone.
  */
 import type { IpAddress } from '#base/ip/index.ts';
-import { type Asn, COMMUNITIES, type PathAttributes, type RouterId } from '../model.ts';
-import { hashAttributes, sameAttributes, type TableAttributes } from './attribute-identity.ts';
+import { compacted, hashAttributes, sameAttributes, type TableAttributes } from './attribute-identity.ts';
+import { type Rank, RankPool } from './rank.ts';
 
 /** What is known of a next hop, shared by all attributes that have it. */
 export interface NextHop {
@@ -14,54 +14,41 @@ export interface NextHop {
   uses: number;
 }
 
-/** More kinds of peers than any set of attributes meets, but at reflectors of very many. */
+/** Some kinds of peers more than any set of attributes meets, but at reflectors of very many. */
 const MAX_EXPORTS = 32;
-const ORIGIN_RANK = { igp: 0, egp: 1, incomplete: 2 } as const;
-
-/** What the decision asks of attributes. */
-export interface Rank {
-  readonly nextHop: NextHop;
-  readonly localPref: number;
-  /** RFC 4271 section 9.1.2.2 (a): a set counts once, confederation segments not at all (RFC 5065 section 5.3). */
-  readonly pathLength: number;
-  readonly origin: number;
-  readonly med: number;
-  /** The AS the route came from; 0: our own or our confederation. */
-  readonly neighborAsn: Asn;
-  readonly originatorId: RouterId | undefined;
-  readonly clusterLength: number;
-  readonly isLongStale: boolean;
-}
 
 /** A set of attributes in a table. */
 export class Entry {
   readonly id: number;
   readonly attributes: TableAttributes;
   readonly hash: number;
+  readonly nextHop: NextHop;
   /** Undefined until it is compared: what is only sent never is. */
   rank: Rank | undefined;
   /** Routes and tables that have it. */
   uses = 0;
-  /** What it becomes on the way out: kind of peer and entry in turn. */
-  exports: readonly (number | Entry)[] | undefined;
+  /** What it becomes on the way out: for one kind of peer, and for the others. */
+  outKind: number;
+  out: Entry | undefined;
+  otherOuts: Map<number, Entry> | undefined;
   /** The next one with a like hash. */
   next: Entry | undefined;
 
-  constructor(id: number, attributes: TableAttributes, hash: number) {
+  constructor(id: number, attributes: TableAttributes, hash: number, nextHop: NextHop) {
     this.id = id;
     this.attributes = attributes;
     this.hash = hash;
+    this.nextHop = nextHop;
     this.rank = undefined;
-    this.exports = undefined;
+    this.outKind = 0;
+    this.out = undefined;
+    this.otherOuts = undefined;
     this.next = undefined;
   }
 
   /** What it becomes for a kind of peer, if that has been asked before. */
   exportFor(kind: number): Entry | undefined {
-    const { exports } = this;
-    if (exports === undefined) return undefined;
-    for (let at = 0; at < exports.length; at += 2) if (exports[at] === kind) return exports[at + 1] as Entry;
-    return undefined;
+    return this.outKind === kind && this.out !== undefined ? this.out : this.otherOuts?.get(kind);
   }
 }
 
@@ -72,6 +59,7 @@ export class AttributePool {
   #buckets: (Entry | undefined)[] = Array.from({ length: 16 });
   #size = 0;
   readonly #nextHops = new Map<IpAddress, NextHop>();
+  readonly #ranks = new RankPool();
   readonly #metricOf: (nextHop: IpAddress) => number | undefined;
   #lastAttributes: TableAttributes | undefined;
   #lastEntry: Entry | undefined;
@@ -91,30 +79,36 @@ export class AttributePool {
   }
 
   rankOf(entry: Entry): Rank {
-    entry.rank ??= this.#rank(entry.attributes);
+    entry.rank ??= this.#ranks.take(entry.attributes);
     return entry.rank;
   }
 
   /** Notes what an entry becomes for a kind of peer; of very many kinds the last ones. */
   setExport(entry: Entry, kind: number, out: Entry): void {
     this.hold(out);
-    const kept = entry.exports ?? [];
-    if (kept.length < MAX_EXPORTS * 2) {
-      entry.exports = [...kept, kind, out];
+    if (entry.out === undefined) {
+      entry.outKind = kind;
+      entry.out = out;
       return;
     }
-    entry.exports = [...kept.slice(2), kind, out];
-    this.release(kept[1] as Entry);
+    entry.otherOuts ??= new Map();
+    entry.otherOuts.set(kind, out);
+    if (entry.otherOuts.size <= MAX_EXPORTS) return;
+    for (const [first, old] of entry.otherOuts) {
+      entry.otherOuts.delete(first);
+      this.release(old);
+      return;
+    }
   }
 
-  /** The entry of attributes, which is forgotten unless somebody holds it. */
-  intern(attributes: TableAttributes): Entry {
+  /** The entry of attributes, which is forgotten unless somebody holds it. `isCompact`: they may be kept as they are. */
+  intern(attributes: TableAttributes, isCompact = false): Entry {
     if (attributes === this.#lastAttributes) return this.#lastEntry as Entry;
     const hash = hashAttributes(attributes);
     let entry = this.#buckets[hash & (this.#buckets.length - 1)];
     while (entry !== undefined && !(entry.hash === hash && sameAttributes(entry.attributes, attributes)))
       entry = entry.next;
-    entry ??= this.#add(attributes, hash);
+    entry ??= this.#add(attributes, hash, isCompact);
     this.#lastAttributes = attributes;
     this.#lastEntry = entry;
     return entry;
@@ -142,33 +136,21 @@ export class AttributePool {
 
   /** Forgets what entries become on the way out to peers of one kind, or of all. */
   forgetExports(): void {
-    for (const entry of [...this.#entries]) if (entry?.exports !== undefined) this.#releaseExports(entry);
+    for (const entry of [...this.#entries]) if (entry?.out !== undefined) this.#releaseExports(entry);
   }
 
-  #add(attributes: TableAttributes, hash: number): Entry {
+  #add(attributes: TableAttributes, hash: number, isCompact: boolean): Entry {
     if (this.#size >= this.#buckets.length) this.#widen();
     const id = this.#free.pop() ?? this.#entries.length;
-    const entry = new Entry(id, attributes, hash);
+    const nextHop = this.#nextHop(attributes.nextHop);
+    const kept = isCompact ? attributes : compacted(attributes, nextHop.address);
+    const entry = new Entry(id, kept, hash, nextHop);
     this.#entries[id] = entry;
     const bucket = hash & (this.#buckets.length - 1);
     entry.next = this.#buckets[bucket];
     this.#buckets[bucket] = entry;
     this.#size++;
     return entry;
-  }
-
-  #rank(attributes: TableAttributes): Rank {
-    return {
-      nextHop: this.#nextHop(attributes.nextHop),
-      localPref: attributes.localPref ?? 100,
-      pathLength: pathLength(attributes),
-      origin: ORIGIN_RANK[attributes.origin],
-      med: attributes.med ?? 0,
-      neighborAsn: neighborAsn(attributes),
-      originatorId: attributes.originatorId,
-      clusterLength: attributes.clusterList?.length ?? 0,
-      isLongStale: attributes.communities?.includes(COMMUNITIES.llgrStale) ?? false,
-    };
   }
 
   #nextHop(address: IpAddress): NextHop {
@@ -182,7 +164,7 @@ export class AttributePool {
   }
 
   #drop(entry: Entry): void {
-    if (entry.exports !== undefined) this.#releaseExports(entry);
+    this.#releaseExports(entry);
     const bucket = entry.hash & (this.#buckets.length - 1);
     let at = this.#buckets[bucket];
     if (at === entry) this.#buckets[bucket] = entry.next;
@@ -193,15 +175,17 @@ export class AttributePool {
     this.#entries[entry.id] = undefined;
     this.#free.push(entry.id);
     this.#size--;
-    const nextHop = entry.rank?.nextHop;
-    if (nextHop !== undefined && --nextHop.uses === 0) this.#nextHops.delete(nextHop.address);
+    if (entry.rank !== undefined) this.#ranks.release(entry.rank);
+    if (--entry.nextHop.uses === 0) this.#nextHops.delete(entry.nextHop.address);
     if (this.#lastEntry === entry) this.#lastAttributes = this.#lastEntry = undefined;
   }
 
   #releaseExports(entry: Entry): void {
-    const exports = entry.exports;
-    entry.exports = undefined;
-    for (const out of exports ?? []) if (typeof out !== 'number') this.release(out);
+    const { out, otherOuts } = entry;
+    entry.out = undefined;
+    entry.otherOuts = undefined;
+    if (out !== undefined) this.release(out);
+    for (const other of otherOuts?.values() ?? []) this.release(other);
   }
 
   #widen(): void {
@@ -217,22 +201,4 @@ export class AttributePool {
       }
     }
   }
-}
-
-function pathLength({ asPath }: PathAttributes): number {
-  let length = 0;
-  for (const { type, asns } of asPath) {
-    if (type === 'sequence') length += asns.length;
-    else if (type === 'set') length += 1;
-  }
-  return length;
-}
-
-// RFC 4271 section 9.1.2.2 (c): the AS the route was received from is the first of the path, confederation segments apart.
-function neighborAsn({ asPath }: PathAttributes): Asn {
-  for (const { type, asns } of asPath) {
-    if (type === 'sequence') return asns[0] ?? 0;
-    if (type === 'set') return 0;
-  }
-  return 0;
 }

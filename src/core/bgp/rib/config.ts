@@ -67,7 +67,7 @@ export interface PeerPolicy {
     readonly 6?: number;
     readonly action: 'warn' | 'refuse' | 'stop';
   };
-  /** How many paths to a prefix the peer is told, if it takes several. */
+  /** How many paths to a prefix the peer is told, if it takes several; 1 if absent. */
   readonly addPathCount?: number | 'all';
   /** RFC 7999: what has the community BLACKHOLE is discarded here. Without it the community is ignored. */
   readonly acceptsBlackhole?: boolean;

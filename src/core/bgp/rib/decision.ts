@@ -42,7 +42,7 @@ export class Decision {
   /** Whether a route may be chosen at all. */
   isEligible(table: FamilyTable, route: number): boolean {
     if (table.isRefused(route)) return false;
-    return table.peerOf(route) === 0 || table.rankOf(route).nextHop.metric !== undefined;
+    return table.peerOf(route) === 0 || table.nextHopOf(route).metric !== undefined;
   }
 
   /** The best route to a prefix that is not among the excluded, or 0. */
@@ -69,9 +69,9 @@ export class Decision {
       if (route !== best && this.isEligible(table, route) && this.#isAsGood(table, route, best))
         equals.push(route);
     equals.sort((a, b) => this.compare(table, a, b, false));
-    const hops = new Set([table.rankOf(best).nextHop.address]);
+    const hops = new Set([table.nextHopOf(best).address]);
     return equals.filter((route) => {
-      const { address } = table.rankOf(route).nextHop;
+      const { address } = table.nextHopOf(route);
       if (hops.size >= max || hops.has(address)) return false;
       hops.add(address);
       return true;
@@ -94,8 +94,8 @@ export class Decision {
     }
     const [externalA, externalB] = [peerA.kind === 'external', peerB.kind === 'external'];
     if (externalA !== externalB) return externalA ? -7 : 7;
-    if (left.nextHop.metric !== right.nextHop.metric)
-      return (left.nextHop.metric ?? 0) < (right.nextHop.metric ?? 0) ? -8 : 8;
+    const [metricA = 0, metricB = 0] = [table.nextHopOf(a).metric, table.nextHopOf(b).metric];
+    if (metricA !== metricB) return metricA < metricB ? -8 : 8;
     if (externalA && this.#rules.prefersOldest === true && table.receivedAt(a) !== table.receivedAt(b))
       return table.receivedAt(a) < table.receivedAt(b) ? -9 : 9;
     return this.#breakTie(table, a, b);

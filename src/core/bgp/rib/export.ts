@@ -1,5 +1,5 @@
 /** From the tables to one peer: what it is owed, as announcements packed by attributes. Nothing is computed before the peer can take it. */
-import type { Nlri, PathAttributes } from '../model.ts';
+import type { Nlri, PathAttributes, RouteFamily } from '../model.ts';
 import type { SessionSend } from '../ports.ts';
 import { advertise, type ExportRefusal } from './advertise.ts';
 import { Entry } from './attribute-pool.ts';
@@ -23,17 +23,14 @@ export function drainFamily(tables: Tables, peer: RibPeer, side: PeerFamily, bud
     out.refresh = 'end';
   }
   const batch: Batch = { groups: new Map(), withdrawn: [] };
-  const addsPaths = sendsPaths(peer, side);
+  const addsPaths = sendsPaths(side);
   for (let left = budget; left > 0 && out.pending.size > 0; left--) {
     const prefix = out.pending.shift();
     if (addsPaths) visitPaths(tables, peer, side, table, prefix, batch);
     else visit(tables, peer, side, table, prefix, batch);
     table.prefixes.release(prefix);
   }
-  const { groups, withdrawn } = batch;
-  if (withdrawn.length > 0) sends.push({ type: 'withdraw', withdrawal: { family, nlri: withdrawn } });
-  for (const [attributes, nlri] of groups)
-    sends.push({ type: 'announce', update: { family, attributes, nlri } });
+  sends.push(...sendsOf(batch, family, addsPaths));
   if (out.pending.size > 0) return sends;
   out.endForced();
   if (out.refresh === 'end') sends.push({ type: 'refresh', family, subtype: 'end' });
@@ -43,9 +40,19 @@ export function drainFamily(tables: Tables, peer: RibPeer, side: PeerFamily, bud
   return sends;
 }
 
-/** Whether the peer is told several paths to a prefix (RFC 7911). */
-export function sendsPaths(peer: RibPeer, side: PeerFamily): boolean {
-  return side.agreed?.addPathSend === true && (peer.policy.addPathCount ?? 1) !== 0;
+/** Of several paths a new one is told before an old one is taken back: in between the peer has one at least. */
+function sendsOf({ groups, withdrawn }: Batch, family: RouteFamily, addsPaths: boolean): SessionSend[] {
+  const announced = [...groups].map(
+    ([attributes, nlri]): SessionSend => ({ type: 'announce', update: { family, attributes, nlri } }),
+  );
+  if (withdrawn.length === 0) return announced;
+  const taken: SessionSend = { type: 'withdraw', withdrawal: { family, nlri: withdrawn } };
+  return addsPaths ? [...announced, taken] : [taken, ...announced];
+}
+
+/** Whether the peer is told paths with identifiers (RFC 7911), be it one or several. */
+export function sendsPaths({ agreed }: PeerFamily): boolean {
+  return agreed?.addPathSend === true;
 }
 
 function visit(

@@ -3,9 +3,10 @@
  * from 1, and are used again. What has changed is in `changed` until it is decided about.
  */
 import type { IpFamily, IpPrefix } from '#base/ip/index.ts';
-import type { AttributePool, Entry, Rank } from './attribute-pool.ts';
+import type { AttributePool, Entry, NextHop } from './attribute-pool.ts';
 import { DirtySet } from './dirty-set.ts';
 import { grown, PrefixTable } from './prefix-table.ts';
+import type { Rank } from './rank.ts';
 
 /** Of a route. stale: its peer is restarting; longStale: it has been for long (RFC 9494); refreshing: not yet said again in a refresh. */
 export const ROUTE_FLAGS = { stale: 1, longStale: 2, changed: 4, refreshing: 8, discard: 16 } as const;
@@ -97,6 +98,10 @@ export class FamilyTable {
   /** What the decision asks of a route that was not refused. */
   rankOf(route: number): Rank {
     return this.#pool.rankOf(this.#pool.at(this.#effective[route] as number));
+  }
+
+  nextHopOf(route: number): NextHop {
+    return this.#pool.at(this.#effective[route] as number).nextHop;
   }
 
   hasFlag(route: number, flag: number): boolean {

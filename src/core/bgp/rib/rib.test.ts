@@ -92,6 +92,15 @@ describe('additional paths', () => {
     expect([count(world, 'all'), count(world, 'two')]).toEqual([0, 0]);
   });
 
+  test('are told before those they replace are taken back', () => {
+    const world = new World(peers).up();
+    world.say('a', PREFIX, attributes('10.0.0.1', [65_001, 7])).deliver();
+    world.rib.setPolicy('two', { addPathCount: 1 }, 0);
+    world.deliver();
+    world.say('b', PREFIX, attributes('10.0.0.2', [65_002])).rib.settle(0);
+    expect(world.rib.drain('two', 9, 0).map(({ type }) => type)).toEqual(['announce', 'withdraw']);
+  });
+
   test('of one peer replace each other by their number only', () => {
     const world = new World(peers).up();
     world
@@ -195,4 +204,18 @@ test('a peer that is removed takes its routes with it, and its name may be used 
   expect(() => world.rib.removePeer('a')).toThrow('no such peer: a');
   world.rib.addPeer('a', {});
   expect(() => world.rib.addPeer('a', {})).toThrow('there is a peer a already');
+});
+
+test('best routes that nobody wants to hear of are not noted', () => {
+  const world = new World({ a: { asn: 65_001, id: 1 } }).up();
+  world.say('a', PREFIX, attributes('10.0.0.1', [65_001])).rib.settle(0);
+  expect(world.rib.hasBest).toBe(true);
+  world.rib.trackBest(false);
+  expect(world.rib.takeBest(9, 0)).toEqual([]);
+  world.unsay('a', PREFIX).rib.settle(0);
+  expect(world.rib.hasBest).toBe(false);
+  expect(world.deliver().rib.tables.families[4].prefixes.size).toBe(0);
+  world.rib.trackBest(true);
+  world.say('a', PREFIX, attributes('10.0.0.1', [65_001]));
+  expect(world.rib.takeBest(9, 0)).toHaveLength(1);
 });

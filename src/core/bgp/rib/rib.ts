@@ -27,6 +27,7 @@ export class Rib {
   readonly #local: LocalRoutes;
   #listeners: { readonly 4: readonly RibPeer[]; readonly 6: readonly RibPeer[] } = { 4: [], 6: [] };
   #deferUntil: number | undefined;
+  #tracksBest = true;
 
   constructor(config: RibConfig, ports: RibPorts = {}) {
     this.tables = new Tables(config, ports.metricOf ?? (() => 0));
@@ -147,7 +148,7 @@ export class Rib {
     if (changed.size === 0) return;
     for (const table of [this.tables.families[4], this.tables.families[6]])
       table.forEach(undefined, (route) => {
-        if (!table.isRefused(route) && changed.has(table.rankOf(route).nextHop))
+        if (!table.isRefused(route) && changed.has(table.nextHopOf(route)))
           table.touchPrefix(table.prefixOf(route));
       });
   }
@@ -184,6 +185,21 @@ export class Rib {
       if (side.agreed === undefined || this.tables.deferred.has(family)) return [];
       return drainFamily(this.tables, peer, side, budget);
     });
+  }
+
+  /** Whether changes of best routes are noted for takeBest; those that nobody has taken are forgotten when they are not. */
+  trackBest(isTracked: boolean): void {
+    this.#tracksBest = isTracked;
+    if (isTracked) return;
+    for (const family of FAMILIES) {
+      const waiting = this.tables.unprogrammed[family];
+      while (waiting.size > 0) this.tables.families[family].prefixes.release(waiting.shift());
+    }
+  }
+
+  /** Whether takeBest has anything to give, once all is decided. */
+  get hasBest(): boolean {
+    return this.tables.unprogrammed[4].size > 0 || this.tables.unprogrammed[6].size > 0;
   }
 
   /** Best routes that have changed since they were last taken, up to `max` of each family. */
@@ -271,7 +287,8 @@ export class Rib {
     table.best[prefix] = best;
     if (equals.length > 0) table.multipath.set(prefix, equals);
     else if (wereEqual !== undefined) table.multipath.delete(prefix);
-    if ((isOther || isSpread) && unprogrammed[table.family].add(prefix)) table.prefixes.hold(prefix);
+    if (this.#tracksBest && (isOther || isSpread) && unprogrammed[table.family].add(prefix))
+      table.prefixes.hold(prefix);
     this.#tell(table, prefix, best, isOther);
     if ((old === 0) !== (best === 0)) this.#local.changed(table.family, prefix, old === 0 ? 1 : -1, now);
     return isOther;
@@ -282,7 +299,7 @@ export class Rib {
     const source = best === 0 ? undefined : this.tables.peers[table.peerOf(best)];
     for (const peer of this.#listeners[family]) {
       const side = peer.families[family];
-      if (!sendsPaths(peer, side)) {
+      if (!sendsPaths(side)) {
         if (!isOther) continue;
         const isNews = source !== undefined && isPassedOn(source, peer);
         if (!isNews && !side.out.has(prefix)) continue;

@@ -76,7 +76,7 @@ export function bargainOf(
   // RFC 5492 section 5: the data is what we would have needed.
   if (families.size === 0)
     return notificationOf(ERROR.open, OPEN_ERROR.capability, neededCapabilities(config, capabilities));
-  const restart = peerRestart(config, capabilities);
+  const restart = peerRestart(config, capabilities, families);
   const agreed: Agreed = {
     peerAsn: open.asn,
     peerRouterId: open.routerId,
@@ -123,12 +123,24 @@ function commonFamilies(config: SessionConfig, theirs: Capabilities): Map<RouteF
   return out;
 }
 
-/** RFC 4724 section 4: of use only if we have said that we help; RFC 9494 section 4.1: long-lived only beside it. */
-function peerRestart(config: SessionConfig, theirs: Capabilities): PeerRestart | undefined {
+/**
+ * RFC 4724 section 4: of use only if we have said that we help, and for families that are spoken; RFC 9494 section 4.1: long-lived only
+ * beside it.
+ */
+function peerRestart(
+  config: SessionConfig,
+  theirs: Capabilities,
+  spoken: ReadonlyMap<RouteFamily, AgreedFamily>,
+): PeerRestart | undefined {
   if (config.restart === undefined || theirs.restart === undefined) return undefined;
   const { restartTimeSec, isRestarting, families } = theirs.restart;
-  const longLived = config.longLived === undefined ? new Map() : theirs.longLived;
-  return { restartTimeSec, isRestarting, families, longLived };
+  const isSpoken = ([family]: readonly [RouteFamily, unknown]) => spoken.has(family);
+  return {
+    restartTimeSec,
+    isRestarting,
+    families: new Map([...families].filter(isSpoken)),
+    longLived: new Map(config.longLived === undefined ? [] : [...theirs.longLived].filter(isSpoken)),
+  };
 }
 
 function neededCapabilities(config: SessionConfig, theirs: Capabilities): Uint8Array {

@@ -141,7 +141,12 @@ export class Speaker {
     return this.rib.deadline;
   }
 
-  /** Decides, and says what is to be done. */
+  /** There is more to do at once: `flush` gives it in parts. */
+  get isUnfinished(): boolean {
+    return this.rib.hasBest;
+  }
+
+  /** Decides, and says what is to be done: of much that is to be programmed a part. */
   flush(now: number): readonly SpeakerAction[] {
     const due = this.rib.deadline;
     if (due !== undefined && due <= now) this.rib.expire(now);
@@ -150,11 +155,8 @@ export class Speaker {
       this.#actions.push({ type: 'event', event });
       if (event.type === 'limit' && event.action === 'stop') this.#end(event.peer, 'limit', now);
     }
-    for (;;) {
-      const changes = this.rib.takeBest(PROGRAM_BUDGET, now);
-      if (changes.length === 0) break;
-      this.#actions.push({ type: 'program', changes });
-    }
+    const changes = this.rib.takeBest(PROGRAM_BUDGET, now);
+    if (changes.length > 0) this.#actions.push({ type: 'program', changes });
     for (const peer of this.#ready) {
       if (!this.rib.hasPending(peer)) continue;
       const sends = this.rib.drain(peer, SEND_BUDGET, now);

@@ -10,7 +10,7 @@ import { ERROR, UPDATE_ERROR } from './notification-table.ts';
 
 const ROWS: readonly (AttributeRow | undefined)[] = byType();
 /** The optional and transitive bits. */
-const KIND_BITS = 0xc0;
+export const KIND_BITS = 0xc0;
 const TRANSITIVE = 0x40;
 
 /** Reads all but the two that hold routes; adds to the faults. Throws MessageError for a well-known attribute that is not known. */
@@ -24,6 +24,7 @@ export function readAttributes(
   const unknown: UnknownAttribute[] = [];
   for (const piece of pieces) {
     const row = ROWS[piece.type];
+    if (holdsRoutes(piece.type)) continue;
     if (row === undefined) {
       keepUnknown(bytes, piece, unknown);
     } else if ((piece.flags & KIND_BITS) !== row.flags) {

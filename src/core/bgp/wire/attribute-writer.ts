@@ -7,6 +7,8 @@ import { splitFourOctet } from './four-octet-asn.ts';
 
 const EXTENDED_LENGTH = 0x10;
 const PARTIAL = 0x20;
+/** Written anew each time: to make a buffer takes longer than to fill it. */
+const SCRATCH = [new Writer(4096), new Writer(4096)] as const;
 
 /**
  * In the order of their numbers (RFC 4271 section 5), NEXT_HOP only if asked for. What does not go to such a peer is left out; what nobody
@@ -19,8 +21,8 @@ export function writeAttributes(
 ): Uint8Array {
   const wire: WireAttributes = context.hasFourOctetAsn ? attributes : splitFourOctet(attributes);
   const unknown = [...(attributes.unknown ?? [])].sort((a, b) => a.type - b.type);
-  const out = new Writer();
-  const value = new Writer();
+  const [out, value] = SCRATCH;
+  out.reset();
   for (const row of ATTRIBUTE_ROWS) {
     while (unknown[0] !== undefined && unknown[0].type < row.type) putUnknown(out, unknown.shift());
     if (row.key === undefined || row.codec === undefined) continue;

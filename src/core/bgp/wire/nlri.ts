@@ -13,8 +13,11 @@ export const MAX_NLRI_BYTES = 21;
 const HEADS: string[] = Array.from({ length: 0x1_0000 });
 /** `.2.0/24` by the prefix's length, then by those of its bits that lie behind the first 16. */
 const TAILS: string[][] = Array.from({ length: 33 }, () => []);
-/** `fd00` by its value. */
+/** `fd00` by its value, and `:fd00`. */
 const GROUPS: string[] = Array.from({ length: 0x1_0000 });
+const LATER_GROUPS: string[] = Array.from({ length: 0x1_0000 });
+/** `::/32` by the prefix's length. */
+const ENDS = Array.from({ length: 65 }, (_, length) => `::/${length}`);
 
 /** All that fill the bytes from `at` to `end`; host bits are dropped. Throws DecodeError where they do not fit. */
 export function readNlri(
@@ -80,14 +83,7 @@ function ipv6Bytes(prefix: IpPrefix, slash: number): Uint8Array {
 }
 
 function ipv4Prefix(bytes: Uint8Array, at: number, length: number): IpPrefix {
-  let value = 0;
-  if (length > 24) value = uint32(bytes, at);
-  else if (length > 0) {
-    value = (bytes[at] as number) << 24;
-    if (length > 8) value |= (bytes[at + 1] as number) << 16;
-    if (length > 16) value |= (bytes[at + 2] as number) << 8;
-  }
-  value = length === 0 ? 0 : value & (-1 << (32 - length));
+  const value = bitsAt(bytes, at, length);
   const high = value >>> 16;
   HEADS[high] ??= `${high >>> 8}.${high & 0xff}`;
   const low = value & 0xffff;
@@ -100,24 +96,33 @@ function ipv4Prefix(bytes: Uint8Array, at: number, length: number): IpPrefix {
 function ipv6Prefix(bytes: Uint8Array, at: number, length: number): IpPrefix {
   if (length > 64) return longIpv6Prefix(bytes, at, length);
   // The lower half is zero, and no run of zero groups before it is as long: `::` is where the last group that is not zero ends.
-  let text = '';
-  let zeros = '';
-  for (let i = 0; 16 * i < length; i++) {
-    const place = at + 2 * i;
-    const bits = length - 16 * i;
-    let group = (bytes[place] as number) << 8;
-    if (bits > 8) group |= bytes[place + 1] as number;
-    if (bits < 16) group &= -1 << (16 - bits);
-    if (group === 0) {
-      zeros += i === 0 ? '0' : ':0';
-      continue;
-    }
-    GROUPS[group] ??= group.toString(16);
-    text += zeros === '' ? '' : zeros;
-    text += i === 0 ? GROUPS[group] : `:${GROUPS[group]}`;
-    zeros = '';
+  const high = bitsAt(bytes, at, Math.min(32, length));
+  const low = length > 32 ? bitsAt(bytes, at + 4, length - 32) : 0;
+  const first = group(high >>> 16);
+  if (low !== 0) {
+    const text = first + laterGroup(high & 0xffff) + laterGroup(low >>> 16);
+    return ((low & 0xffff) === 0 ? text : text + laterGroup(low & 0xffff)) + ENDS[length];
   }
-  return `${text}::/${length}`;
+  if ((high & 0xffff) !== 0) return first + laterGroup(high & 0xffff) + ENDS[length];
+  return (high === 0 ? '' : first) + ENDS[length];
+}
+
+function group(value: number): string {
+  return (GROUPS[value] ??= value.toString(16));
+}
+
+function laterGroup(value: number): string {
+  return (LATER_GROUPS[value] ??= `:${value.toString(16)}`);
+}
+
+/** The first `length` bits, at most 32, and zeros behind them. */
+function bitsAt(bytes: Uint8Array, at: number, length: number): number {
+  if (length === 0) return 0;
+  let value = (bytes[at] as number) << 24;
+  if (length > 8) value |= (bytes[at + 1] as number) << 16;
+  if (length > 16) value |= (bytes[at + 2] as number) << 8;
+  if (length > 24) value |= bytes[at + 3] as number;
+  return value & (-1 << (32 - length));
 }
 
 function longIpv6Prefix(bytes: Uint8Array, at: number, length: number): IpPrefix {

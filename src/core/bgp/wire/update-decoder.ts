@@ -6,9 +6,9 @@ import { formatIp, type IpAddress } from '#base/ip/index.ts';
 import type { Nlri, PathAttributes, RouteFamily } from '../model.ts';
 import type { RouteUpdate, RouteWithdrawal } from '../ports.ts';
 import { AttributeMemory } from './attribute-memory.ts';
-import { readAttributes } from './attribute-reader.ts';
+import { holdsRoutes, KIND_BITS, readAttributes } from './attribute-reader.ts';
 import { type Piece, scanAttributes, scanReach, scanUnreach } from './attribute-scan.ts';
-import { MP_REACH, MP_UNREACH } from './attribute-table.ts';
+import { MP_REACH, MP_UNREACH, OPTIONAL } from './attribute-table.ts';
 import type { UpdateContext, UpdateFault, WireAttributes } from './attributes.ts';
 import { MessageError, withNotification } from './error.ts';
 import { familyOfNumbers } from './family.ts';
@@ -99,6 +99,11 @@ export class UpdateDecoder {
   ): RouteFamily | undefined {
     let endOfRib: RouteFamily | undefined;
     for (const piece of pieces) {
+      if (holdsRoutes(piece.type) && (piece.flags & KIND_BITS) !== OPTIONAL) {
+        // RFC 7606 section 3, point c; the routes are read all the same, to be withdrawn.
+        const reason = `flags ${piece.flags.toString(16)} instead of ${OPTIONAL.toString(16)}`;
+        faults.push({ attribute: piece.type, treatment: 'treat-as-withdraw', reason });
+      }
       if (piece.type === MP_UNREACH) {
         const { afi, safi, nlriAt, nlriEnd } = scanUnreach(body, piece);
         const family = this.#agreedFamily(piece, afi, safi, faults);

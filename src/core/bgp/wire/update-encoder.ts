@@ -1,4 +1,5 @@
 /** Packs routes into as few UPDATEs as their size allows (RFC 4271 section 4.3, 4760, 8654). */
+import { concat } from '#base/bytes.ts';
 import { familyOf, ipBytes } from '#base/ip/index.ts';
 import type { Nlri, PathAttributes, RouteFamily } from '../model.ts';
 import type { RouteUpdate, RouteWithdrawal } from '../ports.ts';
@@ -77,7 +78,11 @@ function multiprotocolUnreach(family: RouteFamily): Frame {
 function multiprotocolReach(family: RouteFamily, attributes: PathAttributes, others: Uint8Array): Frame {
   const { afi, safi } = numbersOf(family);
   const nextHop = nextHopBytes(attributes);
-  const start = Uint8Array.from([0, afi, safi, nextHop.length, ...nextHop, 0]);
+  const start = new Uint8Array(nextHop.length + 5);
+  start[1] = afi;
+  start[2] = safi;
+  start[3] = nextHop.length;
+  start.set(nextHop, 4);
   return multiprotocol(family, MP_REACH, start, others);
 }
 
@@ -102,7 +107,7 @@ function multiprotocol(family: RouteFamily, type: number, start: Uint8Array, oth
 /** RFC 2545 section 3: the link-local address, if there is one, behind the global one. An IPv4 address is given as a mapped one. */
 function nextHopBytes({ nextHop, linkLocalNextHop }: PathAttributes): Uint8Array {
   const first = ipBytes(familyOf(nextHop) === 4 ? `::ffff:${nextHop}` : nextHop);
-  return linkLocalNextHop === undefined ? first : Uint8Array.from([...first, ...ipBytes(linkLocalNextHop)]);
+  return linkLocalNextHop === undefined ? first : concat(first, ipBytes(linkLocalNextHop));
 }
 
 function pack(frame: Frame, nlri: readonly Nlri[], context: UpdateContext): EncodedUpdate {

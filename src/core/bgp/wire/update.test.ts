@@ -255,6 +255,14 @@ describe('an UPDATE', () => {
     expect(reach('fd000301')).toBe(reach('fd000302'));
   });
 
+  test('is not taken for one before where MP_REACH_NLRI alone differs', () => {
+    const decoder = new UpdateDecoder(CONTEXT);
+    const bytes = bodyOf('', `${REACH6} ${ORIGIN} ${AS_PATH}`, '');
+    expect(decoder.decode(bytes).announced).toHaveLength(1);
+    const flawed = decoder.decode(bytes.with(4, 0xc0));
+    expect([flawed.announced.length, flawed.withdrawn.length, flawed.faults.length]).toEqual([0, 1, 1]);
+  });
+
   test.each([
     ['16 octets', '10 fd000000000000000000000000000001', { nextHop: 'fd00::1' }],
     [

@@ -7,4 +7,4 @@ export {
   unbindLogRequest,
 } from './listener.ts';
 export { LOG_MESSAGE, logConfigMessage, logPacketMessage } from './message.ts';
-export { decodePacketFlow, type PacketFlow } from './packet.ts';
+export { decodePacketFlow, decodeUdpPayload, type PacketFlow } from './packet.ts';

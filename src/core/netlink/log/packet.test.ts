@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ipBytes } from '#base/ip/index.ts';
 import { isDecodeError } from '#core/codec/index.ts';
 import { repeatableRuns } from '#testing/soak.ts';
-import { decodePacketFlow } from './packet.ts';
+import { decodePacketFlow, decodeUdpPayload } from './packet.ts';
 
 const V4 = { source: '10.1.0.2', destination: '10.2.0.3' };
 const V6 = { source: 'fd00::1', destination: 'fd00::2' };
@@ -91,6 +91,39 @@ test('ICMP has type and code, and other protocols have nothing', () => {
     expect(decodePacketFlow(ipv6(protocol, PORTS))).toEqual({ ...V6, protocol });
 });
 
+describe('what a datagram carries', () => {
+  const datagram = (length: number, ...payload: readonly number[]) => [
+    0,
+    53,
+    0x9c,
+    0x40,
+    0,
+    length,
+    0,
+    0,
+    ...payload,
+  ];
+
+  test.each([
+    ['in IPv4', ipv4({ protocol: 17 }, datagram(10, 1, 2)), [1, 2]],
+    ['in IPv6, behind options', ipv6(0, [...extension(17, 1), ...datagram(10, 1, 2)]), [1, 2]],
+    ['without what fills the frame up', ipv4({ protocol: 17 }, datagram(9, 1, 0, 0, 0)), [1]],
+    ['as far as it was copied', ipv6(17, datagram(200, 1, 2, 3)), [1, 2, 3]],
+    ['which may be nothing', ipv6(17, datagram(8)), []],
+    ['and nothing in a later fragment', ipv4({ protocol: 17, fragment: 3 }, [1, 2, 3]), []],
+  ])('is read %s', (_, bytes, payload) => {
+    expect([...decodeUdpPayload(bytes)]).toEqual(payload);
+  });
+
+  test.each([
+    ['another protocol', ipv4({ protocol: 6 }, PORTS), 'protocol: protocol 6'],
+    ['a length below its least', ipv6(17, datagram(7)), 'length: a datagram of 7 bytes'],
+    ['a cut header', ipv4({ protocol: 17 }, PORTS), 'needs 2 bytes'],
+  ])('is an error for %s', (_, bytes, message) => {
+    expect(() => decodeUdpPayload(bytes)).toThrow(message);
+  });
+});
+
 test.each([
   ['nothing', Uint8Array.of(), 'needs 1 bytes'],
   ['another version', Uint8Array.of(0x50, 0, 0, 0), 'version: version 5 of IP'],
@@ -118,10 +151,12 @@ test('whatever the bytes, there is a flow or a DecodeError', () => {
     });
   fc.assert(
     fc.property(fc.oneof(tampered, fc.uint8Array({ maxLength: 90 })), (bytes) => {
-      try {
-        decodePacketFlow(bytes);
-      } catch (error) {
-        if (!isDecodeError(error)) throw error;
+      for (const decode of [decodePacketFlow, decodeUdpPayload]) {
+        try {
+          decode(bytes);
+        } catch (error) {
+          if (!isDecodeError(error)) throw error;
+        }
       }
     }),
     repeatableRuns(2000, 100_000),

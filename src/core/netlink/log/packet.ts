@@ -24,14 +24,34 @@ const WITH_TYPE: ReadonlySet<number> = new Set([1, 58]);
 /** Hop-by-hop options, routing, destination options, mobility, HIP, shim6: a length in units of 8 bytes beyond the first 8. */
 const EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 60, 135, 139, 140]);
 const FRAGMENT = 44;
+const UDP = 17;
+const UDP_HEADER_BYTES = 8;
 const AUTHENTICATION = 51;
 
 /** Reads a packet from its network header on; it may be cut behind the ports. Throws DecodeError. */
 export function decodePacketFlow(bytes: Uint8Array): PacketFlow {
+  return readFlow(new Reader(bytes));
+}
+
+/** What a UDP packet carries, as far as it was copied; empty in a later fragment. Throws DecodeError for other packets. */
+export function decodeUdpPayload(bytes: Uint8Array): Uint8Array {
   const reader = new Reader(bytes);
-  const version = reader.u8() >> 4;
-  if (version === 4) return ipv4(new Reader(bytes));
-  if (version === 6) return ipv6(new Reader(bytes));
+  const { protocol, sourcePort } = readFlow(reader);
+  if (protocol !== UDP) throw new DecodeError(`protocol ${protocol}`, 0, 'protocol');
+  if (sourcePort === undefined) return new Uint8Array(0);
+  const length = reader.u16be();
+  if (length < UDP_HEADER_BYTES)
+    throw new DecodeError(`a datagram of ${length} bytes`, reader.offset - 2, 'length');
+  reader.skip(2);
+  // Behind it there may be what fills a frame up.
+  return reader.copy(Math.min(length - UDP_HEADER_BYTES, reader.remaining));
+}
+
+function readFlow(reader: Reader): PacketFlow {
+  const version = reader.sub(1).u8() >> 4;
+  reader.offset--;
+  if (version === 4) return ipv4(reader);
+  if (version === 6) return ipv6(reader);
   throw new DecodeError(`version ${version} of IP`, 0, 'version');
 }
 

@@ -1,5 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type FdbEntry, type KernelObject, keyOf, type Link, type Route } from '#core/kernel/index.ts';
+import {
+  type FdbEntry,
+  type KernelObject,
+  keyOf,
+  type Link,
+  type Route,
+  USUAL_OWNERS,
+} from '#core/kernel/index.ts';
 import { decodeMessage, dumpRequests, encodeMessage, encodeOp, NLM_F, RouteMirror } from '../index.ts';
 import { type AddressMessage, addressMessage, RTM_ADDRESS } from './address.ts';
 import { BRIDGE_FLAGS, BRIDGE_VLAN_INFO, bridgeMessage } from './bridge-message.ts';
@@ -490,12 +497,14 @@ describe('messages', () => {
 });
 
 test('dumps ask for routes by owner, and for nothing that strict checking refuses', () => {
+  const protocols = USUAL_OWNERS.map(({ protocol }) => protocol);
+  const count = 2 * protocols.length;
   const requests = dumpRequests(['rule', 'route', 'link']);
-  expect(requests.map((bytes) => bytes[4])).toEqual([18, ...Array(8).fill(26), 34, 34]);
-  const routes = requests.slice(1, 9).map((bytes) => decodeMessage(routeMessage, bytes).payload);
+  expect(requests.map((bytes) => bytes[4])).toEqual([18, ...Array<number>(count).fill(26), 34, 34]);
+  const routes = requests.slice(1, 1 + count).map((bytes) => decodeMessage(routeMessage, bytes).payload);
   expect(routes.map(({ family, protocol }) => [family, protocol])).toEqual([
-    ...[112, 113, 114, 115].map((protocol) => [2, protocol]),
-    ...[112, 113, 114, 115].map((protocol) => [10, protocol]),
+    ...protocols.map((protocol) => [2, protocol]),
+    ...protocols.map((protocol) => [10, protocol]),
   ]);
   const nothing: Partial<RouteMessage> = {
     dstLength: 0,
@@ -506,5 +515,5 @@ test('dumps ask for routes by owner, and for nothing that strict checking refuse
     attributes: {},
   };
   for (const route of routes) expect(route).toMatchObject(nothing);
-  expect(dumpRequests().length).toBe(17);
+  expect(dumpRequests().length).toBe(9 + count);
 });

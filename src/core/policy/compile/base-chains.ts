@@ -31,7 +31,7 @@ const ND = [133, 134, 135, 136, 137];
 const ND_HOP_LIMIT = 255;
 
 /** nft's filter, in inet tables and in those of bridges. */
-const FILTER: Readonly<Record<Place, number>> = { inet: 0, bridge: -200 };
+export const FILTER: Readonly<Record<Place, number>> = { inet: 0, bridge: -200 };
 
 export function unknownChain(direction: Direction): string {
   return `unknown-${direction}`;
@@ -60,12 +60,12 @@ export function baseObjects(place: Place, flows: boolean): KernelObject[] {
   ];
 }
 
-/** What makes bridged packets go through the chains for routed ones. */
+/** What makes bridged packets go through the chains for routed ones, those with a VLAN's tag too: two pods might use it to get past. */
 export function bridgeSysctls(bridge: BridgeMode): KernelObject[] {
   if (bridge !== 'netfilter') return [];
-  return ['bridge-nf-call-iptables', 'bridge-nf-call-ip6tables'].map((name) => ({
+  return ['call-iptables', 'call-ip6tables', 'filter-vlan-tagged'].map((name) => ({
     kind: 'sysctl',
-    path: `net/bridge/${name}`,
+    path: `net/bridge/bridge-nf-${name}`,
     value: '1',
   }));
 }

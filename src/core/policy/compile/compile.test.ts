@@ -1,9 +1,114 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { GOLDENS } from './scenes.fixture.ts';
+import { networkPolicy, pod, rule, select } from '../engine/scene.fixture.ts';
+import { GOLDENS, Scene } from './scenes.fixture.ts';
 
 describe('the tables', () => {
   test.each(Object.entries(GOLDENS))('of %s are those of the golden file', (name, make) => {
     expect(make().print()).toBe(readFileSync(new URL(`./golden/${name}.nft`, import.meta.url), 'utf8'));
   });
+});
+
+describe('a change costs what it changes', () => {
+  const digestless = (keys: readonly string[]): string[] =>
+    keys.map((key) =>
+      key
+        .replace('nft ', '')
+        .replace(' inet poplin-policy', '')
+        .replaceAll(/-[0-9a-f]{16}/g, ''),
+    );
+
+  /** A hundred pods of which three are here, with one policy. */
+  function busy(): Scene {
+    const scene = new Scene();
+    for (let number = 1; number <= 100; number++)
+      scene.graph.upsertMember(pod(`shop/p${number}`, number, { app: number < 10 ? 'web' : 'front' }));
+    scene.graph.upsertPolicy(
+      networkPolicy('shop/web', ['app=web'], { ingress: [rule({ selector: select('app=front') })] }),
+    );
+    for (const number of [1, 2, 3]) scene.attach(`shop/p${number}`, number);
+    scene.flush();
+    return scene;
+  }
+
+  test('one pod more somewhere: an element in each family', () => {
+    const scene = busy();
+    scene.graph.upsertMember(pod('shop/more', 200, { app: 'front' }));
+    expect(digestless(scene.flush())).toEqual(['element members4 10.0.0.200', 'element members6 fd00::c8']);
+    scene.graph.removeMember('pod shop/more');
+    expect(digestless(scene.flush())).toEqual(['element members4 10.0.0.200', 'element members6 fd00::c8']);
+  });
+
+  test('another rule of a policy: its chain in each family, however many pods it selects', () => {
+    const scene = busy();
+    scene.graph.upsertPolicy(
+      networkPolicy('shop/web', ['app=web'], {
+        ingress: [rule({ selector: select('app=front') }), rule({}, {}, { protocol: 1 })],
+      }),
+    );
+    expect(digestless(scene.flush())).toEqual([
+      'chain ingress4/NetworkPolicy/shop/web',
+      'chain ingress6/NetworkPolicy/shop/web',
+    ]);
+  });
+
+  test('a net among thousands of hosts: a set, an element, and the rules that look there', () => {
+    const scene = busy();
+    const set = { key: 'set shop/s', kind: 'network-set', nets: ['192.0.2.0/24', '10.0.0.0/24'] } as const;
+    scene.graph.upsertMember({ ...pod('shop/s', 9, { app: 'front' }), ...set });
+    expect(digestless(scene.flush())).toEqual([
+      'chain ingress4/NetworkPolicy/shop/web',
+      'element members4-nets 10.0.0.0',
+      'element members4-nets 192.0.2.0',
+      'set members4-nets',
+    ]);
+  });
+
+  test('a pod here that leaves: its own elements', () => {
+    const scene = busy();
+    scene.compiler.removeEndpoint('pod shop/p2');
+    expect(digestless(scene.flush())).toEqual([
+      'element guarded veth2',
+      'element ingress4 10.0.0.2',
+      'element ingress6 fd00::2',
+      'element local4 veth2 . 10.0.0.2',
+      'element local6 veth2 . fd00::2',
+      'element self4 10.0.0.2 . 10.0.0.2',
+      'element self6 fd00::2 . fd00::2',
+      'element sources4 veth2 . 10.0.0.2',
+      'element sources6 veth2 . fd00::2',
+    ]);
+  });
+
+  test('nothing: nothing', () => {
+    const scene = busy();
+    scene.graph.upsertMember(pod('shop/p50', 50, { app: 'front', unasked: 'x' }));
+    expect(scene.flush()).toEqual([]);
+    expect(scene.compiler.takeAmendment()).toEqual({ put: [], removed: [] });
+  });
+});
+
+test('where nothing is done on bridges, nothing is wanted there', () => {
+  const scene = new Scene();
+  scene.attach('shop/a', 1, { bridge: 'cni0' });
+  scene.flush();
+  expect(scene.print()).not.toContain('table bridge');
+  expect(scene.tables.filter(({ family }) => family === 'bridge')).toEqual([]);
+});
+
+test('an address that two pods have for a moment is that of the first by name, and then of the one that stays', () => {
+  const scene = new Scene();
+  scene.attach('shop/a', 1);
+  scene.attach('shop/b', 1);
+  scene.graph.upsertMember(pod('shop/a', 1, { app: 'a' }));
+  scene.graph.upsertPolicy(networkPolicy('shop/a', ['app=a'], { ingress: [] }));
+  scene.flush();
+  expect(scene.print()).toMatch(/10\.0\.0\.1 : jump ingress4-/);
+  scene.compiler.removeEndpoint('pod shop/a');
+  scene.flush();
+  expect(scene.print()).toContain('10.0.0.1 : jump unknown-ingress');
+  scene.attach('shop/a', 1);
+  scene.flush();
+  expect(scene.print()).toMatch(/10\.0\.0\.1 : jump ingress4-/);
+  expect(scene.print()).not.toContain('jump unknown-ingress');
 });

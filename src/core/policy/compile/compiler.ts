@@ -3,12 +3,13 @@
  * to be amended in POLICY_PART: a change costs what it changes, and all of it is meant to be one transaction. What it wants depends on what it
  * was told, never on the order.
  */
-import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, type IpFamily, type IpPrefix } from '#base/ip/index.ts';
 import type { Amendment } from '#core/kernel/index.ts';
 import type { NftElement } from '#core/nft/index.ts';
 import { FAILSAFE_PORTS, type FailsafePort } from '../engine/index.ts';
 import type { EndpointPolicies, PolicyDelta, TierStage } from '../graph.ts';
 import type { Direction } from '../model.ts';
+import { AnswerRules } from './answers.ts';
 import { baseObjects, bridgeSysctls, MAPS, SELF, unknownChain } from './base-chains.ts';
 import { Chains } from './chains.ts';
 import { Claims } from './claims.ts';
@@ -25,6 +26,8 @@ export interface PolicyCompilerOptions {
   readonly flows: boolean;
   /** Ports of host endpoints that stay open; absent: Felix' own. */
   readonly failsafe?: Readonly<Record<Direction, readonly FailsafePort[]>>;
+  /** Servers whose answers say what names stand for, by the addresses that pods ask; absent: whoever a pod asked. */
+  readonly nameServers?: readonly IpPrefix[];
 }
 
 interface Attachment {
@@ -45,26 +48,30 @@ export class PolicyCompiler {
   readonly #output = new Output();
   /** Where rules about packets between pods lie. */
   readonly #places: readonly Place[];
+  /** Where pods are kept from using the addresses of others. */
+  readonly #guarded: readonly Place[];
   readonly #sets: RuleSets;
   readonly #chains: Chains;
+  readonly #answers: AnswerRules;
   readonly #claims = new Claims(this.#output);
   readonly #attachments = new Map<string, Attachment>();
   readonly #policies = new Map<string, EndpointPolicies>();
   readonly #hosts: HostEndpoints;
   readonly #held = new Map<string, readonly Held[]>();
 
-  constructor({ bridge, flows, failsafe = FAILSAFE_PORTS }: PolicyCompilerOptions) {
+  constructor({ bridge, flows, failsafe = FAILSAFE_PORTS, nameServers }: PolicyCompilerOptions) {
     this.#places = bridge === 'conntrack' ? ['inet', 'bridge'] : ['inet'];
     const ground = { output: this.#output, places: this.#places };
     this.#sets = new RuleSets(ground);
     this.#chains = new Chains(ground, this.#sets, flows);
     this.#hosts = new HostEndpoints(this.#output, this.#chains, this.#claims, failsafe);
-    const guarded: readonly Place[] = bridge === 'none' ? ['inet'] : ['inet', 'bridge'];
+    this.#answers = new AnswerRules(ground, nameServers);
+    this.#guarded = bridge === 'none' ? ['inet'] : ['inet', 'bridge'];
     for (const object of [
       ...bridgeSysctls(bridge),
       ...this.#places.flatMap((place) => baseObjects(place, flows)),
-      ...guarded.map(tableAt),
-      ...guarded.flatMap(guardObjects),
+      ...this.#guarded.map(tableAt),
+      ...this.#guarded.flatMap(guardObjects),
     ])
       this.#output.put(object);
   }
@@ -91,6 +98,7 @@ export class PolicyCompiler {
       else this.#setPolicies(key, policies);
     }
     this.#chains.settle();
+    this.#answers.change({ sets, dropped });
     this.#sets.drop(dropped);
   }
 
@@ -124,7 +132,7 @@ export class PolicyCompiler {
     policies: EndpointPolicies | undefined,
     held: Held[],
   ): NftElement[] {
-    const elements = guardElements(endpoint);
+    const elements = guardElements(endpoint, this.#guarded);
     for (const family of [4, 6] as const) {
       const addresses = endpoint.addresses.filter((address) => familyOf(address) === family);
       if (addresses.length === 0) continue;

@@ -14,6 +14,9 @@ const SOURCES = {
   4: { name: 'sources4', keyType: ['ifname', addressType(4)] },
   6: { name: 'sources6', keyType: ['ifname', addressType(6)] },
 } as const satisfies Record<4 | 6, SetShape>;
+/** Links whose frames come from one hardware address, and which. */
+const MAC_LINKS: SetShape = { name: 'mac-guarded', keyType: ['ifname'] };
+const MACS: SetShape = { name: 'macs', keyType: ['ifname', 'ether_addr'] };
 /** The same by the link that the host itself knows, which is the bridge of a bridged pod: whose packets are to or from a pod of its own. */
 export const LOCAL_PODS = {
   4: { name: 'local4', keyType: ['ifname', addressType(4)] },
@@ -34,12 +37,16 @@ type Rules = readonly (readonly RulePart[])[];
 export function guardObjects(place: Place): KernelObject[] {
   return [
     ...[LINKS, SOURCES[4], SOURCES[6], HOST_TYPES].map((shape) => setAt(place, shape)),
-    ...(place === 'inet' ? [LOCAL_PODS[4], LOCAL_PODS[6]].map((shape) => setAt(place, shape)) : []),
+    ...(place === 'inet' ? [LOCAL_PODS[4], LOCAL_PODS[6]] : [MAC_LINKS, MACS]).map((shape) =>
+      setAt(place, shape),
+    ),
     ...FROM_HOSTS.map((type) => elementAt(place, HOST_TYPES, [type])),
     chainAt(
       place,
       CHAIN,
-      place === 'bridge' ? [...ADVERTISED, ...SENT, ...BRIDGED, [act.drop]] : [...SENT, [act.drop]],
+      place === 'bridge'
+        ? [...FRAMES, ...ADVERTISED, ...SENT, ...BRIDGED, [act.drop]]
+        : [...SENT, [act.drop]],
     ),
     chainAt(place, 'guard', [[match.inSet(field.iifname, LINKS), act.jump(CHAIN)]], {
       type: 'filter',
@@ -50,16 +57,24 @@ export function guardObjects(place: Place): KernelObject[] {
   ];
 }
 
-/** The elements of an endpoint; none if its packets come in by no link of the host. */
-export function guardElements({ link, bridge, addresses }: LocalEndpoint): NftElement[] {
+/** The elements of an endpoint in the places that have a guard; none if its packets come in by no link of the host. */
+export function guardElements(
+  { link, bridge, mac, addresses }: LocalEndpoint,
+  guarded: readonly Place[],
+): NftElement[] {
   if (link === undefined) return [];
   const place = bridge === undefined ? 'inet' : 'bridge';
+  const known = addresses.map((address) =>
+    elementAt('inet', LOCAL_PODS[familyOf(address)], [bridge ?? link, address]),
+  );
+  if (!guarded.includes(place)) return known;
   return [
+    ...known,
     elementAt(place, LINKS, [link]),
-    ...addresses.flatMap((address) => [
-      elementAt(place, SOURCES[familyOf(address)], [link, address]),
-      elementAt('inet', LOCAL_PODS[familyOf(address)], [bridge ?? link, address]),
-    ]),
+    ...(place === 'inet' || mac === undefined
+      ? []
+      : [elementAt(place, MAC_LINKS, [link]), elementAt(place, MACS, [link, mac])]),
+    ...addresses.map((address) => elementAt(place, SOURCES[familyOf(address)], [link, address])),
   ];
 }
 
@@ -73,6 +88,10 @@ const SENT: Rules = [
     match.inSet(field.icmpv6Type, HOST_TYPES),
     act.return,
   ]),
+];
+
+const FRAMES: Rules = [
+  [match.inSet(field.iifname, MAC_LINKS), match.notInSet([field.iifname, field.etherSaddr], MACS), act.drop],
 ];
 
 /** A neighbour that speaks of an address that is not its own. */

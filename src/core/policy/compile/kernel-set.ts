@@ -1,5 +1,5 @@
 /** A set that rules look into: it is in the kernel as long as a rule does, once in each place. */
-import type { KeyPart } from '#core/nft/index.ts';
+import type { KeyPart, NftElement } from '#core/nft/index.ts';
 import type { Output } from './output.ts';
 import { elementAt, type Place, type SetShape, setAt } from './place.ts';
 
@@ -12,17 +12,14 @@ export interface Ground {
 export type Key = readonly KeyPart[];
 
 export abstract class KernelSet {
+  /** As rules refer to it. */
+  readonly shape: SetShape;
   readonly #ground: Ground;
   #users = 0;
-  #shape: SetShape | undefined;
 
-  constructor(ground: Ground) {
+  constructor(ground: Ground, shape: SetShape) {
     this.#ground = ground;
-  }
-
-  /** As rules refer to it. */
-  get shape(): SetShape {
-    return (this.#shape ??= this.makeShape());
+    this.shape = shape;
   }
 
   get isUsed(): boolean {
@@ -30,44 +27,33 @@ export abstract class KernelSet {
   }
 
   retain(): void {
-    if (this.#users++ === 0) this.#appear();
+    if (this.#users++ > 0) return;
+    const { output, places } = this.#ground;
+    for (const place of places) output.put(setAt(place, this.shape));
+    for (const element of this.#elements(this.keys())) output.put(element);
   }
 
   /** True if nobody uses it any more. */
   release(): boolean {
     if (--this.#users > 0) return false;
-    this.#vanish(this.keys());
+    const { output, places } = this.#ground;
+    for (const element of this.#elements(this.keys())) output.remove(element);
+    for (const place of places) output.remove(setAt(place, this.shape));
     return true;
   }
 
-  protected abstract makeShape(): SetShape;
   /** All elements there are. */
   protected abstract keys(): Iterable<Key>;
 
-  /** To be called after the change. */
+  /** What is different from what `keys` gave before. */
   protected changeKeys(added: Iterable<Key>, removed: Iterable<Key>): void {
     if (this.#users === 0) return;
-    for (const key of removed) this.#each((place) => this.#ground.output.remove(this.#element(place, key)));
-    for (const key of added) this.#each((place) => this.#ground.output.put(this.#element(place, key)));
-  }
-
-  #appear(): void {
     const { output } = this.#ground;
-    this.#each((place) => output.put(setAt(place, this.shape)));
-    for (const key of this.keys()) this.#each((place) => output.put(this.#element(place, key)));
+    for (const element of this.#elements(removed)) output.remove(element);
+    for (const element of this.#elements(added)) output.put(element);
   }
 
-  #vanish(keys: Iterable<Key>): void {
-    const { output } = this.#ground;
-    for (const key of keys) this.#each((place) => output.remove(this.#element(place, key)));
-    this.#each((place) => output.remove(setAt(place, this.shape)));
-  }
-
-  #element(place: Place, key: Key): ReturnType<typeof elementAt> {
-    return elementAt(place, this.shape, key);
-  }
-
-  #each(work: (place: Place) => void): void {
-    for (const place of this.#ground.places) work(place);
+  *#elements(keys: Iterable<Key>): Iterable<NftElement> {
+    for (const key of keys) for (const place of this.#ground.places) yield elementAt(place, this.shape, key);
   }
 }

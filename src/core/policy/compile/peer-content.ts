@@ -19,29 +19,25 @@ export interface PeerContent {
   change(change: Pick<PeerSetChange, 'added' | 'removed'>): boolean;
 }
 
-/** A set that can be changed. */
+/** A set that can be changed. Of its elements it keeps the texts alone: there may be tens of thousands. */
 class ContentSet extends KernelSet {
-  readonly #made: SetShape;
-  readonly #keys = new Map<string, Key>();
+  readonly #texts = new Set<string>();
 
-  constructor(ground: Ground, shape: SetShape) {
-    super(ground);
-    this.#made = shape;
+  change(added: readonly string[], removed: readonly string[]): void {
+    for (const text of removed) this.#texts.delete(text);
+    for (const text of added) this.#texts.add(text);
+    this.changeKeys(added.map(keyOfText), removed.map(keyOfText));
   }
 
-  change(added: readonly Key[], removed: readonly Key[]): void {
-    for (const key of removed) this.#keys.delete(key.join());
-    for (const key of added) this.#keys.set(key.join(), key);
-    this.changeKeys(added, removed);
+  protected override *keys(): Iterable<Key> {
+    for (const text of this.#texts) yield keyOfText(text);
   }
+}
 
-  protected override makeShape(): SetShape {
-    return this.#made;
-  }
-
-  protected override keys(): Iterable<Key> {
-    return this.#keys.values();
-  }
+/** `10.0.0.1`, `10.0.0.0/8`, or `10.0.0.1 6 80`. */
+function keyOfText(text: string): Key {
+  const [address = '', protocol, port] = text.split(' ');
+  return protocol === undefined ? [address] : [address, Number(protocol), Number(port)];
 }
 
 /** `name` is the set's in this family. */
@@ -75,12 +71,12 @@ class AddressContent implements PeerContent {
   change({ added, removed }: Pick<PeerSetChange, 'added' | 'removed'>): boolean {
     const wasEmpty = this.#nets.isEmpty;
     const [news, gone] = [this.#mine(added), this.#mine(removed)];
-    this.#hosts.change(hostKeys(news), hostKeys(gone));
+    this.#hosts.change(hostsOf(news), hostsOf(gone));
     const nets = this.#nets.change(
       news.filter((net) => !isHost(net)),
       gone.filter((net) => !isHost(net)),
     );
-    this.#ranges.change(nets.added.map(keyOfNet), nets.removed.map(keyOfNet));
+    this.#ranges.change(nets.added, nets.removed);
     return wasEmpty !== this.#nets.isEmpty;
   }
 
@@ -109,19 +105,15 @@ class PortContent implements PeerContent {
     return false;
   }
 
-  #mine(elements: readonly PeerElement[]): Key[] {
-    return elements.flatMap((element): Key[] =>
+  #mine(elements: readonly PeerElement[]): string[] {
+    return elements.flatMap((element) =>
       'net' in element || familyOf(element.address) !== this.#family
         ? []
-        : [[element.address, element.protocol, element.port]],
+        : [`${element.address} ${element.protocol} ${element.port}`],
     );
   }
 }
 
-function hostKeys(nets: readonly IpPrefix[]): Key[] {
-  return nets.filter(isHost).map((net) => [net.slice(0, net.indexOf('/'))]);
-}
-
-function keyOfNet(net: IpPrefix): Key {
-  return [net];
+function hostsOf(nets: readonly IpPrefix[]): string[] {
+  return nets.filter(isHost).map((net) => net.slice(0, net.indexOf('/')));
 }

@@ -114,26 +114,21 @@ export class RuleSets {
     let set = this.#literals.get(text);
     if (set === undefined) {
       const shape = { name: this.#names.take(prefix, text), ...type };
-      this.#literals.set(text, (set = new LiteralSet(this.#ground, text, shape, keys)));
+      this.#literals.set(text, (set = new LiteralSet(this.#ground, shape, text, keys)));
     }
     return set;
   }
 }
 
+/** Written in rules: two that say the same are one. */
 class LiteralSet extends KernelSet {
   readonly text: string;
-  readonly #made: SetShape;
   readonly #keys: readonly Key[];
 
-  constructor(ground: Ground, text: string, shape: SetShape, keys: readonly Key[]) {
-    super(ground);
+  constructor(ground: Ground, shape: SetShape, text: string, keys: readonly Key[]) {
+    super(ground, shape);
     this.text = text;
-    this.#made = shape;
     this.#keys = keys;
-  }
-
-  protected override makeShape(): SetShape {
-    return this.#made;
   }
 
   protected override keys(): Iterable<Key> {

@@ -25,7 +25,7 @@ export class Scene {
         key: `pod ${path}`,
         addresses: [`10.0.0.${number}`, `fd00::${number.toString(16)}`],
         link: `veth${number}`,
-        ...(bridge !== undefined && { bridge }),
+        ...(bridge !== undefined && { bridge, mac: '02:00:00:00:00:07' }),
       },
       state,
     );
@@ -106,6 +106,24 @@ export const GOLDENS: Readonly<Record<string, () => Scene>> = {
       }),
     );
     graph.upsertPolicy(networkPolicy('shop/web', ['app=web'], { ingress: [rule({})] }));
+    scene.attach('shop/web-1', 1);
+    scene.flush();
+    return scene;
+  },
+  names: () => {
+    const scene = new Scene({
+      nameServers: ['10.96.0.10/32', '10.96.0.0/24', '169.254.20.10/32', 'fd96::a/128'],
+    });
+    const { graph } = scene;
+    graph.upsertMember(pod('shop/web-1', 1, { app: 'web' }));
+    graph.upsertPolicy(
+      networkPolicy('shop/web', ['app=web'], {
+        egress: [
+          rule({}, { domains: ['*.example.com', 'db.example.net'], ports: [{ from: 443, to: 443 }] }, tcp),
+        ],
+      }),
+    );
+    graph.upsertDomain('a.b.example.com', ['192.0.2.1', '2001:db8::1']);
     scene.attach('shop/web-1', 1);
     scene.flush();
     return scene;

@@ -1,5 +1,5 @@
 /** What the compiler and those who use it have names for: the endpoints of this node, the mark of flows to be cut, the ways over a bridge. */
-import type { IpAddress } from '#base/ip/index.ts';
+import type { IpAddress, MacAddress } from '#base/ip/index.ts';
 
 /** The part of DesiredState that holds all of policy's objects. */
 export const POLICY_PART = 'policy';
@@ -26,4 +26,6 @@ export interface LocalEndpoint {
   readonly link?: string;
   /** The bridge that the link is a port of. */
   readonly bridge?: string;
+  /** On a bridge: its frames come from no other; absent: they may come from any, and the bridge may be led to believe that others are there. */
+  readonly mac?: MacAddress;
 }

@@ -39,3 +39,16 @@ test('a delta says which flows to ask about again, and of these the verdict says
   expect(isAffected(tcp(8, 9, 80))).toBe(false);
   expect(isAllowed(graph, tcp(2, 1, 80))).toBe(true);
 });
+
+test('an address that a name has no more affects no flow, one that it has now does', () => {
+  const graph = new PolicyGraph();
+  for (const tier of TIERS) graph.upsertTier(tier);
+  graph.upsertMember(pod('shop/web', 1, { app: 'web' }));
+  graph.setLocal('pod shop/web');
+  graph.upsertPolicy(networkPolicy('shop/web', [], { egress: [rule({}, { domains: ['a.example'] })] }));
+  graph.upsertDomain('a.example', ['10.0.0.2', '10.0.0.3']);
+  graph.takeDelta();
+  graph.upsertDomain('a.example', ['10.0.0.3', '10.0.0.4']);
+  const isAffected = affectedBy(graph.takeDelta());
+  expect([2, 3, 4].map((number) => isAffected(tcp(8, number, 80)))).toEqual([false, false, true]);
+});

@@ -17,8 +17,9 @@ export function affectedBy({ endpoints, sets }: PolicyDelta): (flow: Flow) => bo
     else nets.push(net);
   };
   for (const policies of endpoints.values()) for (const net of policies?.endpoint.nets ?? []) note(net);
-  for (const { added, removed } of sets.values()) {
-    for (const element of [...added, ...removed]) {
+  for (const { set, added, removed } of sets.values()) {
+    // A name that stands for others now ends no flow: its address was right when it began.
+    for (const element of set.kind === 'domains' ? added : [...added, ...removed]) {
       if ('net' in element) note(element.net);
       else hosts.add(element.address);
     }

@@ -4,6 +4,7 @@ import type { PeerElement, PeerSet } from '../graph.ts';
 import type { Member, Protocol } from '../model.ts';
 import { peerSetId } from '../peer-set.ts';
 import { hostOf, isHost } from './addresses.ts';
+import { Domains } from './domains.ts';
 
 /** Where a service's traffic goes: one address and port of one of its endpoints. */
 export interface ServicePort {
@@ -35,11 +36,11 @@ function textOf({ address, protocol, port }: ServicePort): string {
   return `${address} ${protocol} ${port}`;
 }
 
-/** The endpoints of services and the answers of DNS. */
+/** The endpoints of services, and what names stand for. */
 export class Lookups {
   /** By namespace and name. */
   readonly #services = new Map<string, readonly ServiceEndpoint[]>();
-  readonly #domains = new Map<string, readonly IpAddress[]>();
+  readonly domains = new Domains();
 
   /** Replaces the endpoints of a service; gives the ids of the sets that they make up. */
   setService(namespace: string, name: string, endpoints: readonly ServiceEndpoint[]): readonly string[] {
@@ -49,23 +50,13 @@ export class Lookups {
     return (['service', 'service-addresses'] as const).map((kind) => peerSetId({ kind, namespace, name }));
   }
 
-  /** Replaces the addresses of a name. */
-  setDomain(name: string, addresses: readonly IpAddress[]): void {
-    if (addresses.length === 0) this.#domains.delete(name.toLowerCase());
-    else this.#domains.set(name.toLowerCase(), addresses);
-  }
-
   /** The elements of a set of a service or of names. */
   elements(set: PeerSet): Set<string> {
     if (set.kind === 'service') return new Set(this.#portsOf(set.namespace, set.name).map(textOf));
     if (set.kind === 'service-addresses')
       return new Set(this.#endpointsOf(set.namespace, set.name).map(({ address }) => hostPrefixOf(address)));
-    const found = new Set<string>();
-    if (set.kind !== 'domains') return found;
-    for (const [name, addresses] of this.#domains) {
-      if (isNamed(set.names, name)) for (const address of addresses) found.add(hostPrefixOf(address));
-    }
-    return found;
+    if (set.kind !== 'domains') return new Set();
+    return new Set(Array.from(this.domains.addressesOf(set.names), hostPrefixOf));
   }
 
   /** Whether an endpoint of the service has this address and port. */
@@ -94,20 +85,6 @@ export class Lookups {
   /** Everything, to be set elsewhere. */
   copyTo(other: Lookups): void {
     for (const [id, endpoints] of this.#services) other.#services.set(id, endpoints);
-    for (const [name, addresses] of this.#domains) other.#domains.set(name, addresses);
+    this.domains.copyTo(other.domains);
   }
-
-  isOfDomain(patterns: readonly string[], address: IpAddress): boolean {
-    for (const [name, addresses] of this.#domains)
-      if (addresses.includes(address) && isNamed(patterns, name)) return true;
-    return false;
-  }
-}
-
-/** Whether a name is one of those given; `*.example.com` is every name below example.com, and not that name itself. */
-export function isNamed(patterns: readonly string[], name: string): boolean {
-  return patterns.some((pattern) => {
-    const wanted = pattern.toLowerCase();
-    return wanted.startsWith('*.') ? name.endsWith(wanted.slice(1)) : name === wanted;
-  });
 }

@@ -45,6 +45,11 @@ export function isAllowed(graph: PolicyGraph, flow: Flow, options: FlowOptions =
   return isKnownAllowed(knownFlow(graph, flow), options);
 }
 
+/** Whether a flow that has begun may go on: addresses that names had then are theirs. Throws as isAllowed does. */
+export function mayGoOn(graph: PolicyGraph, flow: Flow): boolean {
+  return isKnownAllowed({ ...knownFlow(graph, flow), hasBegun: true });
+}
+
 /** Like isAllowed, for those who know the ends already. */
 export function isKnownAllowed(known: KnownFlow, options: FlowOptions = {}): boolean {
   return (

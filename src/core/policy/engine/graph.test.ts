@@ -1,10 +1,11 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { prefixContains } from '#base/ip/index.ts';
 import { anyStep, applyStep, BEGINNING } from '#testing/policy-arbitrary.ts';
 import { repeatableRuns } from '#testing/soak.ts';
 import type { Member } from '../model.ts';
 import { matchesSelector, type Selector } from '../selector/index.ts';
+import { isAllowed, mayGoOn } from './evaluate.ts';
 import { PolicyGraph } from './graph.ts';
 import { Listener, networkPolicy, pod, policy, rule, select, TIERS } from './scene.fixture.ts';
 
@@ -153,6 +154,92 @@ test('endpoints of services and addresses of names are elements, too', () => {
     { added: [], removed: [{ address: '10.0.0.9' }, { address: '10.0.0.9' }] },
     { added: [], removed: [{ net: '10.0.0.9/32' }, { net: 'fd00::9/128' }] },
   ]);
+});
+
+describe('names', () => {
+  const graph = () => {
+    const made = graphOf(pod('shop/web', 1, { app: 'web' }));
+    made.upsertPolicy(
+      networkPolicy('shop/out', [], {
+        egress: [rule({}, { domains: ['*.Example.com', 'db.example.net'] })],
+      }),
+    );
+    made.setLocal('pod shop/web');
+    return made;
+  };
+  const added = (from: PolicyGraph) => [...from.takeDelta().sets.values()].flatMap((set) => set.added);
+
+  test.each([
+    ['a.b.example.com', true],
+    ['A.B.EXAMPLE.com', true],
+    ['www.example.com', true],
+    ['db.example.net', true],
+    ['example.com', false],
+    ['badexample.com', false],
+    ['a.db.example.net', false],
+    ['www.example.com.evil.example', false],
+  ])('%s is one of *.example.com and db.example.net: %s', (name, isOne) => {
+    // Found before the rules are there, between, and after.
+    const before = graph();
+    before.upsertDomain(name, ['192.0.2.1', '2001:db8::1']);
+    const nets = isOne ? [{ net: '192.0.2.1/32' }, { net: '2001:db8::1/128' }] : [];
+    expect(added(before)).toEqual(nets);
+    const after = graph();
+    expect(added(after)).toEqual([]);
+    expect([after.hasDomains, after.wantsDomain(name)]).toEqual([true, isOne]);
+    after.upsertDomain(name, ['192.0.2.1', '2001:db8::1']);
+    expect(added(after)).toEqual(nets);
+  });
+
+  test('are wanted as long as a policy of a local endpoint speaks of them', () => {
+    const one = graph();
+    expect([one.hasDomains, one.wantsDomain('a.example.com')]).toEqual([false, false]);
+    one.takeDelta();
+    one.removePolicy({ kind: 'NetworkPolicy', namespace: 'shop', name: 'out' });
+    one.takeDelta();
+    expect([one.hasDomains, one.wantsDomain('a.example.com')]).toEqual([false, false]);
+  });
+
+  test('that share an address have it until the last one has others', () => {
+    const one = graph();
+    one.upsertDomain('a.example.com', ['192.0.2.1']);
+    one.upsertDomain('b.example.com', ['192.0.2.1']);
+    one.takeDelta();
+    one.removeDomain('a.example.com');
+    expect([...one.takeDelta().sets.values()]).toEqual([]);
+    one.upsertDomain('b.example.com', ['192.0.2.2']);
+    expect([...one.takeDelta().sets.values()]).toMatchObject([
+      { added: [{ net: '192.0.2.2/32' }], removed: [{ net: '192.0.2.1/32' }] },
+    ]);
+  });
+
+  test('let flows go on to addresses that were theirs, and no others, as long as a rule speaks of them', () => {
+    const one = graph();
+    one.upsertDomain('a.example.com', ['192.0.2.2'], ['192.0.2.1']);
+    const flow = (destination: string) => ({
+      source: '10.0.0.1',
+      destination,
+      protocol: 6,
+      sourcePort: 1,
+      destinationPort: 443,
+    });
+    const verdicts = (from: PolicyGraph) =>
+      ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((each) => [
+        isAllowed(from, flow(each)),
+        mayGoOn(from, flow(each)),
+      ]);
+    const wanted = [
+      [false, true],
+      [true, true],
+      [false, false],
+    ];
+    expect(verdicts(one)).toEqual(wanted);
+    expect(verdicts(one.copy())).toEqual(wanted);
+    one.upsertDomain('a.example.com', ['192.0.2.1']);
+    expect(verdicts(one)[1]).toEqual([false, false]);
+    one.upsertPolicy(networkPolicy('shop/out', [], { egress: [] }));
+    expect(verdicts(one)[0]).toEqual([false, false]);
+  });
 });
 
 test('staged policies are not told of', () => {

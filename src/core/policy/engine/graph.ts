@@ -95,14 +95,24 @@ export class PolicyGraph {
     this.upsertService(namespace, name, []);
   }
 
-  /** All addresses that a name was found to have, in place of those it had. */
-  upsertDomain(name: string, addresses: readonly IpAddress[]): void {
-    this.lookups.setDomain(name, addresses);
-    this.#sets.lookupChanged();
+  /** All addresses that a name was found to have, and those it had formerly, in place of what was said before. */
+  upsertDomain(name: string, addresses: readonly IpAddress[], former: readonly IpAddress[] = []): void {
+    this.lookups.domains.set(name, addresses, former);
+    this.#sets.domainChanged(name);
   }
 
   removeDomain(name: string): void {
     this.upsertDomain(name, []);
+  }
+
+  /** Whether rules for local endpoints speak of names at all, as of the last delta. */
+  get hasDomains(): boolean {
+    return this.#sets.hasDomains;
+  }
+
+  /** Whether rules for local endpoints speak of this name, as of the last delta. */
+  wantsDomain(name: string): boolean {
+    return this.#sets.wantsDomain(name);
   }
 
   /** This member is an endpoint of this node, now or as soon as it is there. */

@@ -25,6 +25,8 @@ export interface FlowEnd {
 export interface KnownFlow {
   readonly graph: PolicyGraph;
   readonly flow: Flow;
+  /** It is there already: names stand for what they stood for when it began, too. */
+  readonly hasBegun?: boolean;
   readonly source: FlowEnd;
   readonly destination: FlowEnd;
 }
@@ -106,8 +108,8 @@ function hasAddress({ member }: Entry, address: IpAddress): boolean {
   return member.nets.some((net) => isHost(net) && net.startsWith(address) && net[address.length] === '/');
 }
 
-function isNamed({ domains }: EndMatch, { address }: FlowEnd, { graph }: KnownFlow): boolean {
-  return domains === undefined || graph.lookups.isOfDomain(domains, address.text);
+function isNamed({ domains }: EndMatch, { address }: FlowEnd, { graph, hasBegun }: KnownFlow): boolean {
+  return domains === undefined || graph.lookups.domains.isOf(domains, address.text, hasBegun);
 }
 
 function isFromService({ service }: EndMatch, { flow, graph }: KnownFlow): boolean {

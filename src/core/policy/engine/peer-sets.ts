@@ -4,6 +4,7 @@
  */
 import type { PeerSet, PeerSetChange } from '../graph.ts';
 import type { Member } from '../model.ts';
+import { isNamed } from './domains.ts';
 import { type Lookups, memberElements } from './elements.ts';
 import type { Entry } from './entry.ts';
 import { KeptSet } from './kept-set.ts';
@@ -71,13 +72,26 @@ export class PeerSets {
     else this.#dirty.set(entry, before === undefined ? keys : before.union(keys));
   }
 
-  /** The elements of the sets of a service, or those of names if there are no ids, are others. */
-  lookupChanged(ids?: readonly string[]): void {
-    if (ids === undefined) for (const each of this.#ofDomains) this.#stale.add(each);
-    for (const id of ids ?? []) {
+  /** The elements of the sets of a service are others. */
+  lookupChanged(ids: readonly string[]): void {
+    for (const id of ids) {
       const kept = this.#kept.get(id);
       if (kept !== undefined) this.#stale.add(kept);
     }
+  }
+
+  /** The addresses of a name are others. */
+  domainChanged(name: string): void {
+    for (const kept of this.#setsOf(name)) this.#stale.add(kept);
+  }
+
+  get hasDomains(): boolean {
+    return this.#ofDomains.size > 0;
+  }
+
+  /** Whether a set is of this name. */
+  wantsDomain(name: string): boolean {
+    return this.#setsOf(name).next().done !== true;
   }
 
   take(): SetChanges {
@@ -96,6 +110,12 @@ export class PeerSets {
     }
     this.#changed.clear();
     return { sets, dropped };
+  }
+
+  *#setsOf(name: string): Generator<KeptSet, void> {
+    const key = name.toLowerCase();
+    for (const kept of this.#ofDomains)
+      if (kept.set.kind === 'domains' && isNamed(kept.set.names, key)) yield kept;
   }
 
   #recount(entry: Entry, keys: ReadonlySet<string> | undefined): void {

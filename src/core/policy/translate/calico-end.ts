@@ -1,9 +1,10 @@
 /** An end of a rule of projectcalico.org/v3: whom its selectors are about, nets, ports, service accounts, and services. */
-import type { Direction, EndMatch, PortMatch, Protocol } from '../model.ts';
+import type { Direction, EndMatch, PortMatch, Protocol, RuleAction } from '../model.ts';
 import { all, has, isIn, isKind, label, type Selector } from '../selector/index.ts';
 import { calicoPort, hasPorts } from './calico-protocol.ts';
 import { calicoSelector } from './calico-selector.ts';
 import { type Fields, shown } from './document.ts';
+import { domainNames } from './domain-names.ts';
 import { mergedPorts } from './ports.ts';
 
 /** The rule that an end is of. */
@@ -12,6 +13,8 @@ export interface EndContext {
   /** The policy's, undefined for one of the whole cluster. */
   readonly namespace: string | undefined;
   readonly protocol: Protocol | undefined;
+  /** undefined if it is none that is known. */
+  readonly action: RuleAction | undefined;
 }
 
 type End = 'source' | 'destination';
@@ -29,6 +32,7 @@ export function endMatch(fields: Fields | undefined, end: End, context: EndConte
   const ports = portsOf(fields, 'ports', context.protocol);
   const notPorts = portsOf(fields, 'notPorts', context.protocol);
   const service = serviceOf(fields, end, context);
+  const domains = domainsOf(fields, end, context);
   fields.warnOfOthers();
   return {
     ...(selector !== undefined && { selector }),
@@ -38,6 +42,7 @@ export function endMatch(fields: Fields | undefined, end: End, context: EndConte
     ...(ports !== undefined && { ports }),
     ...(notPorts !== undefined && { notPorts }),
     ...(service !== undefined && { service }),
+    ...(domains !== undefined && { domains }),
   };
 }
 
@@ -97,6 +102,15 @@ function portsOf(fields: Fields, key: string, protocol: Protocol | undefined): P
   if (needsProtocol || (protocol !== undefined && !hasPorts(protocol)))
     fields.fail('needs a protocol that has ports: TCP, UDP or SCTP', key);
   return mergedPorts(ports);
+}
+
+/** Calico Enterprise has them. Its wildcards between other labels are refused. */
+function domainsOf(fields: Fields, end: End, { direction, action }: EndContext): EndMatch['domains'] {
+  const domains = domainNames(fields, 'domains') ?? [];
+  if (domains.length === 0) return undefined;
+  if (direction === 'ingress' || end === 'source') fields.fail('is for the destination of egress', 'domains');
+  if (action !== 'allow') fields.fail('is for rules that Allow only', 'domains');
+  return domains;
 }
 
 /** Of what the other end is; its endpoints say addresses, and ports where they are the destination. */

@@ -292,6 +292,16 @@ describe('an end of a rule', () => {
     expect(rulesOf(own(ingress({ source })))).toEqual(['ingress[0]: allow']);
   });
 
+  test('with domains is about the addresses of these names', () => {
+    const domains = ['Example.com', '*.example.net.'];
+    expect(rulesOf(own({ egress: [{ action: 'Allow', destination: { domains } }] }))).toEqual([
+      'egress[0]: allow to named example.com, *.example.net',
+    ]);
+    expect(rulesOf(own({ egress: [{ action: 'Allow', destination: { domains: [] } }] }))).toEqual([
+      'egress[0]: allow',
+    ]);
+  });
+
   test('with services is about their endpoints, in the namespace of the policy if it names none', () => {
     const services = { name: 'db', namespace: 'back' };
     const egress = (end: object) => ({ egress: [{ action: 'Allow', destination: end }] });
@@ -426,6 +436,19 @@ describe('what is wrong with a policy of Calico is told with its field and its v
       'notPorts by name alone',
       source({ notPorts: ['http'] }),
       [`${R}.protocol: is missing: notPorts needs one, or ports beside it`],
+    ],
+    [
+      'domains at a source',
+      source({ domains: ['example.com'] }),
+      [`${S}.domains: is for the destination of egress`],
+    ],
+    [
+      'domains in a rule that denies, of a kind that no set can have',
+      own({ egress: [{ action: 'Deny', destination: { domains: ['www.*.com'] } }] }),
+      [
+        'spec.egress[0].destination.domains[0]: "www.*.com" is no name such as example.com or *.example.com',
+        'spec.egress[0].destination.domains: is for rules that Allow only',
+      ],
     ],
     [
       'services of the wrong end',

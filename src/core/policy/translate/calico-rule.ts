@@ -29,7 +29,7 @@ export function calicoRules(
   const metadata = rule.object('metadata');
   const name = metadata?.map('annotations')['name'];
   metadata?.warnOfOthers();
-  const context: EndContext = { direction, namespace, protocol };
+  const context: EndContext = { direction, namespace, protocol, action: action && ACTIONS[action] };
   const source = endMatch(rule.object('source'), 'source', context);
   const destination = endMatch(rule.object('destination'), 'destination', context);
   rule.warnOfOthers();

@@ -1,7 +1,8 @@
 /** Subjects and peers of policy.networking.k8s.io. */
 import type { Direction, EndMatch, PolicyKind, RuleAction } from '../model.ts';
 import { all, isKind, type Selector } from '../selector/index.ts';
-import { type Fields, shown } from './document.ts';
+import type { Fields } from './document.ts';
+import { domainNames } from './domain-names.ts';
 import { labelSelector } from './label-selector.ts';
 import type { PortChoice } from './ports.ts';
 
@@ -26,9 +27,6 @@ export interface PeerContext {
   readonly action: RuleAction;
   readonly choices: readonly PortChoice[] | undefined;
 }
-
-const DOMAIN =
-  /^(\*\.)?([a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?$/;
 
 /** The pods of `namespaces`, or of `pods`, of which one is given. */
 export function podsOf(fields: Fields): Selector {
@@ -76,15 +74,9 @@ function outerMatch(peer: Fields, kind: OuterPeer, { dialect, action }: PeerCont
     }
     case 'domainNames': {
       if (action !== 'allow') peer.fail(`is for rules that ${dialect.allow} only`, 'domainNames');
-      const names = peer.texts('domainNames') ?? [];
-      if (names.length === 0) peer.fail('needs one at least', 'domainNames');
-      for (const [index, name] of names.entries())
-        if (!DOMAIN.test(name))
-          peer.fail(
-            `${shown(name)} is no name such as example.com or *.example.com`,
-            `domainNames[${index}]`,
-          );
-      return { domains: names.map((name) => name.toLowerCase().replace(/\.$/, '')) };
+      const domains = domainNames(peer, 'domainNames') ?? [];
+      if (domains.length === 0) peer.fail('needs one at least', 'domainNames');
+      return { domains };
     }
   }
 }

@@ -89,7 +89,7 @@ const CALICO_RULES = [
   ...each('ingress[].source', 'services', 'services.name', 'services.namespace'),
   'egress',
   ...each('egress[]', 'action', 'destination'),
-  ...each('egress[].destination', 'services', 'services.name', 'services.namespace'),
+  ...each('egress[].destination', 'services', 'services.name', 'services.namespace', 'domains'),
 ];
 const CALICO_POLICY = [
   ...CALICO_RULES,

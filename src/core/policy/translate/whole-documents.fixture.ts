@@ -86,7 +86,10 @@ const calicoRules = {
     { action: 'Log', protocol: 'ICMP', icmp: { type: 8, code: 0 }, notICMP: { type: 3, code: 1 } },
     { action: 'Allow', source: services },
   ],
-  egress: [{ action: 'Pass', destination: services }],
+  egress: [
+    { action: 'Pass', destination: services },
+    { action: 'Allow', destination: { domains: ['example.com'] } },
+  ],
 };
 const calicoSpec = {
   tier: 'platform',

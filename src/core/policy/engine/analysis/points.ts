@@ -94,7 +94,7 @@ class Signs {
     return [
       numbersOf(found),
       [...this.#nets.values()].map((nets) => (isInNets(nets, bytes) ? 1 : 0)).join(''),
-      [...this.#domains.values()].map((names) => (lookups.isOfDomain(names, text) ? 1 : 0)).join(''),
+      [...this.#domains.values()].map((names) => (lookups.domains.isOf(names, text) ? 1 : 0)).join(''),
       [...this.#services.values()]
         .map(({ namespace, name }) => lookups.portsOfService(namespace, name, text))
         .join(';'),

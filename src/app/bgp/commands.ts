@@ -1,0 +1,192 @@
+/** `poplin bgp`: a speaker, and questions and orders to one that runs. */
+import { Command } from 'commander';
+import { z } from 'zod';
+import type { RouteView, TableAttributes } from '#core/bgp/rib/index.ts';
+import type { Why } from '#core/bgp/speaker/index.ts';
+import { ask, askLines, SpeakerError } from './control-client.ts';
+import { runCommand } from './run.ts';
+import type { NeighborStatus, ServiceEvent } from './service.ts';
+import { SPEAKER_SCHEMA } from './speaker-schema.ts';
+import { eventText, neighborText, routeText, summaryText, toldText, whyText } from './text.ts';
+
+interface Flags {
+  readonly socket: string;
+  readonly json?: boolean;
+}
+
+interface Summary {
+  readonly asn: number;
+  readonly neighbors: readonly NeighborStatus[];
+}
+
+const SOCKET = '/run/poplin/bgp.sock';
+
+/** All of them. */
+export function bgpCommands(): Command {
+  const command = new Command('bgp').description('Speak BGP, and ask a speaker what it knows and why.');
+  const all = [
+    runCommand(new Command('run')),
+    ...[summaryCommand(), neighborCommand(), routesCommand(), whyCommand()],
+    ...[announceCommand(), withdrawCommand(), softResetCommand(), reloadCommand(), monitorCommand()],
+  ];
+  for (const each of all)
+    command.addCommand(each.option('--socket <path>', 'the socket of the speaker', SOCKET));
+  return command.addCommand(schemaCommand());
+}
+
+function question(name: string): Command {
+  return new Command(name).option('--json', 'JSON');
+}
+
+function summaryCommand(): Command {
+  return question('summary')
+    .description('Neighbors in a line each. Numbers are of IPv4/IPv6.')
+    .action((flags: Flags) =>
+      telling(async () => {
+        const summary = (await ask(flags.socket, 'GET', '/summary')) as Summary;
+        print(flags, summary, summaryText(summary, Date.now()));
+      }),
+    );
+}
+
+function neighborCommand(): Command {
+  return question('neighbor')
+    .description('All about one neighbor.')
+    .argument('<name>', 'the name it has in the file')
+    .action((name: string, flags: Flags) =>
+      telling(async () => {
+        const { neighbors } = (await ask(flags.socket, 'GET', '/summary')) as Summary;
+        const found = neighbors.find(({ key }) => key === name);
+        if (found === undefined) throw new SpeakerError(`no such neighbor: "${name}"`);
+        print(flags, found, neighborText(found, Date.now()));
+      }),
+    );
+}
+
+function routesCommand(): Command {
+  return question('routes')
+    .description('Routes: > is the best, = is as good and used, x was refused, ! cannot be reached.')
+    .option('-4', 'IPv4 alone')
+    .option('-6', 'IPv6 alone')
+    .option('--peer <name>', 'learned from this neighbor')
+    .option('--told <name>', 'told to this neighbor')
+    .option('--best', 'those that are used')
+    .action((flags: Flags & Readonly<Record<string, string | true | undefined>>) =>
+      telling(async () => {
+        const { peer, told, best } = flags;
+        const family = flags['4'] === true ? '4' : flags['6'] === true ? '6' : undefined;
+        for await (const line of askLines(flags.socket, 'GET', '/routes', { family, peer, told, best })) {
+          if (flags.json === true) process.stdout.write(`${line}\n`);
+          else if (told === undefined) process.stdout.write(routeText(JSON.parse(line) as RouteView));
+          else
+            process.stdout.write(
+              toldText(JSON.parse(line) as { prefix: string; attributes: TableAttributes }),
+            );
+        }
+      }),
+    );
+}
+
+function whyCommand(): Command {
+  return question('why')
+    .description('Why a prefix goes where it goes, what filters said of it, and who is told.')
+    .argument('<prefix>', 'such as 10.42.0.0/16')
+    .action((prefix: string, flags: Flags) =>
+      telling(async () => {
+        const value = (await ask(flags.socket, 'GET', '/why', { prefix })) as Why;
+        print(flags, value, whyText(value));
+      }),
+    );
+}
+
+function announceCommand(): Command {
+  return question('announce')
+    .description('Announce a prefix, until it is withdrawn or the speaker ends.')
+    .argument('<prefix>', 'such as 10.42.0.0/16')
+    .option('--community <value...>', 'such as 64512:1 or no-export')
+    .option('--med <number>', 'multi-exit discriminator')
+    .option('--local-pref <number>', 'local preference')
+    .option('--next-hop <address>', 'instead of ourselves')
+    .option('--discard', 'throw away what no longer route takes')
+    .action((prefix: string, flags: Flags & Readonly<Record<string, string | true | undefined>>) =>
+      telling(async () => {
+        const { community, med, localPref, nextHop, discard } = flags;
+        const value = await ask(flags.socket, 'POST', '/announce', {
+          prefix,
+          community,
+          med,
+          localPref,
+          nextHop,
+          discard,
+        });
+        print(flags, value, '');
+      }),
+    );
+}
+
+function withdrawCommand(): Command {
+  return question('withdraw')
+    .description('Withdraw what was announced by "poplin bgp announce".')
+    .argument('<prefix>', 'such as 10.42.0.0/16')
+    .action((prefix: string, flags: Flags) =>
+      telling(async () => print(flags, await ask(flags.socket, 'POST', '/withdraw', { prefix }), '')),
+    );
+}
+
+function softResetCommand(): Command {
+  return question('soft-reset')
+    .description(
+      'Ask the filters again about all a neighbor said (in), tell it everything again (out), or both.',
+    )
+    .argument('<neighbor>', 'the name it has in the file')
+    .option('--direction <in|out>', 'one of both')
+    .action((peer: string, flags: Flags & { readonly direction?: string }) =>
+      telling(async () => {
+        const { direction } = flags;
+        print(flags, await ask(flags.socket, 'POST', '/soft-reset', { peer, direction }), '');
+      }),
+    );
+}
+
+function reloadCommand(): Command {
+  return question('reload')
+    .description('Read the file again. Sessions end only where they must.')
+    .action((flags: Flags) =>
+      telling(async () => print(flags, await ask(flags.socket, 'POST', '/reload'), '')),
+    );
+}
+
+function monitorCommand(): Command {
+  return question('monitor')
+    .description('Sessions and best routes as they change, until interrupted.')
+    .action((flags: Flags) =>
+      telling(async () => {
+        for await (const line of askLines(flags.socket, 'GET', '/monitor'))
+          process.stdout.write(
+            flags.json === true ? `${line}\n` : eventText(JSON.parse(line) as ServiceEvent),
+          );
+      }),
+    );
+}
+
+function schemaCommand(): Command {
+  return new Command('schema').description('The keys of the file, as JSON Schema.').action(() => {
+    const schema = z.toJSONSchema(SPEAKER_SCHEMA, { io: 'input', unrepresentable: 'any' });
+    process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
+  });
+}
+
+function print(flags: Flags, value: unknown, text: string): void {
+  process.stdout.write(flags.json === true ? `${JSON.stringify(value, null, 2)}\n` : text);
+}
+
+/** What a person can do something about is one line, and the exit status 1. */
+async function telling(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof SpeakerError)) throw error;
+    process.stderr.write(`poplin bgp: ${error.message}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,1 @@
+export { bgpCommands } from './commands.ts';

@@ -1,0 +1,195 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError } from '#core/config/index.ts';
+import { parseSpeakerFile } from './speaker-file.ts';
+import { SPEAKER_SCHEMA } from './speaker-schema.ts';
+
+const parse = (text: string) => parseSpeakerFile(text, 'speaker.yaml');
+
+function problemsOf(text: string): readonly string[] {
+  try {
+    parse(text);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n');
+    throw error;
+  }
+  return [];
+}
+
+const HEAD = 'asn: 65001\nrouterId: 10.0.0.1\n';
+
+describe("a speaker's file", () => {
+  test('needs an AS and an identifier', () => {
+    expect(parse(HEAD)).toEqual({
+      listen: { port: 179, addresses: ['0.0.0.0', '::'] },
+      speaker: { asn: 65_001, routerId: 0x0a00_0001, neighbors: [], routes: [], aggregates: [] },
+    });
+    expect(problemsOf('{}')).toHaveLength(2);
+  });
+
+  test('has routes, aggregates and filters', () => {
+    const { speaker } = parse(`${HEAD}
+clusterId: 1.0.0.1
+confederation: {id: 65000, members: [65002]}
+decision: {alwaysCompareMed: true, maxPaths: {external: 4}, relaxMultipath: true}
+routes:
+  - 10.42.0.0/16
+  - {prefix: FD42::1/64, discard: true, communities: [64512:1, 1:2:3, no-export], med: 5, nextHop: fd00::1}
+aggregates: [{prefix: 10.0.0.0/8, summaryOnly: true}]
+filters:
+  f:
+    rules:
+      - {match: {prefix: {operator: in, prefix: 10.0.0.0/8, minLength: 16}, communities: [no-export]}, action: reject}
+      - {action: accept, operations: [{type: prepend-as-path, asns: [65001]}]}
+    otherwise: reject
+neighbors:
+  - {name: tor, address: FD00::2, asn: 65002, import: f}
+`);
+    expect(speaker).toMatchObject({
+      clusterId: 0x0100_0001,
+      confederationId: 65_000,
+      confederationMembers: [65_002],
+      decision: { alwaysComparesMed: true, maxPaths: { external: 4 }, relaxesMultipath: true },
+      aggregates: [{ prefix: '10.0.0.0/8', isSummaryOnly: true, attributes: {} }],
+    });
+    expect(speaker.routes).toEqual([
+      { prefix: '10.42.0.0/16', origin: 'file' },
+      {
+        prefix: 'fd42::/64',
+        origin: 'file',
+        isDiscard: true,
+        attributes: {
+          communities: [64_512 * 65_536 + 1, 0xffff_ff01],
+          largeCommunities: [[1, 2, 3]],
+          med: 5,
+          nextHop: 'fd00::1',
+        },
+      },
+    ]);
+    expect(speaker.neighbors[0]?.policy.imports?.[6]).toEqual({
+      otherwise: 'reject',
+      rules: [
+        {
+          origin: 'filter f rules[0]',
+          action: 'reject',
+          match: {
+            prefix: { operator: 'in', prefix: '10.0.0.0/8', minLength: 16 },
+            communities: [0xffff_ff01],
+          },
+        },
+        {
+          origin: 'filter f rules[1]',
+          action: 'accept',
+          match: {},
+          operations: [{ type: 'prepend-as-path', asns: [65_001] }],
+        },
+      ],
+    });
+  });
+
+  test('has all of a neighbour', () => {
+    const { speaker } = parse(`${HEAD}
+filters: {all: {rules: [], otherwise: accept}}
+neighbors:
+  - name: tor
+    address: 10.0.0.2
+    port: 1179
+    asn: 65002
+    localAsn: 64999
+    localAddress: 10.0.0.1
+    interface: eth0
+    passive: true
+    shutdown: true
+    families: [4]
+    addPath: {send: all, receive: true}
+    extendedNextHop: true
+    holdTimeSec: 9
+    connectRetrySec: 0.5
+    ttlSecurityHops: 1
+    multihopTtl: 3
+    restart: {longStaleTimeSec: 60}
+    reflectorClient: true
+    nextHop: keep
+    nextHops: {6: fd00::1}
+    linkLocalNextHop: fe80::1
+    allowedOwnAsns: 1
+    privateAsns: remove
+    overrideAsn: true
+    requireFilters: true
+    acceptBlackhole: true
+    gracefulShutdown: true
+    maxRoutes: {4: 100}
+    import: all
+    export: all
+`);
+    const all = { otherwise: 'accept', rules: [] };
+    expect(speaker.neighbors).toEqual([
+      {
+        key: 'tor',
+        isShutdown: true,
+        session: {
+          peerAddress: '10.0.0.2',
+          port: 1179,
+          peerAsn: 65_002,
+          localAsn: 64_999,
+          localAddress: '10.0.0.1',
+          interface: 'eth0',
+          isPassive: true,
+          families: [{ family: 4, addPathSend: true, addPathReceive: true, extendedNextHop: true }],
+          holdTimeSec: 9,
+          connectRetrySec: 0.5,
+          ttlSecurityHops: 1,
+          multihopTtl: 3,
+          restart: { restartTimeSec: 120, longStaleTimeSec: 60 },
+        },
+        policy: {
+          isReflectorClient: true,
+          nextHop: 'keep',
+          nextHops: { 6: 'fd00::1' },
+          linkLocalNextHop: 'fe80::1',
+          allowedOwnAsns: 1,
+          privateAsns: 'remove',
+          overridesAsn: true,
+          requiresFilters: true,
+          acceptsBlackhole: true,
+          isShuttingDown: true,
+          maxRoutes: { 4: 100, action: 'stop' },
+          addPathCount: 'all',
+          imports: { 4: all, 6: all },
+          exports: { 4: all, 6: all },
+        },
+      },
+    ]);
+  });
+
+  test.each<[string, string]>([
+    ['asn: 0', 'asn'],
+    ['routes: [10.0.0.0]', 'routes[0]'],
+    ['routrs: []', 'routrs'],
+    ['neighbors: [{name: a, address: x}]', 'neighbors[0].address: must be an IP address'],
+    [
+      'neighbors: [{name: a, address: 10.0.0.2, import: f}]',
+      'neighbors[0].import: must be the name of a filter, not "f"',
+    ],
+    [
+      'neighbors: [{name: a, address: 10.0.0.2}, {name: a, address: 10.0.0.2}]',
+      'neighbors[1].name: must not be that of another neighbor: "a"',
+    ],
+    [
+      'neighbors: [{name: a, address: 10.0.0.2, holdTimeSec: 2}]',
+      'neighbors[0].holdTimeSec: must be 0, or 3 and more',
+    ],
+  ])('with %s is told with its place', (text, expected) => {
+    const found = problemsOf(text.startsWith('asn') ? `${text}\nrouterId: 10.0.0.1\n` : HEAD + text).join(
+      '\n',
+    );
+    expect(found).toMatch(/^speaker.yaml:\d+:\d+: /);
+    expect(found).toContain(expected);
+  });
+
+  test('explains each of its keys', () => {
+    for (const [key, part] of Object.entries(SPEAKER_SCHEMA.shape))
+      expect(part.description, key).toBeDefined();
+    const neighbor = SPEAKER_SCHEMA.shape.neighbors.unwrap().element.shape;
+    for (const [key, part] of Object.entries(neighbor)) expect(part.description, key).toBeDefined();
+  });
+});

@@ -1,0 +1,175 @@
+/** A speaker's file as the configuration of a speaker. */
+import { readFileSync } from 'node:fs';
+import type { Community, Filter } from '#core/bgp/filter/index.ts';
+import type { Aggregate, LocalRoute, TableAttributes } from '#core/bgp/rib/index.ts';
+import type { FamilyFilters, NeighborConfig, SpeakerConfig } from '#core/bgp/speaker/index.ts';
+import { parseYamlConfig, requireConfig } from '#core/config/index.ts';
+import { SPEAKER_SCHEMA, type SpeakerFile } from './speaker-schema.ts';
+
+/** What is run: the speaker, and where peers find it. */
+export interface SpeakerSetup {
+  readonly speaker: SpeakerConfig;
+  readonly listen: SpeakerFile['listen'];
+}
+
+/** Reads a file; throws ConfigError with all that is wrong in it. */
+export function readSpeakerFile(path: string): SpeakerSetup {
+  return parseSpeakerFile(readFileSync(path, 'utf8'), path);
+}
+
+/** Like readSpeakerFile, of text. */
+export function parseSpeakerFile(text: string, source: string): SpeakerSetup {
+  const file = requireConfig(parseYamlConfig(SPEAKER_SCHEMA, text, { source }));
+  const { clusterId, confederation, decision } = file;
+  const filters = new Map(
+    Object.entries(file.filters).map(([name, filter]) => [name, filterOf(name, filter)]),
+  );
+  return {
+    listen: file.listen,
+    speaker: {
+      asn: file.asn,
+      routerId: file.routerId,
+      ...(clusterId === undefined ? {} : { clusterId }),
+      ...(confederation === undefined
+        ? {}
+        : { confederationId: confederation.id, confederationMembers: confederation.members }),
+      ...(decision === undefined ? {} : { decision: decisionOf(decision) }),
+      neighbors: file.neighbors.map((neighbor) => neighborOf(neighbor, filters)),
+      routes: file.routes.map(routeOf),
+      aggregates: file.aggregates.map(aggregateOf),
+    },
+  };
+}
+
+type NeighborFile = SpeakerFile['neighbors'][number];
+
+function decisionOf(decision: NonNullable<SpeakerFile['decision']>): NonNullable<SpeakerConfig['decision']> {
+  const { alwaysCompareMed, preferOldest, ignorePathLength, relaxMultipath, maxPaths } = decision;
+  return defined({
+    alwaysComparesMed: alwaysCompareMed,
+    prefersOldest: preferOldest,
+    ignoresPathLength: ignorePathLength,
+    relaxesMultipath: relaxMultipath,
+    maxPaths: maxPaths && defined(maxPaths),
+  });
+}
+
+function neighborOf(file: NeighborFile, filters: ReadonlyMap<string, Filter>): NeighborConfig {
+  const { addPath, families, extendedNextHop, restart, passwordFile } = file;
+  const password = passwordFile === undefined ? undefined : readFileSync(passwordFile, 'utf8').trim();
+  return {
+    key: file.name,
+    ...(file.shutdown === true ? { isShutdown: true } : {}),
+    session: {
+      peerAddress: file.address,
+      families: families.map((family) => ({
+        family,
+        addPathSend: addPath?.send !== undefined,
+        addPathReceive: addPath?.receive === true,
+        extendedNextHop: extendedNextHop === true,
+      })),
+      ...defined({
+        port: file.port,
+        peerAsn: file.asn,
+        localAsn: file.localAsn,
+        localAddress: file.localAddress,
+        interface: file.interface,
+        isPassive: file.passive,
+        holdTimeSec: file.holdTimeSec,
+        connectRetrySec: file.connectRetrySec,
+        password,
+        ttlSecurityHops: file.ttlSecurityHops,
+        multihopTtl: file.multihopTtl,
+        restart: restart && {
+          restartTimeSec: restart.timeSec,
+          ...defined({ longStaleTimeSec: restart.longStaleTimeSec }),
+        },
+      }),
+    },
+    policy: defined({
+      isReflectorClient: file.reflectorClient,
+      nextHop: file.nextHop,
+      nextHops: file.nextHops && defined(file.nextHops),
+      linkLocalNextHop: file.linkLocalNextHop,
+      allowedOwnAsns: file.allowedOwnAsns,
+      privateAsns: file.privateAsns,
+      overridesAsn: file.overrideAsn,
+      requiresFilters: file.requireFilters,
+      acceptsBlackhole: file.acceptBlackhole,
+      isShuttingDown: file.gracefulShutdown,
+      maxRoutes: file.maxRoutes && defined(file.maxRoutes),
+      addPathCount: addPath?.send,
+      imports: bothFamilies(file.import, filters),
+      exports: bothFamilies(file.export, filters),
+    }),
+  };
+}
+
+function bothFamilies(
+  name: string | undefined,
+  filters: ReadonlyMap<string, Filter>,
+): FamilyFilters | undefined {
+  const filter = name === undefined ? undefined : filters.get(name);
+  return filter && { 4: filter, 6: filter };
+}
+
+function filterOf(name: string, filter: SpeakerFile['filters'][string]): Filter {
+  return {
+    otherwise: filter.otherwise,
+    rules: filter.rules.map(({ match, action, operations }, index) => {
+      const { prefix, prefixes, asPathLength, ...rest } = match;
+      return {
+        origin: `filter ${name} rules[${index}]`,
+        action,
+        match: defined({
+          ...rest,
+          prefix: prefix && defined(prefix),
+          prefixes: prefixes?.map(defined),
+          asPathLength: asPathLength && defined(asPathLength),
+        }),
+        ...defined({ operations }),
+      };
+    }),
+  };
+}
+
+/** Attributes of a route that somebody announces here. */
+export function attributesOf(given: {
+  readonly communities?: readonly Community[] | undefined;
+  readonly med?: number | undefined;
+  readonly localPref?: number | undefined;
+  readonly nextHop?: string | undefined;
+}): Partial<TableAttributes> {
+  const { communities = [], med, localPref, nextHop } = given;
+  const plain = communities.filter((each) => typeof each === 'number');
+  const large = communities.filter((each) => typeof each !== 'number');
+  return {
+    ...(plain.length > 0 ? { communities: plain } : {}),
+    ...(large.length > 0 ? { largeCommunities: large } : {}),
+    ...defined({ med, localPref, nextHop }),
+  };
+}
+
+function routeOf(route: SpeakerFile['routes'][number]): LocalRoute {
+  const { prefix, discard, ...given } = { discard: undefined, ...route };
+  const attributes = attributesOf(given);
+  return {
+    prefix,
+    origin: 'file',
+    ...(discard === true ? { isDiscard: true } : {}),
+    ...(Object.keys(attributes).length === 0 ? {} : { attributes }),
+  };
+}
+
+function aggregateOf({ prefix, summaryOnly, ...given }: SpeakerFile['aggregates'][number]): Aggregate {
+  return { prefix, isSummaryOnly: summaryOnly === true, attributes: attributesOf(given) };
+}
+
+type Defined<Type> = {
+  [Key in keyof Type as undefined extends Type[Key] ? never : Key]: Type[Key];
+} & { [Key in keyof Type as undefined extends Type[Key] ? Key : never]?: Exclude<Type[Key], undefined> };
+
+/** Without the keys whose values are undefined. */
+function defined<Type extends object>(value: Type): Defined<Type> {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as Defined<Type>;
+}

@@ -1,0 +1,7 @@
+/** What DNS servers answer, read from packets. */
+export {
+  type AddressRecord,
+  type AliasRecord,
+  type DnsResponse,
+  decodeDnsResponse,
+} from './response.ts';

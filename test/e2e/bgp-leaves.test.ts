@@ -19,34 +19,6 @@ const NODES = IS_SOAK
 /** What BFD needs on a busy machine, with what comes behind it. */
 const MOST_MS = 4000;
 
-const CONFIGURATION = `
-apiVersion: projectcalico.org/v3
-kind: BGPConfiguration
-metadata: {name: default}
-spec: {nodeToNodeMeshEnabled: false}
-`;
-
-/** One for each leaf, rack and family. */
-function peersOf(leaf: number): string {
-  return RACKS.flatMap((rack, at) =>
-    [`10.${leaf}.${at + 1}.254`, `fd0${leaf}:${at + 1}::fe`].map(
-      (address) => `
-apiVersion: projectcalico.org/v3
-kind: BGPPeer
-metadata:
-  name: leaf${leaf}-${rack}-${address.includes(':') ? 'v6' : 'v4'}
-  annotations: {poplin.dev/bfd: 300ms x 5}
-spec:
-  nodeSelector: rack == '${rack}'
-  peerIP: "${address}"
-  asNumber: ${65_100 + leaf}
-  sourceAddress: None
-  numAllowedLocalASNumbers: 1
-`,
-    ),
-  ).join('---');
-}
-
 const BIRD = `
 router id 10.1.0.1;
 protocol device {}
@@ -105,7 +77,7 @@ beforeAll(async () => {
     await Bird.start(leaf1.lan, leaf1.name, BIRD),
     await Frr.start(leaf2.lan, leaf2.name, FRR, { bfd: true }),
   ];
-  world.apply([CONFIGURATION, peersOf(1), peersOf(2)].join('---'));
+  world.apply('leaf-spine');
   for (const { name } of NODES)
     world.station.sh(
       name,

@@ -4,16 +4,9 @@ import { inNetns, until } from './agent-world.ts';
 import { BgpWorld } from './bgp-world.ts';
 
 const NODES = [{ name: 'node1' }, { name: 'node2' }, { name: 'node3' }];
-const CONFIGURATION = `
-apiVersion: projectcalico.org/v3
-kind: BGPConfiguration
-metadata: {name: default}
-spec: {asNumber: 64512}
-`;
-
 test('pods reach each other by routes of a full mesh, and an agent that restarts loses nothing', async () => {
   await using world = await BgpWorld.open(NODES);
-  world.apply(CONFIGURATION);
+  world.apply('mesh');
   world.startAgents();
   await world.converged(() => 4);
   const [from, to] = [await world.pod('node1'), await world.pod('node2')];
@@ -21,12 +14,47 @@ test('pods reach each other by routes of a full mesh, and an agent that restarts
     await until('a route', () => world.routes('node1', family).split('\n').length > 2);
     expect(inNetns(from.netns, 'ping', '-nqc3', '-i0.1', '-W1', to[family])).toContain(' 0% packet loss');
   }
+  // An address outside the node's subnet, which something else has chosen.
+  const netns = world.station.pod('single');
+  const { exitCode } = await world.station.plugin('node1', {
+    plugin: 'ptp',
+    command: 'ADD',
+    containerId: 'single',
+    netns,
+    args: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=single;K8S_POD_UID=1',
+    stdin: JSON.stringify({
+      cniVersion: '1.0.0',
+      name: 'single',
+      type: 'ptp',
+      ipam: {
+        type: 'static',
+        addresses: [{ address: '10.10.200.5/24', gateway: '10.10.200.1' }],
+        routes: [{ dst: '0.0.0.0/0' }],
+      },
+    }),
+  });
+  expect(exitCode).toBe(0);
+  await until('its route', () => world.routes('node2', 4).includes('10.10.200.5 via 192.168.60.11'));
+  expect(inNetns(to.netns, 'ping', '-nqc3', '-i0.1', '-W1', '10.10.200.5')).toContain(' 0% packet loss');
   expect(world.station.sh('node1', 'ip -o link')).not.toContain('flannel');
+  await world.station.statusWhere(
+    'node2',
+    'BFD with all',
+    ({ bgp }) => bgp?.neighbors.every(({ bfd }) => bfd === 'up') === true,
+  );
+  const known = world.routes('node2', 4) + world.routes('node2', 6);
   const before = world.routes('node1', 4) + world.routes('node1', 6);
   await world.station.stop('node1');
   expect(world.routes('node1', 4) + world.routes('node1', 6)).toBe(before);
-  expect(world.routes('node2', 4)).toContain(from[4].replace(/\d+$/, '0/24'));
+  // BFD has ended on purpose, and so packets still get there.
+  await world.station.statusWhere(
+    'node2',
+    'lost sessions',
+    ({ bgp }) => bgp?.neighbors.filter(({ isUp }) => isUp).length === 2,
+  );
+  expect(world.routes('node2', 4) + world.routes('node2', 6)).toBe(known);
   world.startAgents('node1');
   await world.converged(() => 4);
   expect(world.routes('node1', 4) + world.routes('node1', 6)).toBe(before);
+  expect(world.routes('node2', 4) + world.routes('node2', 6)).toBe(known);
 });

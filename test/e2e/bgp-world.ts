@@ -5,11 +5,11 @@
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { currentNamespace } from '#io/namespace/index.ts';
-import type { BgpLan, LanNode } from '../interop/bgp/lan.ts';
+import type { BgpLan } from '../interop/bgp/lan.ts';
 import { Station } from './agent-station.ts';
 import { inNetns } from './agent-world.ts';
 
+const EXAMPLES = join(import.meta.dirname, '../../docs/examples/bgp');
 const CRDS = join(import.meta.dirname, '../../deploy/kubernetes/bgp-crds.yaml');
 
 export interface BgpPod {
@@ -37,7 +37,6 @@ const CALICO = '/apis/projectcalico.org/v3';
 export class BgpWorld implements AsyncDisposable {
   readonly station: Station;
   readonly nodes: readonly BgpNode[];
-  readonly #leaves: string[] = [];
 
   private constructor(station: Station, nodes: readonly BgpNode[]) {
     this.station = station;
@@ -77,21 +76,18 @@ export class BgpWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-      for (const { name } of this.nodes)
-        (await import('node:fs')).copyFileSync(this.station.file(`${name}.log`), `/tmp/bgpa-${name}.log`);
+    for (const { name } of this.nodes)
+      (await import('node:fs')).copyFileSync(this.station.file(`${name}.log`), `/tmp/bgpa-${name}.log`);
     await this.station[Symbol.asyncDispose]();
   }
 
-  /** Makes Calico's objects out of YAML. */
-  apply(yaml: string): void {
+  /** Makes Calico's objects out of an example of the documentation. */
+  apply(example: 'mesh' | 'reflectors' | 'leaf-spine'): void {
+    const yaml = readFileSync(join(EXAMPLES, `${example}.yaml`), 'utf8');
     for (const document of parseAllDocuments(yaml)) {
       const object = document.toJS() as { readonly kind: string };
       this.station.api('POST', `${CALICO}/${object.kind.toLowerCase()}s`, object);
     }
-  }
-
-  remove(plural: string, name: string): void {
-    this.station.api('DELETE', `${CALICO}/${plural}/${name}`);
   }
 
   /** Starts the agents, or one of them. */
@@ -188,7 +184,6 @@ export class BgpWorld implements AsyncDisposable {
         );
       });
     });
-    this.#leaves.push(name);
     const ports = racks.map((rack) => `leaf-${rack}`);
     return {
       lan: lanOf(this.station.folder, name, netns),
@@ -217,11 +212,6 @@ export interface LeafPlace {
 
 /** A place for one speaker, in the words of the interop tests. */
 function lanOf(folder: string, name: string, path: string): BgpLan {
-  const node: LanNode = {
-    name,
-    namespace: { ...currentNamespace(), path } as LanNode['namespace'],
-    ipv4: '0.0.0.0',
-    ipv6: '::',
-  };
+  const node = { name, namespace: { path }, ipv4: '0.0.0.0', ipv6: '::' };
   return { folder, node: () => node } as unknown as BgpLan;
 }

@@ -28,7 +28,7 @@ import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
 import { OffloadKeeper } from '#io/offload/index.ts';
 import { createRuleTool } from '#io/rule-tool/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { BgpPart, placeOf } from './bgp/index.ts';
+import { BgpPart, PodAddresses, placeOf } from './bgp/index.ts';
 import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
@@ -88,6 +88,7 @@ class Agent implements AsyncDisposable {
   private service: CniService | undefined;
   private policy: PolicyKeeper | undefined;
   private bgp: BgpPart | undefined;
+  private pods: PodAddresses | undefined;
   private ready = false;
 
   constructor(options: AgentOptions, network: MembershipOptions['network'], signal: AbortSignal) {
@@ -216,6 +217,9 @@ class Agent implements AsyncDisposable {
     const exec = this.pluginExec();
     this.policy = this.openPolicy();
     if (this.policy === undefined) await this.endPolicy();
+    const { bgp } = this.options;
+    if (bgp !== undefined && bgp.isWanted !== false) this.pods = new PodAddresses(this.policy);
+    const endpoints = this.pods ?? this.policy;
     const service = this.resources.use(
       new CniService({
         kernel: this.kernel,
@@ -235,7 +239,7 @@ class Agent implements AsyncDisposable {
         delegates: { exec: endedBy(exec, this.signal), isForeign: createForeignTest() },
         facts: () => this.facts ?? this.membership?.fatal ?? 'this node holds no subnet lease yet',
         recordedDels: () => readRecordedDels(this.paths.cniPending),
-        ...(this.policy !== undefined && { policy: this.policy }),
+        ...(endpoints !== undefined && { policy: endpoints }),
         logger,
       }),
     );
@@ -294,6 +298,7 @@ class Agent implements AsyncDisposable {
         kernel,
         logger,
         signal,
+        ...(this.pods !== undefined && { pods: this.pods }),
         ...(store === undefined ? { isWanted: false } : { ...bgp, store }),
       }),
     );

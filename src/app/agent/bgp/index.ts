@@ -1,3 +1,4 @@
 export { BgpPart } from './part.ts';
 export { placeOf } from './place.ts';
+export { PodAddresses } from './pod-addresses.ts';
 export type { BgpStatus } from './status.ts';

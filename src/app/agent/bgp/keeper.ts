@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { Clock, Random } from '#base/clock.ts';
-import type { IpAddress } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
 import { formatRouterId } from '#core/bgp/calico/index.ts';
 import { KernelRoutes } from '#core/bgp/kernel/index.ts';
 import { type Amendment, BGP, type Kernel, type KernelObject, type NextHop } from '#core/kernel/index.ts';
@@ -15,6 +15,7 @@ import { KindsFeed } from '../kinds-feed.ts';
 import { BGP_KINDS, BGP_SIGNS, storedKind } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
 import { Passwords } from './passwords.ts';
+import type { PodAddresses } from './pod-addresses.ts';
 import { BgpRunner } from './runner.ts';
 import type { BgpStatus } from './status.ts';
 import { type BgpPlace, type BgpWish, bgpWish, type HeldPeer } from './wish.ts';
@@ -24,6 +25,8 @@ export interface BgpKeeperOptions {
   readonly store: ObjectStore;
   readonly loop: KernelLoop;
   readonly kernel: Kernel & { wayTo(address: IpAddress, link?: string): NextHop | undefined };
+  /** Absent: none are attached by this agent. */
+  readonly pods?: PodAddresses;
   /** Without any of Calico's objects too. */
   readonly isForced: boolean;
   readonly clock: Clock;
@@ -44,13 +47,15 @@ const RELOOK_MS = 50;
 const WAYS_MS = 15_000;
 const RETRY_MS = 5_000;
 
+type Timer = 'wish' | 'relook' | 'ways' | 'pods';
+
 export class BgpKeeper implements AsyncDisposable {
   readonly #options: BgpKeeperOptions;
   readonly #known = new KnownObjects();
   readonly #feed: KindsFeed;
   readonly #passwords: Passwords;
   readonly #watch: Disposable;
-  readonly #timers = new Map<'wish' | 'relook' | 'ways', Disposable>();
+  readonly #timers = new Map<Timer, Disposable>();
   #place: BgpPlace | undefined;
   #wish: BgpWish | undefined;
   #runner: BgpRunner | undefined;
@@ -97,6 +102,7 @@ export class BgpKeeper implements AsyncDisposable {
       },
       resynced: () => this.#relookSoon(),
     });
+    options.pods?.watch(() => this.#after('pods', COLLECT_MS, () => this.#lookAtPods()));
     for (const resource of BGP_KINDS) this.#feed.follow(resource);
     this.#lookAtWays();
   }
@@ -104,6 +110,7 @@ export class BgpKeeper implements AsyncDisposable {
   /** What is known of this node; undefined: it has no lease, and so nothing to tell. */
   settle(place: BgpPlace | undefined): void {
     this.#place = place ?? (this.#place && { ...this.#place, subnets: [] });
+    this.#lookAtPods();
     this.#wishSoon();
   }
 
@@ -153,7 +160,7 @@ export class BgpKeeper implements AsyncDisposable {
     this.#isConverged = found.length === 0;
   }
 
-  #after(name: 'wish' | 'relook' | 'ways', ms: number, work: () => void): void {
+  #after(name: Timer, ms: number, work: () => void): void {
     if (this.#timers.has(name) || this.#options.signal.aborted) return;
     const expire = (): void => {
       this.#timers.delete(name);
@@ -166,6 +173,16 @@ export class BgpKeeper implements AsyncDisposable {
     this.#after('wish', COLLECT_MS, () => {
       this.#work = this.#work.then(() => this.#carryOut());
     });
+  }
+
+  /** Pods outside the node's subnets are few. */
+  #lookAtPods(): void {
+    const { pods } = this.#options;
+    if (this.#place === undefined || pods === undefined) return;
+    const { subnets, singles: before = [] } = this.#place;
+    const singles = [...pods.all()].filter((address) => !subnets.some((each) => isIn(each, address)));
+    this.#place = { ...this.#place, singles };
+    if (singles.join() !== before.join()) this.#wishSoon();
   }
 
   #relookSoon(): void {
@@ -300,6 +317,10 @@ export class BgpKeeper implements AsyncDisposable {
       isComplete: runner.isComplete(key),
     }));
   }
+}
+
+function isIn(subnet: IpPrefix, address: IpAddress): boolean {
+  return familyOf(subnet) === familyOf(address) && prefixContains(subnet, address);
 }
 
 function hasNoWay(nextHop: IpAddress): boolean {

@@ -4,7 +4,7 @@
  */
 import { delay } from '#base/clock.ts';
 import { BGP } from '#core/kernel/index.ts';
-import { isNotFound, type ObjectStore } from '#core/store/index.ts';
+import { isNotFound, type ObjectStore, StoreError } from '#core/store/index.ts';
 import type { BgpKeeper, BgpKeeperOptions } from './keeper.ts';
 import { BGP_SIGNS, storedKind } from './kinds.ts';
 import type { BgpStatus } from './status.ts';
@@ -66,10 +66,12 @@ export class BgpPart implements AsyncDisposable {
   async #untilThere(store: ObjectStore): Promise<void> {
     const { clock, random, signal, loop } = this.#options;
     while (!signal.aborted) {
-      const found = await isThereAny(store, signal).catch(() => undefined);
+      const found = await isThereAny(store, signal).catch((error: unknown) => error as Error);
       if (found === true) return;
-      if (found === false) loop.own(BGP);
-      const waitMs = (found === false ? LOOK_MS : RETRY_MS) * (1 + random());
+      // Whoever may not see them is not meant to speak. A server that does not answer says nothing of routes that are there.
+      const isAnswer = found === false || (found instanceof StoreError && found.code === 403);
+      if (isAnswer) loop.own(BGP);
+      const waitMs = (isAnswer ? LOOK_MS : RETRY_MS) * (1 + random());
       await delay(clock, waitMs, signal).catch(() => undefined);
     }
   }

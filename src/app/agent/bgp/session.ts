@@ -186,10 +186,10 @@ export class AgentSession {
       multiplier: bfd.multiplier,
       onPhase: (phase, diagnostic) => {
         if (phase === 'up') wasUp = true;
-        else if (phase === 'down' && wasUp && diagnostic !== NO_DIAGNOSTIC) {
-          wasUp = false;
-          this.#loseLink();
-        }
+        if (phase !== 'down' || !wasUp || diagnostic === NO_DIAGNOSTIC) return;
+        wasUp = false;
+        // RFC 5882 section 4.2: a peer that ends BFD on purpose says nothing of the way to it.
+        if (this.#bfd?.state.remotePhase !== 'admin-down') this.#loseLink();
       },
     });
   }

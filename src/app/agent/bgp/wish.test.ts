@@ -61,6 +61,12 @@ describe('what a node speaks', () => {
     expect(listen).toEqual({ port: 179, addresses: ['0.0.0.0', '::'] });
   });
 
+  it('tells addresses of pods outside its subnets one by one', () => {
+    const place = { ...PLACE, singles: ['10.10.7.7', 'fd10:0:0:7::7'] };
+    const routes = bgpWish('node1', place, known(...NODES)).speaker?.routes.slice(2);
+    expect(routes?.map(({ prefix }) => prefix)).toEqual(['10.10.7.7/32', 'fd10:0:0:7::7/128']);
+  });
+
   it('is by reflectors where the mesh would be larger than is said', () => {
     const configuration = object('BGPConfiguration', 'default', {}, { 'poplin.dev/full-mesh-limit': '2' });
     const nodes = Array.from({ length: 9 }, (_, index) => node(`node${index + 1}`, `10.0.0.${index + 1}`));
@@ -142,7 +148,7 @@ describe('what BGP leaves to the overlay', () => {
 describe('what is known of nodes', () => {
   it('changes with addresses and labels, and not with what a kubelet says every minute', () => {
     const all = known(...NODES);
-    const [resource] = BGP_KINDS.filter(({ kind }) => kind === 'Node');
+    const resource = BGP_KINDS.find(({ kind }) => kind === 'Node');
     if (resource === undefined) throw new Error('no nodes');
     const beat = (time: string, address: string): KubeObject => ({
       ...node('node2', address, 'fd00::2'),

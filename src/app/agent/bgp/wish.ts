@@ -1,5 +1,5 @@
 /** What a node's speaker and its routes are to be: Calico's objects, and beside them what Poplin knows of the node and adds in annotations. */
-import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
+import { familyOf, hostPrefixOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
 import {
   type CalicoResult,
   type CalicoWorld,
@@ -17,6 +17,8 @@ export interface BgpPlace {
   readonly addresses: readonly IpAddress[];
   /** This node's pod subnets; none while no lease is held. */
   readonly subnets: readonly IpPrefix[];
+  /** Addresses of its pods that are in none of them. */
+  readonly singles?: readonly IpAddress[];
   /** The whole network's. */
   readonly networks: readonly IpPrefix[];
   /** Of the overlay; `alloc` leaves the network's packets to BGP. */
@@ -60,6 +62,10 @@ export function bgpWish(
   const speaker = result.speaker && {
     ...result.speaker,
     deferMs: DEFER_MS,
+    routes: [
+      ...result.speaker.routes,
+      ...(place.singles ?? []).map((address) => ({ prefix: hostPrefixOf(address), origin: 'pods' })),
+    ],
     neighbors: distinct(withBfd(result.speaker.neighbors, known, problems), problems),
   };
   const families = [...new Set(place.addresses.map((address) => familyOf(hostOf(address))))];

@@ -37,7 +37,10 @@ export class DirtySet {
     this.#size--;
     this.#bits[value >>> 5] = (this.#bits[value >>> 5] as number) & ~(1 << (value & 31));
     // What a burst needed is given back when it is over.
-    if (this.#size === 0 && this.#ring.length > 1024) this.#ring = new Uint32Array(16);
+    if (this.#size === 0 && this.#ring.length > 1024) {
+      this.#ring = new Uint32Array(16);
+      this.#head = 0;
+    }
     return value;
   }
 

@@ -20,6 +20,8 @@ export default defineConfig({
         exclude: [...configDefaults.exclude, ...exclude],
         testTimeout: tier.testTimeoutMs * patience,
         hookTimeout: tier.testTimeoutMs * patience,
+        // A poll says what comes, not how soon: vitest's second is short on a machine that does two things.
+        ...(tier.privileged ? { expect: { poll: { timeout: 5_000 } } } : {}),
         ...(isAlone ? { maxWorkers: 1 } : tier.workers === undefined ? {} : { maxWorkers: tier.workers }),
         // Without a project's name all parts run, one after another.
         sequence: { groupOrder: number },

@@ -2,11 +2,20 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { addressesOf, PORT, type Sizes } from './content.ts';
 import { type Place, SERVER } from './place.ts';
 
 const run = promisify(execFile);
+const ATTEMPTS = 5;
+const AGAIN_MS = 300;
+
+interface IperfReport {
+  readonly end?: { readonly sum_received?: { readonly bits_per_second: number } };
+  readonly error?: string;
+}
+
 const CONNECT = join(import.meta.dirname, 'connect.mjs');
 
 /** The servers in the pod that is asked, until disposed. */
@@ -26,12 +35,19 @@ export class Traffic implements AsyncDisposable {
     return traffic;
   }
 
-  /** Mbit/s that arrive. */
+  /** Mbit/s that arrive. A server that is not done with the client before says so, and is asked again. */
   async mbit(seconds: number): Promise<number> {
     const args = ['iperf3', '-c', this.#address, '-p', String(PORT), '-t', String(seconds), '-J'];
-    const { stdout } = await run('nsenter', [`--net=${this.#place.client}`, ...args], { maxBuffer: 2 ** 25 });
-    const { end } = JSON.parse(stdout) as { end: { sum_received: { bits_per_second: number } } };
-    return end.sum_received.bits_per_second / 1e6;
+    for (let attempt = 1; ; attempt++) {
+      const { stdout } = await run('nsenter', [`--net=${this.#place.client}`, ...args], {
+        maxBuffer: 2 ** 25,
+      }).catch((error: { readonly stdout: string }) => error);
+      const { end, error } = JSON.parse(stdout) as IperfReport;
+      const arrived = end?.sum_received?.bits_per_second;
+      if (arrived !== undefined) return arrived / 1e6;
+      if (attempt === ATTEMPTS) throw new Error(`iperf3: ${error ?? 'no sum'}`);
+      await sleep(AGAIN_MS);
+    }
   }
 
   /** In place of iperf3, something that takes connections and closes them. */

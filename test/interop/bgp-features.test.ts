@@ -5,7 +5,7 @@ import { BgpLan } from './bgp/lan.ts';
 import { Bird, Exabgp, Frr } from './bgp/peers.ts';
 import { Station, type StationOptions } from './bgp/station.ts';
 
-const lan = new BgpLan('us', 'bird', 'frr', 'exabgp');
+const lan = new BgpLan('us', 'bird', 'frr', 'exabgp', 'them');
 const us = lan.node('us');
 const birdNode = lan.node('bird');
 let bird: Bird;
@@ -206,6 +206,49 @@ describe('with BIRD', () => {
     }
     station.news.length = 0;
     await station.agreed();
+  });
+
+  test('a reflected route says where it was, and who told it first (RFC 4456)', async () => {
+    const client = (name: string, address: string) => `
+      protocol bgp ${name} {
+        neighbor ${address} as 65001; local as 65001; rr client; rr cluster id 10.77.0.99;
+        error wait time 1, 1; error forget time 2; connect delay time 1;
+        ipv4 { import all; export all; }; ipv6 { import all; export all; };
+      }`;
+    bird.reconfigure(
+      `router id 10.77.0.2; protocol device {}${client('left', us.ipv4)}${client('right', lan.node('them').ipv4)}`,
+    );
+    const inside = { peerAsn: 65_001 };
+    await using left = stationTo({ config: inside });
+    await using right = stationTo({ node: lan.node('them'), config: { ...inside, routerId: 0x0a4d0005 } });
+    expect((await left.agreed()).relation).toBe('internal');
+    await right.agreed();
+    right.announce(4, { nextHop: lan.node('them').ipv4, asPath: [], localPref: 70 }, '10.205.0.0/16');
+    expect(await left.route('10.205.0.0/16')).toMatchObject({
+      nextHop: lan.node('them').ipv4,
+      asPath: [],
+      localPref: 70,
+      originatorId: 0x0a4d0005,
+      clusterList: [0x0a4d0063],
+    });
+  });
+
+  test('within a confederation the path begins with its members (RFC 5065)', async () => {
+    bird.reconfigure(birdWith('confederation 100; confederation member yes;'));
+    const confederation = { identifier: 100, members: [65_001, 65_002] };
+    await using station = stationTo({ config: { confederation, peerAsn: 65_002 } });
+    expect((await station.agreed()).relation).toBe('confederation');
+    expect((await station.route('10.202.0.0/16')).asPath).toEqual([
+      { type: 'confed-sequence', asns: [65_002] },
+    ]);
+    const asPath = [
+      { type: 'confed-sequence' as const, asns: [65_001] },
+      { type: 'sequence' as const, asns: [7] },
+    ];
+    station.announce(4, { nextHop: us.ipv4, asPath, localPref: 80 }, '10.201.0.0/16');
+    const shown = () => bird.ctl('show route all 10.201.0.0/16');
+    await station.until('no route', () => shown().includes('BGP.as_path: (65001) 7'));
+    expect(shown()).toContain('BGP.local_pref: 80');
   });
 
   test('two who dial each other at once end with one session', async () => {

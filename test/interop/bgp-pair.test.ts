@@ -153,6 +153,31 @@ describe.each([4, 6] as const)('over IPv%i', (transport) => {
     }
   });
 
+  test.each([
+    ['nobody who listens', remote, undefined, 'ECONNREFUSED'],
+    ['an address that is not there', remote, transport === 4 ? '10.77.0.77' : 'fd00:77::77', 'EADDRNOTAVAIL'],
+    ['no way to the peer', transport === 4 ? '192.0.2.1' : '2001:db8::1', undefined, 'ENETUNREACH'],
+  ])('an attempt with %s fails with a reason', async (_name, to, from, reason) => {
+    const { namespace } = us;
+    const options = { clock: systemClock, namespace, remote: to, port: 1790, ...(from && { local: from }) };
+    const failure = await new Promise<string>((resolve) => {
+      dial(options, { onStream: (stream) => resolve(stream.remoteAddress), onFailure: resolve });
+    });
+    expect(failure).toBe(reason);
+  });
+
+  test('an attempt that is given up is heard of no more', async () => {
+    const told: string[] = [];
+    const attempt = dial(
+      { clock: systemClock, namespace: us.namespace, remote, port: 1790 },
+      { onStream: () => told.push('stream'), onFailure: (reason) => told.push(reason) },
+    );
+    attempt[Symbol.dispose]();
+    attempt[Symbol.dispose]();
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    expect(told).toEqual([]);
+  });
+
   test('an address that is taken, and a neighbour that is there twice, are refused', () => {
     const options = { clock: systemClock, namespace: us.namespace, port: 179, addresses: [local] };
     using endpoint = BgpEndpoint.open(options);

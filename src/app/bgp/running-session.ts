@@ -1,11 +1,15 @@
 /** One neighbour's session on real sockets, as its configuration has it. */
 import { readFileSync } from 'node:fs';
 import type { Clock, Random } from '#base/clock.ts';
+import type { IpAddress } from '#base/ip/index.ts';
+import type { BfdPhase } from '#core/bgp/bfd/index.ts';
 import type { SessionNews, SessionSend } from '#core/bgp/index.ts';
 import type { Phase } from '#core/bgp/session/index.ts';
 import { type NeighborConfig, type SpeakerConfig, sessionConfig } from '#core/bgp/speaker/index.ts';
 import { CEASE, ceaseOf } from '#core/bgp/wire/index.ts';
 import {
+  type BfdEndpoint,
+  type BfdHandle,
   type BgpEndpoint,
   dial,
   gtsmHops,
@@ -21,6 +25,8 @@ export interface SessionPorts {
   readonly namespace?: Namespace;
   /** Absent: nobody can connect to us. */
   readonly endpoint?: BgpEndpoint;
+  /** Of the namespace, made when it is first asked for. */
+  readonly bfd: () => BfdEndpoint;
   readonly onNews: (news: SessionNews) => void;
   readonly onReady: () => void;
   readonly onReport: (report: SessionReport) => void;
@@ -37,6 +43,7 @@ export class RunningSession {
   #runner: SessionRunner;
   #door: Disposable | undefined;
   #pause: Disposable | undefined;
+  #bfd: BfdHandle | undefined;
   /** The configuration has changed since the runner was made. */
   #isOutdated = false;
   #isClosed = false;
@@ -51,6 +58,11 @@ export class RunningSession {
 
   get phase(): Phase {
     return this.#runner.state.phase;
+  }
+
+  /** Whether the way to the peer is known to be there; undefined where it is not watched. */
+  get bfdPhase(): BfdPhase | undefined {
+    return this.#bfd?.state.phase;
   }
 
   /** False if the next ones had better wait for onReady. */
@@ -77,6 +89,7 @@ export class RunningSession {
   /** For good; resolves when the last word is out. */
   async close(reason: 'removed' | 'shutdown' | 'changed'): Promise<void> {
     this.#isClosed = true;
+    this.#unwatch();
     this.#pause?.[Symbol.dispose]();
     this.#door?.[Symbol.dispose]();
     await this.#runner.close(ceaseOf(CLOSING[reason]));
@@ -89,6 +102,34 @@ export class RunningSession {
     this.#door?.[Symbol.dispose]();
     this.#runner.stop(ceaseOf(CEASE.configurationChange));
     this.#runner = this.#run();
+  }
+
+  /** The way to the peer is watched for as long as the session is up (RFC 5882 section 4). */
+  #watch(local: IpAddress): void {
+    const { bfd, peerAddress: remote, interface: link, multihopTtl } = this.#neighbor.session;
+    this.#unwatch();
+    if (bfd === undefined) return;
+    let wasUp = false;
+    this.#bfd = this.#ports.bfd().add({
+      local,
+      remote,
+      hops: multihopTtl === undefined ? 'single' : 'multi',
+      ...(link === undefined ? {} : { linkIndex: linkIndexOf(link) }),
+      minTxMs: bfd.transmitMs,
+      minRxMs: bfd.receiveMs,
+      multiplier: bfd.multiplier,
+      onPhase: (phase) => {
+        // RFC 5882 section 3.2: a peer that does not speak it, or stops to on purpose, is no failure.
+        const isOnPurpose = this.#bfd?.state.remotePhase === 'admin-down';
+        if (phase === 'down' && wasUp && !isOnPurpose) this.#runner.reset(ceaseOf(CEASE.bfdDown));
+        wasUp = phase === 'up';
+      },
+    });
+  }
+
+  #unwatch(): void {
+    this.#bfd?.[Symbol.dispose]();
+    this.#bfd = undefined;
   }
 
   #run(): SessionRunner {
@@ -119,6 +160,8 @@ export class RunningSession {
         ),
       onNews: (news) => {
         if (runner !== this.#runner) return;
+        if (news.type === 'established') this.#watch(news.agreed.localAddress);
+        if (news.type === 'down') this.#unwatch();
         onNews(news);
         if (news.type === 'down' && this.#isOutdated) clock.setTimeout(0, () => this.#renew());
       },

@@ -9,7 +9,7 @@ import {
   type Why,
   why,
 } from '#core/bgp/speaker/index.ts';
-import { BgpEndpoint } from '#io/bgp/index.ts';
+import { BfdEndpoint, BgpEndpoint } from '#io/bgp/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { RunningSession } from './running-session.ts';
 import type { SpeakerSetup } from './speaker-file.ts';
@@ -31,11 +31,14 @@ export interface ServiceOptions {
 export interface NeighborStatus extends NeighborSummary {
   readonly phase: string;
   readonly lastReason?: string;
+  /** Whether the way to it is there, as BFD has it. */
+  readonly bfd?: string;
 }
 
 export class BgpService implements AsyncDisposable {
   readonly #options: ServiceOptions;
   readonly #endpoint: BgpEndpoint | undefined;
+  #bfd: BfdEndpoint | undefined;
   readonly #speaker: Speaker;
   readonly #sessions = new Map<string, RunningSession>();
   readonly #watchers = new Set<(event: ServiceEvent) => void>();
@@ -96,8 +99,13 @@ export class BgpService implements AsyncDisposable {
   neighbors(): readonly NeighborStatus[] {
     return summarize(this.#speaker).map((summary) => {
       const session = this.#sessions.get(summary.key);
-      const { lastReason, phase = 'shut down' } = session ?? {};
-      return { ...summary, phase, ...(lastReason === undefined ? {} : { lastReason }) };
+      const { lastReason, phase = 'shut down', bfdPhase: bfd } = session ?? {};
+      return {
+        ...summary,
+        phase,
+        ...(lastReason === undefined ? {} : { lastReason }),
+        ...(bfd === undefined ? {} : { bfd }),
+      };
     });
   }
 
@@ -126,6 +134,7 @@ export class BgpService implements AsyncDisposable {
     this.#wake?.timer[Symbol.dispose]();
     for (const session of this.#sessions.values()) this.#closing.add(session.close('shutdown'));
     await Promise.all(this.#closing);
+    this.#bfd?.[Symbol.dispose]();
     this.#endpoint?.close();
   }
 
@@ -184,6 +193,7 @@ export class BgpService implements AsyncDisposable {
     const { key } = neighbor;
     const session: RunningSession = new RunningSession(this.#speaker.config, neighbor, {
       ...this.#options,
+      bfd: () => (this.#bfd ??= new BfdEndpoint(this.#options)),
       ...(this.#endpoint === undefined ? {} : { endpoint: this.#endpoint }),
       onNews: (news) => {
         if (this.#sessions.get(key) !== session) return;

@@ -107,6 +107,7 @@ neighbors:
     ttlSecurityHops: 1
     multihopTtl: 3
     restart: {longStaleTimeSec: 60}
+    bfd: {transmitMs: 100}
     reflectorClient: true
     nextHop: keep
     nextHops: {6: fd00::1}
@@ -137,6 +138,7 @@ neighbors:
           families: [{ family: 4, addPathSend: true, addPathReceive: true, extendedNextHop: true }],
           holdTimeSec: 9,
           connectRetrySec: 0.5,
+          bfd: { transmitMs: 100, receiveMs: 300, multiplier: 3 },
           ttlSecurityHops: 1,
           multihopTtl: 3,
           restart: { restartTimeSec: 120, longStaleTimeSec: 60 },

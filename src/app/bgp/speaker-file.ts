@@ -78,6 +78,7 @@ function neighborOf(file: NeighborFile, filters: ReadonlyMap<string, Filter>): N
         holdTimeSec: file.holdTimeSec,
         connectRetrySec: file.connectRetrySec,
         password,
+        bfd: file.bfd,
         ttlSecurityHops: file.ttlSecurityHops,
         multihopTtl: file.multihopTtl,
         restart: restart && {

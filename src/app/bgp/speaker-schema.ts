@@ -133,6 +133,14 @@ const neighbor = z.strictObject({
     })
     .optional()
     .describe('Graceful restart (RFC 4724, RFC 9494)'),
+  bfd: z
+    .strictObject({
+      transmitMs: z.int().min(10).max(60_000).default(300),
+      receiveMs: z.int().min(10).max(60_000).default(300),
+      multiplier: z.int().min(2).max(255).default(3),
+    })
+    .optional()
+    .describe('Failures of the way to it are noticed at once (RFC 5880)'),
   reflectorClient: z.boolean().optional().describe('We reflect for it (RFC 4456)'),
   nextHop: z
     .enum(['auto', 'self', 'keep'])

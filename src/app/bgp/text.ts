@@ -32,6 +32,7 @@ export function neighborText(status: NeighborStatus, now: number): string {
     ['as', String(status.asn ?? 'any')],
     ['session', status.isUp ? `up for ${durationText(now - (status.upSince ?? now))}` : status.phase],
     ...(status.lastReason === undefined ? [] : [['last end', status.lastReason] as const]),
+    ...(status.bfd === undefined ? [] : [['bfd', status.bfd] as const]),
     ...status.families.map(
       ({ family, learned, refused, told, waiting }) =>
         [`ipv${family}`, `${learned} learned, ${refused} refused, ${told} told, ${waiting} waiting`] as const,

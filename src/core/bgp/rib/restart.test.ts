@@ -80,6 +80,13 @@ describe('when a peer goes', () => {
     expect(heard(it.wait(1))).toEqual([]);
   });
 
+  test('they stay for their time though it fails to come back once more', () => {
+    const it = world().down('a', true).wait(1000).down('a', true);
+    expect(heard(it)).toEqual([ONE, TWO, V6]);
+    expect(it.rib.deadline).toBe(120_000);
+    expect(heard(it.down('a'))).toEqual([]);
+  });
+
   test('they go if it goes a second time before it has said them', () => {
     const it = world()
       .down('a', true)

@@ -107,7 +107,8 @@ export class Rib {
         else refresh(this.tables, peer, news.family, news.subtype);
         return;
       case 'down':
-        this.#down(peer, news.keepsRoutes, now);
+        // One that was not up has lost nothing; what is stale of the session before stays for its time.
+        if (peer.agreed !== undefined || !news.keepsRoutes) this.#down(peer, news.keepsRoutes, now);
     }
   }
 

@@ -9,7 +9,7 @@ import {
   isHardReset,
   type Notification,
 } from '../wire/index.ts';
-import { holdForOpen } from './opening.ts';
+import { holdForOpen, openMain } from './opening.ts';
 import type { Slot, Turn } from './turn.ts';
 import type { TimerName } from './types.ts';
 
@@ -43,12 +43,23 @@ export function endConnection(turn: Turn, slot: Slot, cause: Cause): void {
     return;
   }
   const { second } = state;
-  if (second === undefined || state.phase === 'established') return fall(turn, cause);
+  const isEstablished = state.phase === 'established';
+  if (second === undefined || (isEstablished && cause.by !== 'network')) return fall(turn, cause);
+  if (isEstablished) loseSession(turn, cause);
   delete state.bargain;
   delete state.second;
   state.main = second;
+  state.lastReason = reasonOf(cause);
   turn.clearTimers('second-hold', 'keepalive');
-  holdForOpen(turn);
+  if (second.phase === 'open-delayed') openMain(turn);
+  else holdForOpen(turn);
+}
+
+/** The tables hear that an established session is no more. */
+function loseSession(turn: Turn, cause: Cause): void {
+  turn.tell({ type: 'down', keepsRoutes: keepsRoutes(turn, cause), reason: reasonOf(cause) });
+  turn.clearTimers('settled');
+  delete turn.state.decoder;
 }
 
 /** To Idle from wherever; while the session is started, the next attempt comes by itself (DampPeerOscillations). */
@@ -57,13 +68,11 @@ export function fall(turn: Turn, cause: Cause): void {
   const reason = reasonOf(cause);
   if (state.second !== undefined) turn.dismiss(state.second, ceaseOf(CEASE.rejected));
   if (state.isDialing) turn.do({ type: 'cancel-connect' });
-  if (state.phase === 'established')
-    turn.tell({ type: 'down', keepsRoutes: keepsRoutes(turn, cause), reason });
+  if (state.phase === 'established') loseSession(turn, cause);
   turn.clearTimers(...ALL_TIMERS);
   delete state.main;
   delete state.second;
   delete state.bargain;
-  delete state.decoder;
   state.phase = 'idle';
   state.isDialing = false;
   state.lastReason = reason;

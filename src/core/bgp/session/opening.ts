@@ -3,7 +3,7 @@ import type { IpAddress } from '#base/ip/index.ts';
 import { CEASE, ceaseOf } from '../wire/index.ts';
 import { ownOpen } from './negotiation.ts';
 import type { Turn } from './turn.ts';
-import type { Connection } from './types.ts';
+import type { Connection, SessionState } from './types.ts';
 
 /** RFC 4271 section 8.2.2: a large value, 4 minutes, until the peer's OPEN has come. */
 const OPEN_HOLD_SEC = 240;
@@ -50,18 +50,25 @@ export function onConnection(turn: Turn, id: number, isOutgoing: boolean, localA
   if (isOutgoing) state.isDialing = false;
   const connection: Connection = { id, isOutgoing, localAddress, phase: 'open-delayed' };
   if (state.phase === 'idle' || state.second !== undefined) return turn.dismiss(connection);
-  // RFC 4271 section 6.8: one that is established stays.
-  if (state.phase === 'established') return turn.dismiss(connection, ceaseOf(CEASE.collision));
-  turn.clearTimers('connect-retry');
+  const isEstablished = state.phase === 'established';
+  // RFC 4271 section 6.8: one that is established stays; RFC 4724 section 5: unless the peer has restarted, which its OPEN will tell.
+  if (isEstablished && (isOutgoing || !canPeerRestart(state)))
+    return turn.dismiss(connection, ceaseOf(CEASE.collision));
+  if (!isEstablished) turn.clearTimers('connect-retry');
   if (state.main !== undefined) {
     // It is followed until the peer's OPEN tells which of both stays.
-    state.second = sendOpen(turn, connection);
+    // Beside an established one ours waits for it: a peer that has not come so far yet might prefer this connection for it.
+    state.second = isEstablished ? connection : sendOpen(turn, connection);
     turn.setTimer('second-hold', OPEN_HOLD_SEC);
     return;
   }
   state.main = connection;
   if (state.config.openDelaySec > 0) turn.setTimer('delay-open', state.config.openDelaySec);
   else openMain(turn);
+}
+
+function canPeerRestart({ bargain }: SessionState): boolean {
+  return (bargain?.agreed.restart?.families.size ?? 0) > 0;
 }
 
 /** Our OPEN on the main connection. */

@@ -10,6 +10,8 @@ const PLAIN = { addPathSend: false, addPathReceive: false, extendedNextHop: fals
 interface Side {
   state: SessionState;
   readonly timers: Map<string, number>;
+  /** How often an established session was lost. */
+  losses: number;
 }
 
 /** Two sessions and a network between them whose every delay is given: who dials when, and how long bytes are under way. */
@@ -28,8 +30,8 @@ class World {
   constructor(configs: readonly [SessionConfig, SessionConfig], delays: readonly number[]) {
     this.#delays = delays;
     this.sides = [
-      { state: newSession(configs[0]), timers: new Map() },
-      { state: newSession(configs[1]), timers: new Map() },
+      { state: newSession(configs[0]), timers: new Map(), losses: 0 },
+      { state: newSession(configs[1]), timers: new Map(), losses: 0 },
     ];
     for (const side of [0, 1] as const) this.#after(this.#delay(), () => this.step(side, { type: 'start' }));
   }
@@ -71,6 +73,9 @@ class World {
           });
           break;
         }
+        case 'news':
+          if (action.news.type === 'down') side.losses += 1;
+          break;
         case 'clear-timer':
           side.timers.delete(action.timer);
           break;
@@ -160,6 +165,29 @@ describe('two speakers that dial each other', () => {
         expect([left.phase, right.phase]).toEqual(['established', 'established']);
         expect(left.main?.id).toBe(right.main?.id);
         expect([left.second, right.second]).toEqual([undefined, undefined]);
+        expect(world.sides.map(({ losses }) => losses)).toEqual([0, 0]);
+      }),
+      runs(300, 20_000),
+    );
+  });
+
+  test('who can restart do not take a late connection for a restart, over and over', () => {
+    const families = new Map([[4, { isForwardingKept: true }] as const]);
+    const restart = { restartTimeSec: 9, isRestarting: false, keepsAfterNotification: true, families };
+    fc.assert(
+      fc.property(delays, (each) => {
+        const world = new World(
+          [
+            { ...configOf(65_001, 65_002, 1), restart },
+            { ...configOf(65_002, 65_001, 2), restart },
+          ],
+          each,
+        );
+        world.runUntil(120_000);
+        for (const { state, losses } of world.sides) {
+          expect(state.phase).toBe('established');
+          expect(losses).toBe(0);
+        }
       }),
       runs(300, 20_000),
     );

@@ -497,10 +497,37 @@ describe('two connections', () => {
     );
   });
 
+  const late = (routerId: number) =>
+    new Walk().do(START, connected(1), says(openOf({}, routerId), 1), accepted(2)).do(says(KEEPALIVE, 1));
+
   test('a second that is still open when the first is established is told so', () => {
-    const walk = new Walk().do(START, connected(1), says(openOf(), 1), accepted(2)).do(says(KEEPALIVE, 1));
+    const walk = late(0x0a000000);
     expect(walk.said).toContain('#2 cease: connection collision resolution');
     expect(walk.state.phase).toBe('established');
+  });
+
+  test.each<[string, SessionEvent, string | undefined]>([
+    ['goes', closed(2), undefined],
+    ['says nothing', timer('second-hold'), '#2 hold timer expired'],
+    [
+      'is none for the peer, which talks on the first',
+      says(END_OF_RIB, 1),
+      '#2 cease: connection collision resolution',
+    ],
+  ])('a second that would be preferred is waited for, until it %s', (_name, event, said) => {
+    const walk = late(0x0a000002);
+    expect([walk.state.phase, ...walk.said]).toEqual(['open-confirm', 'hold 30 s', 'second-hold 3 s']);
+    expect(walk.do(says(KEEPALIVE, 1)).said).toEqual(['hold 30 s']);
+    walk.do(event);
+    expect([walk.state.phase, walk.state.main?.id, walk.state.second]).toEqual(['established', 1, undefined]);
+    expect(walk.said.find((words) => words.startsWith('#'))).toBe(said);
+    expect(walk.news[0]?.type).toBe('established');
+  });
+
+  test('a second that would be preferred stays, when its OPEN comes', () => {
+    const walk = late(0x0a000002).do(says(openOf(), 2));
+    expect([walk.state.phase, walk.state.main?.id, walk.news]).toEqual(['open-confirm', 2, []]);
+    expect(walk.said).toContain('#1 cease: connection collision resolution');
   });
 });
 
@@ -651,7 +678,6 @@ describe('routes after the end', () => {
       { type: 'reset', notification: ceaseOf(CEASE.reset) },
       true,
     ],
-    ['stay when the peer connects anew', GRACEFUL, restart(false), accepted(2), true],
   ])('%s', (_name, config, capabilities, event, keepsRoutes) => {
     const walk = new Walk(config).do(START, connected(), says(openOf(capabilities)), says(KEEPALIVE));
     walk.do(event);
@@ -664,12 +690,41 @@ describe('routes after the end', () => {
     expect(walk.said).toContain('#1 cease: hard reset: cease: administrative shutdown: "maintenance"');
   });
 
-  test('of a peer that connects anew come on the new connection', () => {
-    const walk = new Walk(GRACEFUL).do(START, connected(), says(openOf(restart(false))), says(KEEPALIVE));
-    walk.do(accepted(2));
-    expect(walk.state.phase).toBe('open-sent');
-    expect(walk.said).toContain('no idle-hold');
-    expect(walk.do(says(openOf(restart(false)), 2), says(KEEPALIVE, 2)).state.phase).toBe('established');
+  describe('of a peer that connects anew', () => {
+    const up = () => new Walk(GRACEFUL).do(START, connected(), says(openOf(restart(false))), says(KEEPALIVE));
+    const back = { restart: { ...RESTART, isRestarting: true } };
+
+    test('stay, and come on the new connection, if it has restarted', () => {
+      const walk = up().do(accepted(2));
+      expect([walk.state.phase, ...walk.said]).toEqual(['established', 'second-hold 240 s']);
+      walk.do(says(openOf(back), 2));
+      expect(walk.news).toMatchObject([
+        { type: 'down', keepsRoutes: true, reason: 'the peer has restarted' },
+      ]);
+      expect([walk.state.phase, walk.state.main?.id]).toEqual(['open-confirm', 2]);
+      expect(walk.said).toEqual(expect.arrayContaining(['close #1', '#2 open', '#2 keepalive']));
+      expect(walk.do(says(KEEPALIVE, 2)).state.phase).toBe('established');
+    });
+
+    test('are not touched if it says nothing of a restart', () => {
+      const walk = up().do(accepted(2), says(openOf(restart(false)), 2));
+      expect([walk.state.phase, walk.state.main?.id, walk.news]).toEqual(['established', 1, []]);
+      expect(walk.said).toContain('#2 cease: connection collision resolution');
+    });
+
+    test('stay when the old connection breaks meanwhile, and come on the new one', () => {
+      const walk = up().do(accepted(2), closed(1));
+      expect(walk.news).toMatchObject([{ type: 'down', keepsRoutes: true }]);
+      expect([walk.state.phase, walk.state.main?.id]).toEqual(['open-sent', 2]);
+      expect(walk.said).toContain('#2 open');
+      expect(walk.do(says(openOf(restart(false)), 2), says(KEEPALIVE, 2)).state.phase).toBe('established');
+    });
+
+    test('go when it is told on the old one that the session ends', () => {
+      const walk = up().do(accepted(2), says(DOWN));
+      expect([walk.state.phase, walk.state.second]).toEqual(['idle', undefined]);
+      expect(walk.said).toContain('#2 cease: connection rejected');
+    });
   });
 
   test('our restart is told until a session has come up', () => {

@@ -14,7 +14,7 @@ import {
 } from '../wire/index.ts';
 import { endConnection, fall } from './ending.ts';
 import { onRefresh, onSend, onUpdate } from './established.ts';
-import { establish, onOpen, restartHold, restartKeepalive } from './opened.ts';
+import { confirm, establish, onOpen, restartHold, restartKeepalive } from './opened.ts';
 import { begin, dial, onConnectFailed, onConnection, openMain, wait } from './opening.ts';
 import { type Slot, Turn } from './turn.ts';
 import type { SessionConfig, SessionEvent, SessionState, SessionStep, TimerName } from './types.ts';
@@ -37,6 +37,7 @@ export function newSession(config: SessionConfig): SessionState {
 export function stepSession(state: SessionState, event: SessionEvent, random: Random): SessionStep {
   const turn = new Turn(state, random);
   handle(turn, event);
+  if (turn.state.main?.isConfirmed === true && turn.state.second === undefined) establish(turn);
   return { state: turn.state, actions: turn.actions };
 }
 
@@ -55,7 +56,6 @@ function handle(turn: Turn, event: SessionEvent): void {
     case 'timer':
       return onTimer(turn, event.timer);
     case 'accepted':
-      if (hasPeerRestarted(state)) giveWay(turn);
       return onConnection(turn, event.connection, false, event.localAddress);
     case 'connected':
       return onConnection(turn, event.connection, true, event.localAddress);
@@ -99,18 +99,6 @@ function endAll(turn: Turn, notification: Notification): void {
   const cause = { by: 'us', notification } as const;
   if (state.main === undefined) fall(turn, cause);
   else endConnection(turn, 'main', cause);
-}
-
-/** RFC 4724 section 5: a peer that can restart and connects while it seems established has done so. */
-function hasPeerRestarted({ phase, bargain }: SessionState): boolean {
-  return phase === 'established' && (bargain?.agreed.restart?.families.size ?? 0) > 0;
-}
-
-/** The old connection goes as if it had been lost, and the new one finds us in Active. */
-function giveWay(turn: Turn): void {
-  endConnection(turn, 'main', { by: 'network', reason: 'the peer connects anew' });
-  turn.clearTimers('idle-hold');
-  turn.state.phase = 'active';
 }
 
 /** RFC 4271 section 8.2.2, event 18. */
@@ -160,7 +148,9 @@ function onMessage(turn: Turn, id: number, message: Message): void {
   const slot = turn.slotOf(id);
   const phase = slot && state[slot]?.phase;
   if (slot === undefined || phase === undefined) return;
-  const isEstablished = phase === 'established';
+  const isTalking = message.type === 'update' || message.type === 'refresh';
+  if (isTalking && state[slot]?.isConfirmed === true) establish(turn);
+  const isEstablished = state[slot]?.phase === 'established';
   switch (message.type) {
     case 'notification':
       return endConnection(turn, slot, { by: 'peer', notification: message.notification });
@@ -168,7 +158,7 @@ function onMessage(turn: Turn, id: number, message: Message): void {
       if (phase === 'open-delayed' || phase === 'open-sent') return onOpen(turn, slot, message.open);
       break;
     case 'keepalive':
-      if (phase === 'open-confirm') return establish(turn);
+      if (phase === 'open-confirm') return confirm(turn);
       if (isEstablished) return restartHold(turn);
       break;
     case 'update':

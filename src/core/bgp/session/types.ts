@@ -98,6 +98,8 @@ export interface Connection {
   readonly isOutgoing: boolean;
   readonly localAddress: IpAddress;
   readonly phase: 'open-delayed' | 'open-sent' | 'open-confirm' | 'established';
+  /** In open-confirm: the peer's KEEPALIVE has come, and the other connection has yet to go. */
+  readonly isConfirmed?: true;
 }
 
 /** What came of both OPENs. */

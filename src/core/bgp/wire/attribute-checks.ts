@@ -1,4 +1,5 @@
 /** When the value of an attribute is malformed though its bytes are in order. */
+import type { IpAddress } from '#base/ip/index.ts';
 import type { AsPathSegment, PathAttributes } from '../model.ts';
 import type { UpdateContext } from './attributes.ts';
 
@@ -21,6 +22,14 @@ export const checkAsPath: Check<readonly AsPathSegment[]> = (path, context) => {
     return `the path begins with ${first?.asns[0] ?? 'nothing'}, the peer is ${context.peerAsn}`;
   return undefined;
 };
+
+/** RFC 4271 section 6.3: it has to be the address of a host. */
+export function checkHost(address: IpAddress): string | undefined {
+  const isHost = address.includes(':')
+    ? address !== '::' && !/^ff[0-9a-f]{2}:/.test(address)
+    : !/^(0|22[4-9]|2[3-5][0-9])\./.test(address);
+  return isHost ? undefined : `${address} is no address of a host`;
+}
 
 export const checkAs4Path: Check<readonly AsPathSegment[]> = (path) =>
   holdsZero(path) ? 'as number 0' : undefined; // RFC 7607 section 2

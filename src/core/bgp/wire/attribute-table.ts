@@ -4,7 +4,7 @@
  */
 import { type Codec, flag, u32be } from '#core/codec/index.ts';
 import type { Agreed } from '../ports.ts';
-import { type Check, checkAggregator, checkAs4Path, checkAsPath } from './attribute-checks.ts';
+import { type Check, checkAggregator, checkAs4Path, checkAsPath, checkHost } from './attribute-checks.ts';
 import {
   aggregatorCodec,
   asPathCodec,
@@ -81,6 +81,7 @@ export const ATTRIBUTE_ROWS: readonly AttributeRow[] = [
     treatment: 'treat-as-withdraw', // RFC 7606 section 7.3
     key: 'nextHop',
     codec: nextHopCodec,
+    check: checkHost,
   },
   {
     type: 4,

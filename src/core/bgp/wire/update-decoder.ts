@@ -5,6 +5,7 @@
 import { formatIp, type IpAddress } from '#base/ip/index.ts';
 import type { Nlri, PathAttributes, RouteFamily } from '../model.ts';
 import type { RouteUpdate, RouteWithdrawal } from '../ports.ts';
+import { checkHost } from './attribute-checks.ts';
 import { AttributeMemory } from './attribute-memory.ts';
 import { holdsRoutes, KIND_BITS, readAttributes } from './attribute-reader.ts';
 import { type Piece, scanAttributes, scanReach, scanUnreach } from './attribute-scan.ts';
@@ -174,6 +175,9 @@ export class UpdateDecoder {
     if (known !== undefined) return known;
     const read = readAttributes(body, pieces, this.#context, faults);
     if (nextHopEnd > nextHopAt) takeNextHop(read, body.subarray(nextHopAt, nextHopEnd));
+    // RFC 7606 section 7.11 leaves what is wrong with a next hop of the right length to RFC 4271, and section 3, point e, to treat-as-withdraw.
+    const reason = read.nextHop === undefined ? undefined : checkHost(read.nextHop);
+    if (reason !== undefined) faults.push({ attribute: MP_REACH, treatment: 'treat-as-withdraw', reason });
     const missing = missingAttribute(read);
     // RFC 7606 section 3, point d.
     if (missing !== undefined)

@@ -55,7 +55,7 @@ const REACH6 = '80 0e 1a 0002 01 10 fd000077000000000000000000000001 00 20 fd000
 const octets = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
 const number = fc.integer({ min: 0, max: 0xffff_ffff });
 const asn = fc.oneof(fc.integer({ min: 1, max: 0xffff }), fc.integer({ min: 0x1_0000, max: 0xffff_ffff }));
-const ipv4 = octets(4).map(formatIp);
+const ipv4 = octets(4).map((bytes) => formatIp(bytes.with(0, 10)));
 const ipv6 = octets(16).map((bytes) => formatIp(bytes.with(0, 0xfd)));
 const segment: fc.Arbitrary<AsPathSegment> = fc.record(
   {
@@ -255,6 +255,15 @@ describe('an UPDATE', () => {
     expect(reach('fd000301')).toBe(reach('fd000302'));
   });
 
+  test.each(['00'.repeat(16), `ff02${'00'.repeat(13)}01`])(
+    'with a next hop of no host is withdrawn: %s',
+    (nextHop) => {
+      const reach = `80 0e 1a 0002 01 10 ${nextHop} 00 20 fd000201`;
+      const { announced, withdrawn } = decode(bodyOf('', `${reach} ${ORIGIN} ${AS_PATH}`, ''));
+      expect([announced, withdrawn]).toEqual([[], [{ family: 6, nlri: [{ prefix: 'fd00:201::/32' }] }]]);
+    },
+  );
+
   test('is not taken for one before where MP_REACH_NLRI alone differs', () => {
     const decoder = new UpdateDecoder(CONTEXT);
     const bytes = bodyOf('', `${REACH6} ${ORIGIN} ${AS_PATH}`, '');
@@ -388,6 +397,8 @@ describe('errors', () => {
     ['no ORIGIN', `${AS_PATH} ${NEXT_HOP}`, CONTEXT, 'treat-as-withdraw'],
     ['no AS_PATH', `${ORIGIN} ${NEXT_HOP}`, CONTEXT, 'treat-as-withdraw'],
     ['no NEXT_HOP', `${ORIGIN} ${AS_PATH}`, CONTEXT, 'treat-as-withdraw'],
+    ['a next hop of nobody', `${others(3)} 40 03 04 00000000`, CONTEXT, 'treat-as-withdraw'],
+    ['a next hop of many', `${others(3)} 40 03 04 e0000001`, CONTEXT, 'treat-as-withdraw'],
     ['no attributes', '', CONTEXT, 'treat-as-withdraw'],
     ['a header cut short', `${MANDATORY} 80 04`, CONTEXT, 'treat-as-withdraw'],
     ['a long header cut short', `${MANDATORY} 90 04 00`, CONTEXT, 'treat-as-withdraw'],

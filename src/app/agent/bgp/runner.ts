@@ -114,8 +114,12 @@ export class BgpRunner implements AsyncDisposable {
   }
 
   #flush(): void {
-    for (const action of this.#speaker.flush(this.#now())) this.#act(action);
-    if (!this.#isConverged && this.#speaker.rib.tables.deferred.size === 0) {
+    const actions = this.#speaker.flush(this.#now());
+    for (const action of actions) this.#act(action);
+    // Much to program comes in parts, each in a turn of its own.
+    const isProgramming = actions.some(({ type }) => type === 'program');
+    if (isProgramming) this.#flushSoon();
+    else if (!this.#isConverged && this.#speaker.rib.tables.deferred.size === 0) {
       this.#isConverged = true;
       this.#options.onConverged();
     }

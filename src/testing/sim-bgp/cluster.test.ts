@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { IS_SOAK } from '../soak.ts';
 import { SimCluster } from './index.ts';
@@ -109,22 +110,35 @@ describe('after churn, partitions and the loss of reflectors', () => {
     expect(it.faults()).toEqual([]);
     const numbers = [...it.nodes.keys()].map((name) => Number(name.slice(1)));
     const fresh = new SimCluster({ mesh: MESH }).add(...numbers).run(60);
-    expect(it.tables()).toEqual(fresh.tables());
+    expect(new Map(it.tables())).toEqual(new Map(fresh.tables()));
   });
 
   test.each(IS_SOAK ? [60, 1000] : [60])('%d speakers, too', (count) => {
     const mesh = count > 200 ? { fullMeshLimit: 100, clientsPerReflector: 200 } : MESH;
-    const it = new SimCluster({ mesh, families: [4] }).add(...upTo(count)).run(60);
-    expect(it.faults()).toEqual([]);
-    const counts = it.sessionCounts().toSorted((a, b) => a - b);
-    const { messages } = it.wire;
-    process.stdout.write(
-      `${count} speakers: ${counts[0]} to ${counts.at(-1)} sessions, half have ${counts[count / 2]}, full mesh: ${count - 1}; ${messages} messages to converge, ${(messages / count).toFixed(0)} a speaker\n`,
-    );
-    churn(it, count, IS_SOAK ? 20 : 5);
-    expect(it.faults()).toEqual([]);
-    const numbers = [...it.nodes.keys()].map((name) => Number(name.slice(1)));
+    const { numbers, digests } = churned(count, mesh);
     const fresh = new SimCluster({ mesh, families: [4] }).add(...numbers).run(60);
-    expect(it.tables()).toEqual(fresh.tables());
+    expect(digests).toEqual(digestsOf(fresh));
   });
 });
+
+/** What is left of a cluster after churn; the cluster itself is gone, since two of a thousand nodes are too large for one process. */
+function churned(count: number, mesh: typeof MESH) {
+  const it = new SimCluster({ mesh, families: [4] }).add(...upTo(count)).run(60);
+  expect(it.faults()).toEqual([]);
+  const counts = it.sessionCounts().toSorted((a, b) => a - b);
+  const { messages } = it.wire;
+  process.stdout.write(
+    `${count} speakers: ${counts[0]} to ${counts.at(-1)} sessions, half have ${counts[count / 2]}, full mesh: ${count - 1}; ${messages} messages to converge, ${(messages / count).toFixed(0)} a speaker\n`,
+  );
+  churn(it, count, IS_SOAK ? 20 : 5);
+  expect(it.faults()).toEqual([]);
+  const numbers = [...it.nodes.keys()].map((name) => Number(name.slice(1)));
+  return { numbers, digests: digestsOf(it) };
+}
+
+function digestsOf(it: SimCluster): ReadonlyMap<string, string> {
+  const digests = new Map<string, string>();
+  for (const [name, lines] of it.tables())
+    digests.set(name, createHash('sha256').update(lines.join('\n')).digest('hex'));
+  return digests;
+}

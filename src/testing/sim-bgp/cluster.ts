@@ -139,9 +139,8 @@ export class SimCluster {
     return faults;
   }
 
-  /** All tables in words, but for when things came about: the same for clusters in the same state. */
-  tables(): ReadonlyMap<string, readonly string[]> {
-    const tables = new Map<string, readonly string[]>();
+  /** All tables in words, one node after the other, but for when things came about: the same for clusters in the same state. */
+  *tables(): Iterable<readonly [string, readonly string[]]> {
     for (const [name, { speaker }] of this.nodes) {
       if (this.#dead.has(name)) continue;
       const lines = ([4, 6] as const).flatMap((family) =>
@@ -150,9 +149,8 @@ export class SimCluster {
             `${prefix} from ${peer} ${outcome.type} ${staleness} ${JSON.stringify(attributes)}`,
         ),
       );
-      tables.set(name, lines.toSorted());
+      yield [name, lines.toSorted()];
     }
-    return tables;
   }
 
   /** Sessions that are up, of each node. */

@@ -41,7 +41,7 @@ export class Traffic implements AsyncDisposable {
     for (let attempt = 1; ; attempt++) {
       const { stdout } = await run('nsenter', [`--net=${this.#place.client}`, ...args], {
         maxBuffer: 2 ** 25,
-      }).catch((error: { readonly stdout: string }) => error);
+      }).catch((error: unknown) => error as { readonly stdout: string });
       const { end, error } = JSON.parse(stdout) as IperfReport;
       const arrived = end?.sum_received?.bits_per_second;
       if (arrived !== undefined) return arrived / 1e6;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '#core/config/index.ts';
 import { parseSpeakerFile } from './speaker-file.ts';
@@ -24,6 +25,14 @@ describe("a speaker's file", () => {
       speaker: { asn: 65_001, routerId: 0x0a00_0001, neighbors: [], routes: [], aggregates: [] },
     });
     expect(problemsOf('{}')).toHaveLength(2);
+  });
+
+  test('of the documentation is read, and is what the page shows', () => {
+    const file = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
+    const example = file('examples/bgp/speaker.yaml');
+    expect(file('bgp.md')).toContain(`\`\`\`yaml\n${example}\`\`\``);
+    expect(problemsOf(example.replace(/^ +passwordFile: .*\n/m, ''))).toEqual([]);
+    expect(parse(example.replace(/^ +passwordFile: .*\n/m, '')).speaker.neighbors).toHaveLength(2);
   });
 
   test('has routes, aggregates and filters', () => {

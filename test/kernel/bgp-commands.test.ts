@@ -1,5 +1,5 @@
 /** Two speakers as `poplin bgp run` has them, on addresses of the loopback, and what commands say to them. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -100,6 +100,29 @@ describe('a speaker that runs', () => {
       isUp: true,
     });
     expect(await at(a, 'neighbor', 'nobody')).toBe('poplin bgp: no such neighbor: "nobody"\n');
+  });
+
+  test('writes its tables into a file that is MRT', async () => {
+    const path = join(folder, 'table.mrt');
+    expect(await at(a, 'dump', path)).toBe(`4 prefixes in ${path}\n`);
+    const bytes = readFileSync(path);
+    const records: { readonly subtype: number; readonly body: Buffer }[] = [];
+    for (let offset = 0; offset < bytes.length; ) {
+      const length = bytes.readUInt32BE(offset + 8);
+      expect(bytes.readUInt16BE(offset + 4)).toBe(13); // TABLE_DUMP_V2
+      records.push({
+        subtype: bytes.readUInt16BE(offset + 6),
+        body: bytes.subarray(offset + 12, offset + 12 + length),
+      });
+      offset += 12 + length;
+    }
+    // PEER_INDEX_TABLE, RIB_IPV4_UNICAST, RIB_IPV6_UNICAST.
+    expect(records.map(({ subtype }) => subtype)).toEqual([1, 2, 2, 4, 4]);
+    const [index, ...entries] = records;
+    expect(index?.body.readUInt32BE(0)).toBe(0x7f09_0001);
+    expect(index?.body.includes(Buffer.from([127, 9, 0, 2]))).toBe(true);
+    expect(entries.map(({ body }) => body.readUInt32BE(0))).toEqual([0, 1, 2, 3]);
+    expect(await at(a, 'dump', join(folder, 'nowhere/table.mrt'))).toMatch(/no such file or directory/);
   });
 
   test('tells of routes, learned and told, and why', async () => {

@@ -4,19 +4,15 @@ import { z } from 'zod';
 import type { RouteView, TableAttributes } from '#core/bgp/rib/index.ts';
 import type { Why } from '#core/bgp/speaker/index.ts';
 import { ask, askLines, SpeakerError } from './control-client.ts';
+import { dumpTables, type SpeakerSummary } from './dump.ts';
 import { runCommand } from './run.ts';
-import type { NeighborStatus, ServiceEvent } from './service.ts';
+import type { ServiceEvent } from './service.ts';
 import { SPEAKER_SCHEMA } from './speaker-schema.ts';
 import { eventText, neighborText, routeText, summaryText, toldText, whyText } from './text.ts';
 
 interface Flags {
   readonly socket: string;
   readonly json?: boolean;
-}
-
-interface Summary {
-  readonly asn: number;
-  readonly neighbors: readonly NeighborStatus[];
 }
 
 const SOCKET = '/run/poplin/bgp.sock';
@@ -28,6 +24,7 @@ export function bgpCommands(): Command {
     runCommand(new Command('run')),
     ...[summaryCommand(), neighborCommand(), routesCommand(), whyCommand()],
     ...[announceCommand(), withdrawCommand(), softResetCommand(), reloadCommand(), monitorCommand()],
+    dumpCommand(),
   ];
   for (const each of all)
     command.addCommand(each.option('--socket <path>', 'the socket of the speaker', SOCKET));
@@ -43,7 +40,7 @@ function summaryCommand(): Command {
     .description('Neighbors in a line each. Numbers are of IPv4/IPv6.')
     .action((flags: Flags) =>
       telling(async () => {
-        const summary = (await ask(flags.socket, 'GET', '/summary')) as Summary;
+        const summary = (await ask(flags.socket, 'GET', '/summary')) as SpeakerSummary;
         print(flags, summary, summaryText(summary, Date.now()));
       }),
     );
@@ -55,7 +52,7 @@ function neighborCommand(): Command {
     .argument('<name>', 'the name it has in the file')
     .action((name: string, flags: Flags) =>
       telling(async () => {
-        const { neighbors } = (await ask(flags.socket, 'GET', '/summary')) as Summary;
+        const { neighbors } = (await ask(flags.socket, 'GET', '/summary')) as SpeakerSummary;
         const found = neighbors.find(({ key }) => key === name);
         if (found === undefined) throw new SpeakerError(`no such neighbor: "${name}"`);
         print(flags, found, neighborText(found, Date.now()));
@@ -95,6 +92,21 @@ function whyCommand(): Command {
       telling(async () => {
         const value = (await ask(flags.socket, 'GET', '/why', { prefix })) as Why;
         print(flags, value, whyText(value));
+      }),
+    );
+}
+
+function dumpCommand(): Command {
+  return question('dump')
+    .description('Write all routes, as they were received, into an MRT file (RFC 6396).')
+    .argument('<file>', 'is replaced if it is there')
+    .addHelpText('after', '\nExample: poplin bgp dump /tmp/table.mrt')
+    .action((file: string, flags: Flags) =>
+      telling(async () => {
+        const summary = (await ask(flags.socket, 'GET', '/summary')) as SpeakerSummary;
+        const lines = askLines(flags.socket, 'GET', '/routes');
+        const prefixes = await dumpTables(file, summary, lines, Math.floor(Date.now() / 1000));
+        print(flags, { file, prefixes }, `${prefixes} prefixes in ${file}\n`);
       }),
     );
 }

@@ -1,7 +1,7 @@
 /** What a speaker knows, for those who ask: neighbours in a line each, and why a route is where it is. */
 import { familyOf, type IpAddress, type IpPrefix } from '#base/ip/index.ts';
 import { explainFilter, type FilterExplanation } from '../filter/index.ts';
-import type { Asn } from '../model.ts';
+import type { Asn, RouterId } from '../model.ts';
 import { type Explanation, explain, type RouteView } from '../rib/index.ts';
 import { filterContext, type PolicyPorts } from './policy.ts';
 import type { Speaker } from './speaker.ts';
@@ -11,6 +11,8 @@ export interface NeighborSummary {
   readonly description?: string;
   readonly address: IpAddress;
   readonly asn?: Asn;
+  /** Of a session that is up, or was. */
+  readonly routerId?: RouterId;
   readonly isUp: boolean;
   readonly upSince?: number;
   /** By family: routes learned, those of them that were refused, and prefixes told. */
@@ -29,11 +31,13 @@ export function summarize(speaker: Speaker): readonly NeighborSummary[] {
     const peer = speaker.rib.tables.peer(key);
     const upSince = speaker.upSince(key);
     const asn = peer.agreed?.peerAsn ?? session.peerAsn;
+    const routerId = peer.agreed?.peerRouterId;
     return {
       key,
       ...(description === undefined ? {} : { description }),
       address: session.peerAddress,
       ...(asn === undefined ? {} : { asn }),
+      ...(routerId === undefined ? {} : { routerId }),
       isUp: upSince !== undefined,
       ...(upSince === undefined ? {} : { upSince }),
       families: session.families.map(({ family }) => {

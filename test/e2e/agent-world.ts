@@ -282,10 +282,11 @@ export function networkText(netns: string): string {
   return inNetns(netns, 'sh', '-c', script)
     .split(/^(?=## )/m)
     .map((section) => {
-      // Tables stand in the order they were made in.
+      // Tables, and chains and sets in them, stand in the order they were made in.
       if (section.startsWith('## nft'))
         return section
           .split(/^(?=table )/m)
+          .map((table) => sortedBlocks(table))
           .toSorted()
           .join('');
       return section
@@ -299,4 +300,10 @@ export function networkText(netns: string): string {
         .join('\n');
     })
     .join('\n');
+}
+
+/** A table with what lies in it in the order of the alphabet. */
+function sortedBlocks(table: string): string {
+  const [head = '', ...blocks] = table.replace(/\n}\s*$/, '\n').split(/^(?=\t(?:chain|set|map) )/m);
+  return [head, ...blocks.map((block) => `${block.trimEnd()}\n`).toSorted(), '}\n'].join('');
 }

@@ -233,6 +233,8 @@ export class PolicyWorld implements AsyncDisposable {
           : {
               type: 'flannel',
               subnetFile: this.station.paths(node).subnetEnv,
+              // Else it is the host's, and stays when a test does not detach its pods.
+              dataDir: this.station.file(`${node}/flannel`),
               delegate: { isDefaultGateway: true, ipMasq: false },
             }),
       }),

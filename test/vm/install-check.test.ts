@@ -39,7 +39,9 @@ function check(args: readonly string[], uid?: number): Finding[] {
   try {
     return JSON.parse(execFileSync('nsenter', words, { encoding: 'utf8' })) as Finding[];
   } catch (error) {
-    return JSON.parse((error as { stdout: string }).stdout) as Finding[];
+    const { stdout } = error as { stdout: string };
+    if (stdout === '') throw error; // it broke off, and the error says how
+    return JSON.parse(stdout) as Finding[];
   }
 }
 

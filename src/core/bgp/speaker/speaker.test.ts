@@ -71,6 +71,7 @@ describe('two speakers', () => {
         key: 'a',
         address: '10.0.0.1',
         asn: 65_001,
+        routerId: 1,
         isUp: true,
         upSince: 0,
         families: [

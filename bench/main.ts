@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { benchBgp } from './bgp/bgp.ts';
 import { benchCni } from './cni/cni.ts';
+import { isConfined, runConfined } from './confined.ts';
 import type { BenchOptions } from './options.ts';
 import { benchOverlay } from './overlay/overlay.ts';
 import { benchPolicy } from './policy/policy.ts';
@@ -29,6 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write('bench: needs root: it makes network namespaces\n');
     return 1;
   }
+  if (!isConfined()) return runConfined();
   await asked.run(asked.options);
   return 0;
 }

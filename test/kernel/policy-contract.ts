@@ -207,6 +207,46 @@ END`);
         expect(kernel.passes(udp(addressOf(2, family), STRANGER[family])), `IPv${family} cut`).toBe(false);
     });
 
+    test('are asked about what no connection is known of, and whatever mark others have set, which stays theirs', async () => {
+      using pods = new Enforced(mode);
+      const { kernel } = pods;
+      for (const number of [2, 3]) {
+        pods.attach(number);
+        pods.know(number);
+      }
+      const port = (number: number): EndMatch => ({ ports: [{ from: number, to: number }] });
+      pods.isolate(2, { egress: [allow({}, port(80), 17), allow({}, port(81), 17)] });
+      pods.isolate(3, { ingress: [allow({}, port(80), 17)] });
+      await pods.flush();
+      const expectAsked = (when: string): void => {
+        for (const family of FAMILIES) {
+          const [from, to, stranger] = [addressOf(2, family), addressOf(3, family), STRANGER[family]];
+          const flows = [udp(from, to, 80), udp(from, stranger, 81), udp(stranger, to, 80)];
+          const refused = [udp(from, to, 81), udp(from, stranger, 82), udp(stranger, to, 81)];
+          expect(
+            [...flows, ...refused].map((flow) => kernel.passes(flow)),
+            `IPv${family} ${when}`,
+          ).toEqual([true, true, true, false, false, false]);
+        }
+      };
+      kernel.sh(
+        `nft 'table inet others { counter marked { }; counter changed { }
+          chain p { type filter hook prerouting priority 0; meta mark set 0xffdfffff; };
+          chain q { type filter hook postrouting priority 0; meta l4proto udp meta mark & 0x00200000 != 0 counter name marked; meta l4proto udp meta mark & 0xffdfffff != 0xffdfffff counter name changed; }; }'`,
+      );
+      expectAsked('tracked');
+      kernel.sh(`nft 'add rule inet others p meta mark set 0xffffffff'`);
+      expectAsked('marked');
+      expect(kernel.sh('nft list counters table inet others').match(/packets \d+/g)).toEqual([
+        'packets 0',
+        'packets 0',
+      ]);
+      kernel.sh(
+        `nft 'table inet untracked { chain p { type filter hook prerouting priority raw; notrack; }; }'`,
+      );
+      expectAsked('untracked');
+    });
+
     test('have rules with other sets when a net is among the addresses of one, and again when it is not', async () => {
       using pods = new Enforced(mode);
       const { kernel } = pods;

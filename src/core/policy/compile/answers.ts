@@ -8,7 +8,7 @@ import type { KernelObject } from '#core/kernel/index.ts';
 import { act, field, match, type NftHook, type RulePart } from '#core/nft/index.ts';
 import type { PolicyDelta } from '../graph.ts';
 import { POLICY_DNS_GROUP } from '../rule-tag.ts';
-import { FILTER, SELF } from './base-chains.ts';
+import { FILTER, FORWARD, SELF } from './base-chains.ts';
 import type { Ground } from './kernel-set.ts';
 import { outermost } from './nets.ts';
 import { addressType, chainAt, elementAt, type Place, type SetShape, setAt } from './place.ts';
@@ -16,7 +16,7 @@ import { addressType, chainAt, elementAt, type Place, type SetShape, setAt } fro
 const FAMILIES = [4, 6] as const;
 const DNS_PORT = 53;
 /** Behind the base chains that ask policies. */
-const BEHIND = 2;
+const BEHIND = FORWARD + 1;
 /** Packets that are told of in a second, and at once: what a flood of them may cost the agent. */
 const RATE = { rate: 2000, burst: 1000 } as const;
 

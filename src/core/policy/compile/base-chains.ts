@@ -1,13 +1,13 @@
 /**
- * What is there whatever policies there are: tables, the maps from a pod's address to its chain, and the base chains that ask them. Each
- * question has a base chain of its own, so that what allows in one is no answer to the next: egress of the source, then ingress of the
- * destination. A connection is asked about when it begins. What a node sends itself is not asked about: it always reaches its pods.
+ * What is there whatever policies there are: tables, the maps from a pod's address to its chain, and the base chains that ask them. What is
+ * forwarded is asked about in one: egress of the source, which comes back here with what it allows, then ingress of the destination, which
+ * ends it. A connection is asked about when it begins. What a node sends itself is not asked about: it always reaches its pods.
  */
 import type { KernelObject } from '#core/kernel/index.ts';
 import { act, field, match, type NftHook, type RulePart } from '#core/nft/index.ts';
 import type { Direction } from '../model.ts';
 import { addressType, chainAt, elementAt, type Place, type SetShape, setAt, tableAt } from './place.ts';
-import { logged } from './policy-chain.ts';
+import { logged, UNMARK } from './policy-chain.ts';
 import { type BridgeMode, CUT_MARK } from './words.ts';
 
 export const FAMILIES = [4, 6] as const;
@@ -32,6 +32,11 @@ const ND_HOP_LIMIT = 255;
 
 /** nft's filter, in inet tables and in those of bridges. */
 export const FILTER: Readonly<Record<Place, number>> = { inet: 0, bridge: -200 };
+/**
+ * Where what is forwarded is asked about, behind FILTER: behind the two chains of earlier releases too, at 0 and 1. A packet that is on its way
+ * while one transaction puts this one in their place meets them as they were, or this one.
+ */
+export const FORWARD = 2;
 
 export function unknownChain(direction: Direction): string {
   return `unknown-${direction}`;
@@ -51,11 +56,15 @@ export function baseObjects(place: Place, flows: boolean): KernelObject[] {
     ...[...maps, ND_TYPES].map((shape) => setAt(place, shape)),
     ...ND.map((type) => elementAt(place, ND_TYPES, [type])),
     ...(['egress', 'ingress'] as const).map((direction) => unknownRules(place, direction, flows)),
-    chainAt(place, 'forward-egress', [CUT, ...PASSED, ...SELF_RULES, ...asked('egress')], hook('forward', 0)),
-    chainAt(place, 'forward-ingress', [...PASSED, ...SELF_RULES, ...asked('ingress')], hook('forward', 1)),
+    chainAt(
+      place,
+      'forward',
+      [...KNOWN, ...SELF_RULES, ...asked('egress'), UNMARK, ...asked('ingress')],
+      hook('forward', FORWARD),
+    ),
     // What comes to the host over a bridge is asked about as what is routed to it.
     ...(place === 'inet'
-      ? [chainAt(place, 'input-egress', [CUT, ...PASSED, ...asked('egress')], hook('input', 0))]
+      ? [chainAt(place, 'input-egress', [...KNOWN, ...asked('egress'), UNMARK], hook('input', 0))]
       : []),
   ];
 }
@@ -70,12 +79,21 @@ export function bridgeSysctls(bridge: BridgeMode): KernelObject[] {
   }));
 }
 
-const CUT: readonly RulePart[] = [match.bits(field.ctMark, CUT_MARK, CUT_MARK), act.drop];
+type Rules = readonly (readonly RulePart[])[];
+
+const ESTABLISHED = match.is(field.ctState, 'established,related');
+const NEIGHBOURS: Rules = [
+  [match.is(field.hopLimit, ND_HOP_LIMIT), match.inSet(field.icmpv6Type, ND_TYPES), act.accept],
+];
 
 /** What is not asked about: what belongs to a connection that began before, and neighbours who look for each other. */
-export const PASSED: readonly (readonly RulePart[])[] = [
-  [match.is(field.ctState, 'established,related'), act.accept],
-  [match.is(field.hopLimit, ND_HOP_LIMIT), match.inSet(field.icmpv6Type, ND_TYPES), act.accept],
+export const PASSED: Rules = [[ESTABLISHED, act.accept], ...NEIGHBOURS];
+
+/** The same, but for connections that are cut. First what nearly all packets are. */
+export const KNOWN: Rules = [
+  [ESTABLISHED, match.bits(field.ctMark, 0, CUT_MARK), act.accept],
+  [match.bits(field.ctMark, CUT_MARK, CUT_MARK), act.drop],
+  ...NEIGHBOURS,
 ];
 
 const SELF_RULES: readonly (readonly RulePart[])[] = FAMILIES.map((family) => [

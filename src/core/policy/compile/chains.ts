@@ -13,11 +13,16 @@ import {
   type Compiled,
   endsList,
   hasPass,
+  LEAVE_ALLOWED,
+  mayComeBack,
   policyRules,
   type RuleContext,
   tierDefault,
+  UNMARK,
 } from './policy-chain.ts';
 import type { RuleSets } from './rule-sets.ts';
+
+type Rule = readonly RulePart[];
 
 interface Chain {
   readonly text: string;
@@ -119,7 +124,7 @@ export class Chains {
     for (const place of this.#placesOf(chain)) this.#ground.output.put(chainAt(place, chain.name, rules));
   }
 
-  /** Bridges have nothing that comes before what is tracked. */
+  /** Hosts have no endpoints on bridges. */
   #placesOf({ asked }: Chain): readonly Place[] {
     return asked.use === 'normal' ? this.#ground.places : ['inet'];
   }
@@ -149,7 +154,7 @@ export class Chains {
 
   /** Of a tier with a policy that passes. */
   #tierRules({ tier, policies }: TierStage, context: RuleContext): Compiled & { chains: Chain[] } {
-    const rules: RulePart[][] = [];
+    const rules: Rule[] = [];
     const used = new Set<KernelSet>();
     const chains: Chain[] = [];
     for (const policy of policies) {
@@ -163,11 +168,8 @@ export class Chains {
     return { rules, used, chains };
   }
 
-  #listRules(
-    { stages, isFinal }: List,
-    context: RuleContext,
-  ): { rules: RulePart[][]; chains: readonly Chain[] } {
-    const rules: RulePart[][] = [];
+  #listRules({ stages, isFinal }: List, context: RuleContext): { rules: Rule[]; chains: readonly Chain[] } {
+    const rules: Rule[] = [];
     const chains: Chain[] = [];
     for (const stage of stages) {
       const { tier, policies } = stage;
@@ -177,22 +179,18 @@ export class Chains {
       }
       for (const policy of policies) this.#jump({ is: 'policy', policy }, context, rules, chains);
       rules.push(...tierDefault(tier, context));
-      if (endsList(tier, context)) return { rules, chains }; // no packet gets further
+      if (endsList(tier, context)) return { rules: withBeginning(rules), chains }; // no packet gets further
     }
     if (isFinal === true) rules.push([act.drop]);
-    return { rules, chains };
+    return { rules: withBeginning(rules), chains };
   }
 
-  #jump(
-    content: Content,
-    { direction, family, use }: RuleContext,
-    rules: RulePart[][],
-    chains: Chain[],
-  ): void {
+  #jump(content: Content, { direction, family, use }: RuleContext, rules: Rule[], chains: Chain[]): void {
     if (content.is === 'policy' && content.policy[direction]?.length === 0) return;
     const chain = this.#retain({ direction, family, use }, content);
     chains.push(chain);
     rules.push([act.jump(chain.name)]);
+    if (mayComeBack(policiesOf(content), { direction, family, use })) rules.push(LEAVE_ALLOWED);
   }
 
   /** Of policies as people know them, if nft can read it. */
@@ -205,6 +203,10 @@ export class Chains {
     if (/^[A-Za-z0-9/._-]+$/.test(readable) && readable.length <= MAX_NAME) return readable;
     return this.#names.take(`${prefix}-${kind}-`, text);
   }
+}
+
+function withBeginning(rules: Rule[]): Rule[] {
+  return rules.includes(LEAVE_ALLOWED) ? [UNMARK, ...rules] : rules;
 }
 
 /** The identity of a chain: what it stands for, without what that contains. */

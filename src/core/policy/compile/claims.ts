@@ -1,5 +1,5 @@
 /**
- * Elements that endpoints want, each by a name of its own. Two may want one key for a moment, as when an address has gone from one pod to
+ * Objects that endpoints want, each by a name of its own. Two may want one key for a moment, as when an address has gone from one pod to
  * another: the first in the alphabet has it then, whoever came first, and the other one when that is gone.
  */
 import { type KernelObject, keyOf } from '#core/kernel/index.ts';

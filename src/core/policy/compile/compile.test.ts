@@ -64,19 +64,18 @@ describe('a change costs what it changes', () => {
     ]);
   });
 
-  test('a pod here that leaves: its own elements', () => {
+  test('a pod here that leaves: its own elements, and the chain of its link', () => {
     const scene = busy();
     scene.compiler.removeEndpoint('pod shop/p2');
     expect(digestless(scene.flush())).toEqual([
-      'element guarded veth2',
+      'chain from-veth2',
+      'element guarded-links veth2',
       'element ingress4 10.0.0.2',
       'element ingress6 fd00::2',
       'element local4 veth2 . 10.0.0.2',
       'element local6 veth2 . fd00::2',
       'element self4 10.0.0.2 . 10.0.0.2',
       'element self6 fd00::2 . fd00::2',
-      'element sources4 veth2 . 10.0.0.2',
-      'element sources6 veth2 . fd00::2',
     ]);
   });
 

@@ -4,7 +4,7 @@
  * was told, never on the order.
  */
 import { familyOf, type IpAddress, type IpFamily, type IpPrefix } from '#base/ip/index.ts';
-import type { Amendment } from '#core/kernel/index.ts';
+import type { Amendment, KernelObject } from '#core/kernel/index.ts';
 import type { NftElement } from '#core/nft/index.ts';
 import { FAILSAFE_PORTS, type FailsafePort } from '../engine/index.ts';
 import type { EndpointPolicies, PolicyDelta, TierStage } from '../graph.ts';
@@ -13,7 +13,7 @@ import { AnswerRules } from './answers.ts';
 import { baseObjects, bridgeSysctls, MAPS, SELF, unknownChain } from './base-chains.ts';
 import { Chains } from './chains.ts';
 import { Claims } from './claims.ts';
-import { guardElements, guardObjects } from './guard.ts';
+import { guardObjects, guardOf } from './guard.ts';
 import { HostEndpoints } from './host-endpoints.ts';
 import { Output } from './output.ts';
 import { elementAt, type Place, tableAt } from './place.ts';
@@ -119,30 +119,30 @@ export class PolicyCompiler {
     const policies = this.#policies.get(key);
     const before = this.#held.get(key) ?? [];
     const held: Held[] = [];
-    const elements = attachment === undefined ? [] : this.#elements(attachment, policies, held);
+    const objects = attachment === undefined ? [] : this.#objects(attachment, policies, held);
     for (const { direction, family, stages } of before)
       this.#chains.release({ direction, family, use: 'normal' }, { stages });
     if (held.length === 0) this.#held.delete(key);
     else this.#held.set(key, held);
-    this.#claims.set(key, elements);
+    this.#claims.set(key, objects);
   }
 
-  #elements(
+  #objects(
     { endpoint, whileUnknown }: Attachment,
     policies: EndpointPolicies | undefined,
     held: Held[],
-  ): NftElement[] {
-    const elements = guardElements(endpoint, this.#guarded);
+  ): KernelObject[] {
+    const objects = guardOf(endpoint, this.#guarded);
     for (const family of [4, 6] as const) {
       const addresses = endpoint.addresses.filter((address) => familyOf(address) === family);
       if (addresses.length === 0) continue;
-      elements.push(...this.#selfElements(family, addresses));
+      objects.push(...this.#selfElements(family, addresses));
       for (const direction of DIRECTIONS) {
         const chain = this.#chainFor(direction, family, policies, whileUnknown, held);
-        if (chain !== undefined) elements.push(...this.#mapElements(direction, family, addresses, chain));
+        if (chain !== undefined) objects.push(...this.#mapElements(direction, family, addresses, chain));
       }
     }
-    return elements;
+    return objects;
   }
 
   #chainFor(

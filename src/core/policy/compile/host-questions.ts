@@ -7,11 +7,11 @@ import type { IpFamily } from '#base/ip/index.ts';
 import { act, field, match, type NftHook, type RulePart } from '#core/nft/index.ts';
 import type { FailsafePort } from '../engine/index.ts';
 import type { Direction, Policy } from '../model.ts';
-import { FAMILIES, PASSED } from './base-chains.ts';
+import { FAMILIES, KNOWN, PASSED } from './base-chains.ts';
 import { LOCAL_PODS } from './guard.ts';
 import { addressType, type SetShape } from './place.ts';
 import type { Use } from './policy-chain.ts';
-import { CUT_MARK, EARLY_MARK } from './words.ts';
+import { EARLY_MARK } from './words.ts';
 
 export interface Question {
   /** Of the base chain. */
@@ -68,7 +68,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     name: 'host-ingress',
     direction: 'ingress',
-    use: 'normal',
+    use: 'host',
     hook: { hook: 'input', priority: 1 },
     counts: isNormal,
     isByAddress: true,
@@ -77,7 +77,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     name: 'host-egress',
     direction: 'egress',
-    use: 'normal',
+    use: 'host',
     hook: { hook: 'output', priority: 0 },
     counts: isNormal,
     isByAddress: true,
@@ -86,7 +86,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     name: 'host-forward-ingress',
     direction: 'ingress',
-    use: 'normal',
+    use: 'host',
     hook: { hook: 'forward', priority: 2 },
     counts: isForForwarded,
     isByAddress: false,
@@ -95,7 +95,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     name: 'host-forward-egress',
     direction: 'egress',
-    use: 'normal',
+    use: 'host',
     hook: { hook: 'forward', priority: 3 },
     counts: isForForwarded,
     isByAddress: false,
@@ -160,8 +160,7 @@ function exceptions(
     act.accept,
   ]);
   const tracked = [
-    ...(name === 'host-egress' ? [[match.bits(field.ctMark, CUT_MARK, CUT_MARK), act.drop]] : []),
-    ...PASSED,
+    ...(name === 'host-egress' ? KNOWN : PASSED),
     [match.inSet(field.icmpv6Type, MLD_TYPES), act.accept],
     // Allowed already, or not ours to ask: what bypasses tracking has been asked before.
     [match.is(field.ctState, 'untracked'), act.accept],
@@ -176,6 +175,6 @@ function exceptions(
     ...open(direction, field.thDport),
     // Without tracking an answer is known by where it comes from.
     ...(use === 'untracked' ? open(isIn ? 'egress' : 'ingress', field.thSport) : []),
-    ...(use === 'normal' ? [[match.not(field.fibType(isIn ? 'daddr' : 'saddr'), 'local'), act.accept]] : []),
+    ...(use === 'host' ? [[match.not(field.fibType(isIn ? 'daddr' : 'saddr'), 'local'), act.accept]] : []),
   ];
 }

@@ -1,22 +1,25 @@
 /**
- * The rules of policies. A policy is a chain of its own, which all endpoints share that it selects: allow is accept, which ends the base chain
- * that asks this direction and no other, deny is drop, and what no rule decides comes back. A rule that passes on to the next tier must
- * leave all policies of its own: such a policy is written into the tier's chain, which a return leaves.
+ * The rules of policies. A policy is a chain of its own, which all endpoints share that it selects: allow is accept, which ends the base chain,
+ * deny is drop, and what no rule decides comes back. Pods' egress has ingress behind it in the same base chain: there allow is a mark, with
+ * which chains are left until the packet is there again. (Packets would do as well with rules that go to ingress themselves. But whenever a rule
+ * changes, many kernels walk all that is behind a jump, for each jump anew: all of ingress, for every rule of egress.) A rule that passes on
+ * to the next tier must leave all policies of its own: such a policy is written into the tier's chain, which a return leaves.
  */
 import type { IpFamily } from '#base/ip/index.ts';
-import { act, type RulePart } from '#core/nft/index.ts';
+import { act, field, match, type RulePart } from '#core/nft/index.ts';
 import type { Direction, Policy, PolicyRule, Tier } from '../model.ts';
 import { POLICY_LOG_GROUP, ruleTag, type TagSubject } from '../rule-tag.ts';
 import type { KernelSet } from './kernel-set.ts';
 import { ruleMatches } from './rule-match.ts';
 import type { RuleSets } from './rule-sets.ts';
-import { EARLY_MARK } from './words.ts';
+import { ALLOWED_MARK, EARLY_MARK } from './words.ts';
 
 /**
- * When packets are asked about, and what it means that one is allowed. `untracked`: before connections are tracked, and it is not tracked
- * then; `early`: before addresses are translated, and EARLY_MARK says so; in both what no rule decides is left to those who come after.
+ * Who is asked, and when. `normal`: a pod, where its connections begin; `host`: a host endpoint, likewise, or what its host forwards; `untracked`:
+ * a host endpoint before connections are tracked, and what it allows is not tracked then; `early`: one before addresses are translated, and
+ * EARLY_MARK says what was allowed; in both what no rule decides is left to those who come after.
  */
-export type Use = 'normal' | 'untracked' | 'early';
+export type Use = 'normal' | 'host' | 'untracked' | 'early';
 
 /** What a chain is the answer to. */
 export interface Asked {
@@ -33,13 +36,41 @@ export interface RuleContext extends Asked {
 
 const ALLOWED: Readonly<Record<Use, readonly RulePart[]>> = {
   normal: [act.accept],
+  host: [act.accept],
   untracked: [act.notrack, act.accept],
   early: [act.setMark(EARLY_MARK, EARLY_MARK), act.accept],
 };
 
+const COMES_BACK: readonly RulePart[] = [act.setMark(ALLOWED_MARK, ALLOWED_MARK), act.return];
+
+/** Whether what is allowed comes back to the base chain, marked. */
+function comesBack({ use, direction }: Asked): boolean {
+  return use === 'normal' && direction === 'egress';
+}
+
+/** Whether what one of these allows comes back from their chain to the one that jumps there. */
+export function mayComeBack(policies: readonly Policy[], asked: Asked): boolean {
+  return (
+    comesBack(asked) &&
+    policies.some((policy) => policy[asked.direction]?.some(({ action }) => action === 'allow'))
+  );
+}
+
+/** In front of the first policy, whatever others have set: this packet is not allowed yet. And behind: it is nobody else's mark. */
+export const UNMARK: readonly RulePart[] = [
+  match.bits(field.mark, ALLOWED_MARK, ALLOWED_MARK),
+  act.setMark(0, ALLOWED_MARK),
+];
+
+/** Behind a chain from which what it allows comes back. */
+export const LEAVE_ALLOWED: readonly RulePart[] = [
+  match.bits(field.mark, ALLOWED_MARK, ALLOWED_MARK),
+  act.return,
+];
+
 /** Rules with the sets that they look into. */
 export interface Compiled {
-  readonly rules: RulePart[][];
+  readonly rules: (readonly RulePart[])[];
   readonly used: Set<KernelSet>;
 }
 
@@ -70,14 +101,14 @@ export function tierDefault(tier: Tier, context: RuleContext): RulePart[][] {
 
 /** Whether no packet comes to the tiers behind this one, but those that are passed on. */
 export function endsList({ defaultAction }: Tier, { use }: Asked): boolean {
-  return use === 'normal' && defaultAction === 'deny';
+  return (use === 'normal' || use === 'host') && defaultAction === 'deny';
 }
 
 function actionOf(policy: Policy, { action, origin }: PolicyRule, context: RuleContext): RulePart[] {
   const subject = { by: 'rule', policy: policy.ref, path: origin.path } as const;
   switch (action) {
     case 'allow':
-      return [...told(context, action, subject), ...ALLOWED[context.use]];
+      return [...told(context, action, subject), ...(comesBack(context) ? COMES_BACK : ALLOWED[context.use])];
     case 'deny':
       return [...told(context, action, subject), act.drop];
     case 'pass':

@@ -6,11 +6,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DesiredState } from '#core/kernel/index.ts';
 import { packetOf } from '#testing/flow-packet.ts';
-import { Interpreter } from '#testing/nft-interpreter.ts';
+import { Interpreter, type Passing } from '#testing/nft-interpreter.ts';
 import { anyStep, applyStep, BEGINNING, type Step } from '#testing/policy-arbitrary.ts';
 import { repeatableRuns } from '#testing/soak.ts';
 import { evaluate, PolicyGraph } from '../engine/index.ts';
 import type { Flow, Policy, PolicyRule, RuleAction } from '../model.ts';
+import { FILTER, FORWARD } from './base-chains.ts';
 import { type LocalEndpoint, POLICY_PART, PolicyCompiler } from './index.ts';
 
 const OPTIONS = { bridge: 'conntrack', flows: true } as const;
@@ -134,6 +135,9 @@ const flow: fc.Arbitrary<Flow> = fc
     return { source, destination, protocol, ...rest };
   });
 
+/** Of a packet that bears all marks, what is left: a bit of it is policy's own, and says nothing if others set it. */
+const OTHERS_MARK = 0xffdf_ffff;
+
 /** Counts what was compared. */
 const told = { flows: 0, denied: 0 };
 
@@ -146,23 +150,25 @@ function expectAgreement(node: Node, asked: readonly Flow[]): void {
       const verdict = evaluate(node.graph, one);
       // A member may have addresses here that its attachment has not.
       if (verdict.egress.steps.some((step) => step.by === 'default' && step.reason === 'itself')) continue;
-      const packet = { bytes: packetOf(one) };
-      const base = family === 'inet' ? 0 : -200;
-      for (const [direction, address, at] of [
-        ['egress', one.source, base],
-        ['ingress', one.destination, base + 1],
-      ] as const) {
-        const judge = judgeOf(node, address);
-        if (judge === undefined) continue;
-        const said = rules.passesFrom('forward', packet, at, at) ? 'allow' : 'deny';
-        const wanted = judge === 'engine' ? verdict[direction].action : judge;
+      const [egress, ingress] = (['egress', 'ingress'] as const).map((direction) => {
+        const judge = judgeOf(node, direction === 'egress' ? one.source : one.destination);
+        return judge === 'engine' ? verdict[direction].action : judge;
+      });
+      const expectSaid = (hook: 'forward' | 'input', wanted: 'allow' | 'deny'): void => {
+        const packet: Passing = { bytes: packetOf(one), mark: 0xffff_ffff };
+        // Behind is what tells of answers.
+        const end = FILTER[family] + FORWARD;
+        const said = rules.passesFrom(hook, packet, -1000, end) ? 'allow' : 'deny';
         if (said !== wanted)
-          expect.fail(
-            `${family} ${direction} ${JSON.stringify(one)}: ${said}, not ${JSON.stringify(verdict)}`,
-          );
+          expect.fail(`${family} ${hook} ${JSON.stringify(one)}: ${said}, not ${JSON.stringify(verdict)}`);
+        if (said === 'allow') expect(packet.mark, 'what others set, and no more').toBe(OTHERS_MARK);
         told.flows++;
         if (wanted === 'deny') told.denied++;
-      }
+      };
+      // What comes to the host is asked about egress alone.
+      if (family === 'inet' && egress !== undefined) expectSaid('input', egress);
+      if (egress !== undefined && ingress !== undefined)
+        expectSaid('forward', egress === 'allow' && ingress === 'allow' ? 'allow' : 'deny');
     }
   }
 }

@@ -10,6 +10,9 @@ export const CUT_MARK = 0x0080_0000;
 /** The bit of a packet's mark that says that it was allowed before its addresses were translated. */
 export const EARLY_MARK = 0x0040_0000;
 
+/** The bit of a packet's mark that says, from the policy that allows it to the end of the question, that its source may send it. */
+export const ALLOWED_MARK = 0x0020_0000;
+
 /**
  * How packets between two ports of one bridge are judged. `conntrack`: by a chain of the bridge family, where the kernel tracks connections
  * there (nf_conntrack_bridge); `netfilter`: by the chains for routed packets, to which br_netfilter gives them; `none`: not at all.

@@ -4,7 +4,7 @@
  */
 import type { IpAddress, IpFamily, IpPrefix } from '#base/ip/index.ts';
 import type { SessionNews, SessionSend } from '../ports.ts';
-import { isPassedOn } from './advertise.ts';
+import { isPassedOn, isSilent } from './advertise.ts';
 import type { Aggregate, LocalRoute, PeerPolicy, RibConfig } from './config.ts';
 import { drainFamily, forgetSent, sendsPaths } from './export.ts';
 import { type FamilyTable, ROUTE_FLAGS } from './family-table.ts';
@@ -64,6 +64,7 @@ export class Rib {
     const wasClient = peer.policy.isReflectorClient;
     peer.policy = policy;
     this.tables.refreshExportKind(peer);
+    this.#listen();
     readmit(this.tables, peer, now);
     this.#tellAll(peer);
     // What a client says goes to more peers, and may be held back no more.
@@ -253,9 +254,12 @@ export class Rib {
     keepOrRemove(this.tables, peer, keepsRoutes, now);
   }
 
+  /** Works out anew who is told of changes. What a peer was told before it became silent is its own matter, by #tellAll. */
   #listen(): void {
     const of = (family: IpFamily): RibPeer[] =>
-      [...this.tables.neighbors()].filter(({ families }) => families[family].agreed !== undefined);
+      [...this.tables.neighbors()].filter(
+        (peer) => peer.families[family].agreed !== undefined && !isSilent(peer, family),
+      );
     this.#listeners = { 4: of(4), 6: of(6) };
   }
 
@@ -319,9 +323,11 @@ export class Rib {
       const { agreed, out } = peer.families[family];
       if (agreed === undefined) continue;
       const table = this.tables.families[family];
+      const hears = !isSilent(peer, family);
+      if (!hears && out.count === 0) continue;
       for (let prefix = 1; prefix < table.prefixes.end; prefix++) {
-        const best = table.best[prefix] as number;
-        if (best !== 0 || out.has(prefix)) this.#owe(family, peer, prefix);
+        const isThere = hears && table.best[prefix] !== 0;
+        if (isThere || out.has(prefix)) this.#owe(family, peer, prefix);
       }
     }
   }

@@ -5,7 +5,7 @@
 import type { IpFamily, IpPrefix } from '#base/ip/index.ts';
 import type { AttributePool, Entry, NextHop } from './attribute-pool.ts';
 import { DirtySet } from './dirty-set.ts';
-import { grown, PrefixTable } from './prefix-table.ts';
+import { grown, PrefixTable, widened } from './prefix-table.ts';
 import type { Rank } from './rank.ts';
 
 /** Of a route. stale: its peer is restarting; longStale: it has been for long (RFC 9494); refreshing: not yet said again in a refresh. */
@@ -200,14 +200,8 @@ export class FamilyTable {
     this.#received = grown(this.#received, length);
     this.#effective = grown(this.#effective, length);
     this.#pathId = grown(this.#pathId, length);
-    const peer = new Uint16Array(length);
-    peer.set(this.#peer);
-    this.#peer = peer;
-    const flags = new Uint8Array(length);
-    flags.set(this.#flags);
-    this.#flags = flags;
-    const at = new Float64Array(length);
-    at.set(this.#at);
-    this.#at = at;
+    this.#peer = new Uint16Array(widened(this.#peer, length));
+    this.#flags = new Uint8Array(widened(this.#flags, length));
+    this.#at = new Float64Array(widened(this.#at, length));
   }
 }

@@ -13,10 +13,10 @@ const OCTETS = Array.from({ length: 256 }, (_, octet) => String(octet));
 export class PrefixTable {
   readonly family: IpFamily;
   readonly #width: number;
-  #words: Uint32Array;
-  #lengths: Uint8Array;
+  #words: Uint32Array<ArrayBuffer>;
+  #lengths: Uint8Array<ArrayBuffer>;
   /** How many hold each. */
-  #holds: Uint32Array;
+  #holds: Uint32Array<ArrayBuffer>;
   /** Numbers by hash, linear probing; twice as many places as numbers at least. */
   #slots: Uint32Array;
   /** The highest number ever given. */
@@ -190,9 +190,7 @@ export class PrefixTable {
     const capacity = this.#lengths.length * 2;
     this.#words = grown(this.#words, capacity * this.#width);
     this.#holds = grown(this.#holds, capacity);
-    const lengths = new Uint8Array(capacity);
-    lengths.set(this.#lengths);
-    this.#lengths = lengths;
+    this.#lengths = new Uint8Array(widened(this.#lengths, capacity));
     return index;
   }
 
@@ -226,11 +224,17 @@ export class PrefixTable {
   }
 }
 
-/** A longer copy. */
-export function grown(words: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
-  const longer = new Uint32Array(length);
-  longer.set(words);
-  return longer;
+/** What a column holds and zeros behind it. The array that was given is of no use then: its memory is free at once, not when it is collected. */
+export function grown(words: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(widened(words, length));
+}
+
+/** Like grown(), for arrays of other types to be made of. */
+export function widened(
+  { buffer, BYTES_PER_ELEMENT }: Pick<Uint8Array<ArrayBuffer>, 'buffer' | 'BYTES_PER_ELEMENT'>,
+  length: number,
+): ArrayBuffer {
+  return buffer.transfer(length * BYTES_PER_ELEMENT);
 }
 
 function wordOf(bytes: Uint8Array, at: number): number {

@@ -5,6 +5,7 @@
 import type { IpFamily, IpPrefix } from '#base/ip/index.ts';
 import type { AttributePool, Entry, NextHop } from './attribute-pool.ts';
 import { DirtySet } from './dirty-set.ts';
+import { NlriCache } from './nlri-cache.ts';
 import { grown, PrefixTable, widened } from './prefix-table.ts';
 import type { Rank } from './rank.ts';
 
@@ -18,6 +19,8 @@ export class FamilyTable {
   /** By prefix, the best route and the others that are as good, where there are several. */
   best = new Uint32Array(16);
   readonly multipath = new Map<number, readonly number[]>();
+  /** For prefixes that several peers are told. */
+  readonly nlri: NlriCache;
   readonly #pool: AttributePool;
   #heads = new Uint32Array(16);
   // By route.
@@ -36,6 +39,7 @@ export class FamilyTable {
   constructor(family: IpFamily, pool: AttributePool) {
     this.family = family;
     this.prefixes = new PrefixTable(family);
+    this.nlri = new NlriCache(this.prefixes);
     this.#pool = pool;
   }
 

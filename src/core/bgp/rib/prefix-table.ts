@@ -24,6 +24,7 @@ export class PrefixTable {
   /** The first number that is free; the next one is in its first word. */
   #free = 0;
   #size = 0;
+  #drops = 0;
   readonly #parsed = new Uint32Array(4);
   #parsedLength = 0;
   readonly #bytes = new Uint8Array(16);
@@ -40,6 +41,11 @@ export class PrefixTable {
   /** Prefixes that somebody holds, or that were asked for since. */
   get size(): number {
     return this.#size;
+  }
+
+  /** How often a number was taken away from a prefix. */
+  get drops(): number {
+    return this.#drops;
   }
 
   /** Arrays by number need this many places. */
@@ -221,6 +227,7 @@ export class PrefixTable {
     this.#words[index * this.#width] = this.#free;
     this.#free = index;
     this.#size--;
+    this.#drops++;
   }
 }
 

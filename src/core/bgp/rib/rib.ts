@@ -21,6 +21,9 @@ export interface RibPorts {
   readonly metricOf?: (nextHop: IpAddress) => number | undefined;
 }
 
+/** What is made for more peers than these is kept for the others; for fewer it is not worth the memory. */
+const FEW_LISTENERS = 2;
+
 export class Rib {
   /** For views; whoever else uses it changes nothing in it. */
   readonly tables: Tables;
@@ -185,7 +188,7 @@ export class Rib {
     return FAMILIES.flatMap((family) => {
       const side = peer.families[family];
       if (side.agreed === undefined || this.tables.deferred.has(family)) return [];
-      return drainFamily(this.tables, peer, side, budget);
+      return drainFamily(this.tables, peer, side, budget, this.#listeners[family].length > FEW_LISTENERS);
     });
   }
 

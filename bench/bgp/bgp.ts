@@ -97,12 +97,15 @@ async function measure(router: Router, { peers, routesEach }: Load): Promise<Cos
   const taker = take(takers[0]);
   await taker.news('established');
   await feed.news('established');
+  const idleSeconds = cpuSeconds(dut.pid);
   feed.go();
   const { atMs: beganMs } = await feed.news('sending');
   const { atMs } = await taker.news('all');
+  const busySeconds = cpuSeconds(dut.pid) - idleSeconds;
   const again = await take(takers[1]).news('all');
   return {
     seconds: (atMs - beganMs) / 1000,
+    cpuSeconds: busySeconds,
     againSeconds: (again.atMs - again.startedMs) / 1000,
     residentMb: residentMb(dut.pid),
   };
@@ -130,6 +133,12 @@ function lay(near: string, far: string): void {
      ip route add local 10.99.1.0/24 dev lo
      ip route add local 10.99.2.0/24 dev lo`,
   );
+}
+
+/** Of all threads, in user and kernel space; in ticks of 10 ms (proc_pid_stat(5)). */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 function residentMb(pid: number): number {

@@ -4,6 +4,8 @@ import { ROUTERS, type Router } from './routers.ts';
 export interface Cost {
   /** From the first route sent to the last one told to a peer that was there from the start. */
   readonly seconds: number;
+  /** Processor time of the router meanwhile, in user and kernel space: waits for other processes are not in it. */
+  readonly cpuSeconds: number;
   /** From the start of another peer's session to its last route. */
   readonly againSeconds: number;
   /** Resident, when all was told. */
@@ -18,8 +20,9 @@ export interface Case {
 const rounded = (value: number): number => Math.round(value * 100) / 100;
 
 export function jsonOf(cases: readonly Case[]): object {
-  const cost = ({ seconds, againSeconds, residentMb }: Cost) => ({
+  const cost = ({ seconds, cpuSeconds, againSeconds, residentMb }: Cost) => ({
     s: rounded(seconds),
+    cpuS: rounded(cpuSeconds),
     mb: Math.round(residentMb),
     againS: rounded(againSeconds),
   });
@@ -32,14 +35,15 @@ export function jsonOf(cases: readonly Case[]): object {
 }
 
 export function tableOf(cases: readonly Case[]): string {
-  const head = ['', 'router', 'converged s', 'again s', 'MB', 'of GoBGP: s', 'MB'];
+  const head = ['', 'router', 'converged s', 'CPU s', 'again s', 'MB', 'of GoBGP: s', 'MB'];
   const rows = cases.flatMap(({ name, costs }) =>
     ROUTERS.map((router, at) => {
-      const { seconds, againSeconds, residentMb } = costs[router];
+      const { seconds, cpuSeconds, againSeconds, residentMb } = costs[router];
       return [
         at === 0 ? name : '',
         router,
         seconds.toFixed(2),
+        cpuSeconds.toFixed(2),
         againSeconds.toFixed(2),
         residentMb.toFixed(0),
         (seconds / costs.gobgp.seconds).toFixed(2),

@@ -13,6 +13,7 @@ import {
   type PrefixMatch,
   parseCommunity,
   type RouteMatch,
+  rejectsAll,
 } from './index.ts';
 
 const CONTEXT: FilterContext = { peerType: 'external', interfaceOf: () => 'eth0' };
@@ -37,12 +38,21 @@ function run(filter: Filter, asked: FilteredRoute, context = CONTEXT): TableAttr
   const explanation = explainFilter(filter, asked, context);
   expect(explanation.attributes).toEqual(outcome);
   expect(explanation.verdict).toBe(outcome === undefined ? 'reject' : 'accept');
+  if (rejectsAll(filter)) expect(outcome).toBeUndefined();
   return outcome;
 }
 
 const matching = (match: RouteMatch): Filter => ({
   rules: [{ origin: 'rule', match, action: 'accept' }],
   otherwise: 'reject',
+});
+
+test('a filter rejects all if nothing in it accepts', () => {
+  const rule = (action: 'accept' | 'reject' | 'next') => ({ origin: 'rule', match: {}, action });
+  expect(rejectsAll({ rules: [], otherwise: 'reject' })).toBe(true);
+  expect(rejectsAll({ rules: [rule('next'), rule('reject')], otherwise: 'reject' })).toBe(true);
+  expect(rejectsAll({ rules: [rule('reject'), rule('accept')], otherwise: 'reject' })).toBe(false);
+  expect(rejectsAll({ rules: [rule('reject')], otherwise: 'accept' })).toBe(false);
 });
 
 describe('a rule matches by', () => {

@@ -43,6 +43,11 @@ export function compileFilter(filter: Filter, context: FilterContext): RouteFilt
   };
 }
 
+/** True of a filter that lets no route pass, whatever the route. */
+export function rejectsAll({ rules, otherwise }: Filter): boolean {
+  return otherwise === 'reject' && !rules.some(({ action }) => action === 'accept');
+}
+
 /** What a filter does with a route, rule by rule. */
 export function explainFilter(
   filter: Filter,

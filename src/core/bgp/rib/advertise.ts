@@ -33,6 +33,13 @@ export function isPassedOn(source: RibPeer, peer: RibPeer): boolean {
   return source.policy.isReflectorClient === true || peer.policy.isReflectorClient === true;
 }
 
+/** Whether a peer is told nothing of a family, whatever there is: then no route is looked at for it. */
+export function isSilent({ kind, policy }: RibPeer, family: IpFamily): boolean {
+  const { exportFilter, requiresFilters, silentFamilies } = policy;
+  if (exportFilter === undefined) return kind === 'external' && requiresFilters === true;
+  return silentFamilies?.has(family) === true;
+}
+
 /** The attributes a peer is told for a route, held for the caller; or why it is not told. */
 export function advertise(
   tables: Tables,

@@ -61,6 +61,8 @@ export interface PeerPolicy {
   readonly requiresFilters?: boolean;
   readonly importFilter?: RouteFilter;
   readonly exportFilter?: RouteFilter;
+  /** Families of which the export filter lets nothing pass, so that it need not be asked. */
+  readonly silentFamilies?: ReadonlySet<RouteFamily>;
   /** More than this many routes of a family from this peer: `stop` asks for the session's end. */
   readonly maxRoutes?: {
     readonly 4?: number;

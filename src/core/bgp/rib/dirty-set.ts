@@ -1,10 +1,15 @@
-/** A set of small numbers in the order they came, each once: what is to be looked at again. It is as large as the table at most. */
+/**
+ * A set of small numbers, each taken out once: what is to be looked at again. It goes round them in ascending order, so that what is put in
+ * again waits until all the others have been out. It takes a bit for each number up to the largest, however many are in it: a speaker has
+ * one for each peer.
+ */
 import { grown } from './prefix-table.ts';
 
 export class DirtySet {
   #bits = new Uint32Array(1);
-  #ring = new Uint32Array(16);
-  #head = 0;
+  /** A bit for each word of those that is not zero. */
+  #marks = new Uint32Array(1);
+  #next = 0;
   #size = 0;
 
   get size(): number {
@@ -14,13 +19,12 @@ export class DirtySet {
   /** False if it was in it already. */
   add(value: number): boolean {
     const word = value >>> 5;
-    if (word >= this.#bits.length) this.#bits = grown(this.#bits, Math.max(word + 1, this.#bits.length * 2));
+    if (word >= this.#bits.length) this.#widen(word + 1);
     const bit = 1 << (value & 31);
     const bits = this.#bits[word] as number;
     if ((bits & bit) !== 0) return false;
     this.#bits[word] = bits | bit;
-    if (this.#size === this.#ring.length) this.#widen();
-    this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = value;
+    if (bits === 0) this.#marks[word >>> 5] = (this.#marks[word >>> 5] as number) | (1 << (word & 31));
     this.#size++;
     return true;
   }
@@ -29,26 +33,40 @@ export class DirtySet {
     return ((this.#bits[value >>> 5] ?? 0) & (1 << (value & 31))) !== 0;
   }
 
-  /** Takes the first one out; 0 if there is none. */
+  /** Takes the next one out; 0 if there is none. */
   shift(): number {
     if (this.#size === 0) return 0;
-    const value = this.#ring[this.#head] as number;
-    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    const value = this.#from(this.#next) ?? this.#from(0) ?? 0;
+    const word = value >>> 5;
+    const bits = (this.#bits[word] as number) & ~(1 << (value & 31));
+    this.#bits[word] = bits;
+    if (bits === 0) this.#marks[word >>> 5] = (this.#marks[word >>> 5] as number) & ~(1 << (word & 31));
+    this.#next = value + 1;
     this.#size--;
-    this.#bits[value >>> 5] = (this.#bits[value >>> 5] as number) & ~(1 << (value & 31));
-    // What a burst needed is given back when it is over.
-    if (this.#size === 0 && this.#ring.length > 1024) {
-      this.#ring = new Uint32Array(16);
-      this.#head = 0;
-    }
     return value;
   }
 
-  #widen(): void {
-    const ring = new Uint32Array(this.#ring.length * 2);
-    for (let at = 0; at < this.#size; at++)
-      ring[at] = this.#ring[(this.#head + at) & (this.#ring.length - 1)] as number;
-    this.#ring = ring;
-    this.#head = 0;
+  /** The least one that is not less; undefined if there is none. */
+  #from(least: number): number | undefined {
+    const first = least >>> 5;
+    const bits = (this.#bits[first] ?? 0) & (-1 << (least & 31));
+    if (bits !== 0) return first * 32 + lowest(bits);
+    let at = (first + 1) >>> 5;
+    let marks = (this.#marks[at] ?? 0) & (-1 << ((first + 1) & 31));
+    while (marks === 0 && ++at < this.#marks.length) marks = this.#marks[at] as number;
+    if (marks === 0) return undefined;
+    const word = at * 32 + lowest(marks);
+    return word * 32 + lowest(this.#bits[word] as number);
   }
+
+  #widen(words: number): void {
+    const length = Math.max(words, this.#bits.length * 2);
+    this.#bits = grown(this.#bits, length);
+    this.#marks = grown(this.#marks, (length + 31) >>> 5);
+  }
+}
+
+/** The place of the lowest bit that is set. */
+function lowest(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
 }

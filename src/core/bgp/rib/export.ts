@@ -11,10 +11,17 @@ import type { Tables } from './tables.ts';
 interface Batch {
   readonly groups: Map<PathAttributes, Nlri[]>;
   readonly withdrawn: Nlri[];
+  readonly nlriOf: (prefix: number) => Nlri;
 }
 
-/** Takes up to `budget` prefixes of what a peer is owed of one family. */
-export function drainFamily(tables: Tables, peer: RibPeer, side: PeerFamily, budget: number): SessionSend[] {
+/** Takes up to `budget` prefixes of what a peer is owed of one family. `isShared`: others are told the same before long. */
+export function drainFamily(
+  tables: Tables,
+  peer: RibPeer,
+  side: PeerFamily,
+  budget: number,
+  isShared: boolean,
+): SessionSend[] {
   const { family, out } = side;
   const table = tables.families[family];
   const sends: SessionSend[] = [];
@@ -22,7 +29,9 @@ export function drainFamily(tables: Tables, peer: RibPeer, side: PeerFamily, bud
     sends.push({ type: 'refresh', family, subtype: 'begin' });
     out.refresh = 'end';
   }
-  const batch: Batch = { groups: new Map(), withdrawn: [] };
+  const nlriOf = (prefix: number): Nlri =>
+    isShared ? table.nlri.of(prefix) : { prefix: table.prefixes.textOf(prefix) };
+  const batch: Batch = { groups: new Map(), withdrawn: [], nlriOf };
   const addsPaths = sendsPaths(side);
   for (let left = budget; left > 0 && out.pending.size > 0; left--) {
     const prefix = out.pending.shift();
@@ -71,12 +80,12 @@ function visit(
       tables.pool.release(entry);
       return;
     }
-    push(batch, entry.attributes, { prefix: table.prefixes.textOf(prefix) });
+    push(batch, entry.attributes, batch.nlriOf(prefix));
     out.setSent(prefix, entry.id, table.prefixes.capacity);
     if (told === 0) table.prefixes.hold(prefix);
     else tables.pool.release(tables.pool.at(told));
   } else if (told !== 0) {
-    batch.withdrawn.push({ prefix: table.prefixes.textOf(prefix) });
+    batch.withdrawn.push(batch.nlriOf(prefix));
     out.setSent(prefix, 0, table.prefixes.capacity);
     tables.pool.release(tables.pool.at(told));
     table.prefixes.release(prefix);
@@ -94,7 +103,7 @@ function visitPaths(
   const told = out.pathsOf(prefix);
   const paths: number[] = [];
   const isForced = out.isForced(prefix);
-  const text = table.prefixes.textOf(prefix);
+  const { prefix: text } = batch.nlriOf(prefix);
   for (const { route, entry } of pathsFor(tables, peer, table, prefix)) {
     const at = indexOfPath(told, route);
     if (at < 0 || told[at + 1] !== entry.id || isForced)

@@ -5,7 +5,8 @@
 import type { IpFamily, IpPrefix } from '#base/ip/index.ts';
 import type { AttributePool, Entry, NextHop } from './attribute-pool.ts';
 import { DirtySet } from './dirty-set.ts';
-import { grown, PrefixTable } from './prefix-table.ts';
+import { NlriCache } from './nlri-cache.ts';
+import { grown, PrefixTable, widened } from './prefix-table.ts';
 import type { Rank } from './rank.ts';
 
 /** Of a route. stale: its peer is restarting; longStale: it has been for long (RFC 9494); refreshing: not yet said again in a refresh. */
@@ -18,6 +19,8 @@ export class FamilyTable {
   /** By prefix, the best route and the others that are as good, where there are several. */
   best = new Uint32Array(16);
   readonly multipath = new Map<number, readonly number[]>();
+  /** For prefixes that several peers are told. */
+  readonly nlri: NlriCache;
   readonly #pool: AttributePool;
   #heads = new Uint32Array(16);
   // By route.
@@ -36,6 +39,7 @@ export class FamilyTable {
   constructor(family: IpFamily, pool: AttributePool) {
     this.family = family;
     this.prefixes = new PrefixTable(family);
+    this.nlri = new NlriCache(this.prefixes);
     this.#pool = pool;
   }
 
@@ -200,14 +204,8 @@ export class FamilyTable {
     this.#received = grown(this.#received, length);
     this.#effective = grown(this.#effective, length);
     this.#pathId = grown(this.#pathId, length);
-    const peer = new Uint16Array(length);
-    peer.set(this.#peer);
-    this.#peer = peer;
-    const flags = new Uint8Array(length);
-    flags.set(this.#flags);
-    this.#flags = flags;
-    const at = new Float64Array(length);
-    at.set(this.#at);
-    this.#at = at;
+    this.#peer = new Uint16Array(widened(this.#peer, length));
+    this.#flags = new Uint8Array(widened(this.#flags, length));
+    this.#at = new Float64Array(widened(this.#at, length));
   }
 }

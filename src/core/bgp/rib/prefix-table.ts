@@ -13,10 +13,10 @@ const OCTETS = Array.from({ length: 256 }, (_, octet) => String(octet));
 export class PrefixTable {
   readonly family: IpFamily;
   readonly #width: number;
-  #words: Uint32Array;
-  #lengths: Uint8Array;
+  #words: Uint32Array<ArrayBuffer>;
+  #lengths: Uint8Array<ArrayBuffer>;
   /** How many hold each. */
-  #holds: Uint32Array;
+  #holds: Uint32Array<ArrayBuffer>;
   /** Numbers by hash, linear probing; twice as many places as numbers at least. */
   #slots: Uint32Array;
   /** The highest number ever given. */
@@ -24,6 +24,7 @@ export class PrefixTable {
   /** The first number that is free; the next one is in its first word. */
   #free = 0;
   #size = 0;
+  #drops = 0;
   readonly #parsed = new Uint32Array(4);
   #parsedLength = 0;
   readonly #bytes = new Uint8Array(16);
@@ -40,6 +41,11 @@ export class PrefixTable {
   /** Prefixes that somebody holds, or that were asked for since. */
   get size(): number {
     return this.#size;
+  }
+
+  /** How often a number was taken away from a prefix. */
+  get drops(): number {
+    return this.#drops;
   }
 
   /** Arrays by number need this many places. */
@@ -190,9 +196,7 @@ export class PrefixTable {
     const capacity = this.#lengths.length * 2;
     this.#words = grown(this.#words, capacity * this.#width);
     this.#holds = grown(this.#holds, capacity);
-    const lengths = new Uint8Array(capacity);
-    lengths.set(this.#lengths);
-    this.#lengths = lengths;
+    this.#lengths = new Uint8Array(widened(this.#lengths, capacity));
     return index;
   }
 
@@ -223,14 +227,21 @@ export class PrefixTable {
     this.#words[index * this.#width] = this.#free;
     this.#free = index;
     this.#size--;
+    this.#drops++;
   }
 }
 
-/** A longer copy. */
-export function grown(words: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
-  const longer = new Uint32Array(length);
-  longer.set(words);
-  return longer;
+/** What a column holds and zeros behind it. The array that was given is of no use then: its memory is free at once, not when it is collected. */
+export function grown(words: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(widened(words, length));
+}
+
+/** Like grown(), for arrays of other types to be made of. */
+export function widened(
+  { buffer, BYTES_PER_ELEMENT }: Pick<Uint8Array<ArrayBuffer>, 'buffer' | 'BYTES_PER_ELEMENT'>,
+  length: number,
+): ArrayBuffer {
+  return buffer.transfer(length * BYTES_PER_ELEMENT);
 }
 
 function wordOf(bytes: Uint8Array, at: number): number {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { toldTo } from './index.ts';
+import { type PeerPolicy, toldTo } from './index.ts';
 import { attributes, World, type WorldPeer } from './rib-world.fixture.ts';
 
 const PREFIX = '10.1.0.0/16';
@@ -142,6 +142,24 @@ describe('another policy', () => {
     world.rib.setPolicy('b', { exportFilter: () => undefined }, 0);
     expect(world.deliver().has('b', PREFIX)).toBeUndefined();
     expect(world.log.filter((line) => line.includes('end-of-rib'))).toHaveLength(2);
+  });
+
+  test('that lets nothing out has the peer asked about nothing, and takes back what it was told', () => {
+    let asked = 0;
+    const refuse = () => void asked++;
+    const silent: PeerPolicy = { exportFilter: refuse, silentFamilies: new Set([4]) };
+    const world = new World({ a: { asn: 65_001, id: 1 }, b: { asn: 65_002, id: 2, policy: silent } }).up();
+    world.say('a', PREFIX, attributes('10.0.0.1', [65_001])).deliver();
+    expect(asked).toBe(0);
+    expect(world.log).toContain('b end-of-rib 4');
+    world.rib.setPolicy('b', {}, 0);
+    expect(world.deliver().has('b', PREFIX)).toBeDefined();
+    world.say('a', '10.2.0.0/16', attributes('10.0.0.1', [65_001]));
+    expect(world.deliver().has('b', '10.2.0.0/16')).toBeDefined();
+    world.rib.setPolicy('b', silent, 0);
+    world.say('a', '10.3.0.0/16', attributes('10.0.0.1', [65_001]));
+    expect([...(world.deliver().heard.get('b') ?? [])]).toEqual([]);
+    expect(world.rib.hasPending('b')).toBe(false);
   });
 
   test('makes a client of a peer without its session', () => {

@@ -4,7 +4,7 @@
  */
 import type { IpAddress, IpFamily, IpPrefix } from '#base/ip/index.ts';
 import type { SessionNews, SessionSend } from '../ports.ts';
-import { isPassedOn } from './advertise.ts';
+import { isPassedOn, isSilent } from './advertise.ts';
 import type { Aggregate, LocalRoute, PeerPolicy, RibConfig } from './config.ts';
 import { drainFamily, forgetSent, sendsPaths } from './export.ts';
 import { type FamilyTable, ROUTE_FLAGS } from './family-table.ts';
@@ -20,6 +20,9 @@ export interface RibPorts {
   /** What it costs to reach a next hop; undefined if it cannot be reached. Without it every next hop costs nothing. */
   readonly metricOf?: (nextHop: IpAddress) => number | undefined;
 }
+
+/** What is made for more peers than these is kept for the others; for fewer it is not worth the memory. */
+const FEW_LISTENERS = 2;
 
 export class Rib {
   /** For views; whoever else uses it changes nothing in it. */
@@ -64,6 +67,7 @@ export class Rib {
     const wasClient = peer.policy.isReflectorClient;
     peer.policy = policy;
     this.tables.refreshExportKind(peer);
+    this.#listen();
     readmit(this.tables, peer, now);
     this.#tellAll(peer);
     // What a client says goes to more peers, and may be held back no more.
@@ -184,7 +188,7 @@ export class Rib {
     return FAMILIES.flatMap((family) => {
       const side = peer.families[family];
       if (side.agreed === undefined || this.tables.deferred.has(family)) return [];
-      return drainFamily(this.tables, peer, side, budget);
+      return drainFamily(this.tables, peer, side, budget, this.#listeners[family].length > FEW_LISTENERS);
     });
   }
 
@@ -253,9 +257,12 @@ export class Rib {
     keepOrRemove(this.tables, peer, keepsRoutes, now);
   }
 
+  /** Works out anew who is told of changes. What a peer was told before it became silent is its own matter, by #tellAll. */
   #listen(): void {
     const of = (family: IpFamily): RibPeer[] =>
-      [...this.tables.neighbors()].filter(({ families }) => families[family].agreed !== undefined);
+      [...this.tables.neighbors()].filter(
+        (peer) => peer.families[family].agreed !== undefined && !isSilent(peer, family),
+      );
     this.#listeners = { 4: of(4), 6: of(6) };
   }
 
@@ -319,9 +326,11 @@ export class Rib {
       const { agreed, out } = peer.families[family];
       if (agreed === undefined) continue;
       const table = this.tables.families[family];
+      const hears = !isSilent(peer, family);
+      if (!hears && out.count === 0) continue;
       for (let prefix = 1; prefix < table.prefixes.end; prefix++) {
-        const best = table.best[prefix] as number;
-        if (best !== 0 || out.has(prefix)) this.#owe(family, peer, prefix);
+        const isThere = hears && table.best[prefix] !== 0;
+        if (isThere || out.has(prefix)) this.#owe(family, peer, prefix);
       }
     }
   }

@@ -21,6 +21,12 @@ const POLICIES: readonly PeerPolicy[] = [
       prefix.startsWith('10.3') ? undefined : { ...each, localPref: 150 },
   },
   { addPathCount: 'all' },
+  { exportFilter: () => undefined, silentFamilies: new Set([4, 6]) },
+  {
+    exportFilter: ({ family, attributes: each }) => (family === 6 ? undefined : each),
+    silentFamilies: new Set([6]),
+  },
+  { requiresFilters: true },
 ];
 const peer = (asn: number, id: number, more: Partial<WorldPeer> = {}): WorldPeer => ({
   asn,

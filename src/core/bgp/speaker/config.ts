@@ -65,7 +65,8 @@ export interface NeighborSession {
 }
 
 /** The same keys as the tables take, with filters in words: one for each family. */
-export interface NeighborPolicy extends Omit<PeerPolicy, 'importFilter' | 'exportFilter' | 'localAsn'> {
+export interface NeighborPolicy
+  extends Omit<PeerPolicy, 'importFilter' | 'exportFilter' | 'silentFamilies' | 'localAsn'> {
   readonly imports?: FamilyFilters;
   readonly exports?: FamilyFilters;
 }

@@ -1,7 +1,9 @@
 /** Policies in words as the tables take them. */
-import { compileFilter, type FilterContext } from '../filter/index.ts';
+import { compileFilter, type FilterContext, rejectsAll } from '../filter/index.ts';
 import type { FilteredRoute, PeerPolicy, RouteFilter } from '../rib/index.ts';
 import type { FamilyFilters, NeighborConfig, SpeakerConfig } from './config.ts';
+
+const FAMILIES = [4, 6] as const;
 
 /** What filters ask of the world. */
 export interface PolicyPorts {
@@ -31,8 +33,13 @@ export function peerPolicy(config: SpeakerConfig, neighbor: NeighborConfig, port
     ...rest,
     ...(localAsn === undefined ? {} : { localAsn }),
     ...(imports === undefined ? {} : { importFilter: byFamily(imports, context) }),
-    ...(exports === undefined ? {} : { exportFilter: byFamily(exports, context) }),
+    ...(exports === undefined ? {} : { exportFilter: byFamily(exports, context), ...silenceOf(exports) }),
   };
+}
+
+function silenceOf(exports: FamilyFilters): Pick<PeerPolicy, 'silentFamilies'> {
+  const silent = FAMILIES.filter((family) => exports[family] !== undefined && rejectsAll(exports[family]));
+  return silent.length === 0 ? {} : { silentFamilies: new Set(silent) };
 }
 
 function byFamily(filters: FamilyFilters, context: FilterContext): RouteFilter {

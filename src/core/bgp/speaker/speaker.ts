@@ -29,8 +29,10 @@ export type SpeakerAction =
   | { readonly type: 'program'; readonly changes: readonly BestChange[] }
   | { readonly type: 'event'; readonly event: RibEvent };
 
-/** Prefixes a session is given at a time. */
+/** Prefixes a session is given at a time: of very many sessions each gets fewer, for all that is given at once is in memory at once. */
 const SEND_BUDGET = 4096;
+const LEAST_SEND_BUDGET = 256;
+const SEND_BUDGET_OF_ALL = 16_384;
 const PROGRAM_BUDGET = 4096;
 
 export class Speaker {
@@ -157,9 +159,10 @@ export class Speaker {
     }
     const changes = this.rib.takeBest(PROGRAM_BUDGET, now);
     if (changes.length > 0) this.#actions.push({ type: 'program', changes });
-    for (const peer of this.#ready) {
-      if (!this.rib.hasPending(peer)) continue;
-      const sends = this.rib.drain(peer, SEND_BUDGET, now);
+    const owed = [...this.#ready].filter((peer) => this.rib.hasPending(peer));
+    const share = Math.max(LEAST_SEND_BUDGET, Math.floor(SEND_BUDGET_OF_ALL / owed.length));
+    for (const peer of owed) {
+      const sends = this.rib.drain(peer, Math.min(SEND_BUDGET, share), now);
       if (sends.length === 0) continue;
       this.#ready.delete(peer);
       this.#actions.push({ type: 'send', peer, sends });

@@ -1,6 +1,7 @@
 /**
  * Remembers what attributes were read from which bytes: in a full table many UPDATEs carry the same ones, and tables compare attributes by
- * identity first. Only what was without fault is kept, so that what is found here needs no other look.
+ * identity first. Only what was without fault is kept, so that what is found here needs no other look. It is as large as what a peer says needs,
+ * up to a limit: a speaker has one for each session, most of which say little.
  */
 import { equal } from '#base/bytes.ts';
 import type { PathAttributes } from '../model.ts';
@@ -9,18 +10,21 @@ import type { Piece } from './attribute-scan.ts';
 
 interface Memory {
   readonly key: Uint8Array;
+  readonly hash: number;
   readonly attributes: PathAttributes;
 }
 
-/** A power of two. */
-const SLOTS = 4096;
+/** Powers of two. */
+const FIRST_SLOTS = 8;
+const MAX_SLOTS = 4096;
 /** Longer ones are rare, and not kept. */
 const MAX_KEY_BYTES = 512;
 const FNV_PRIME = 0x0100_0193;
 const FNV_OFFSET = 0x811c_9dc5;
 
 export class AttributeMemory {
-  readonly #slots: (Memory | undefined)[] = Array.from({ length: SLOTS });
+  #slots: (Memory | undefined)[] = Array.from({ length: FIRST_SLOTS });
+  #used = 0;
   readonly #scratch = new Uint8Array(MAX_KEY_BYTES);
   #keyBytes = 0;
   #hash = 0;
@@ -40,7 +44,7 @@ export class AttributeMemory {
       this.#add(bytes, piece.at, piece.end);
       if (this.#keyBytes > MAX_KEY_BYTES) return undefined;
     }
-    const memory = this.#slots[this.#hash & (SLOTS - 1)];
+    const memory = this.#slots[this.#hash & (this.#slots.length - 1)];
     if (memory === undefined || !equal(memory.key, this.#scratch.subarray(0, this.#keyBytes)))
       return undefined;
     return memory.attributes;
@@ -50,29 +54,44 @@ export class AttributeMemory {
   keep(attributes: PathAttributes): void {
     if (this.#keyBytes > MAX_KEY_BYTES) return;
     const key = this.#scratch.slice(0, this.#keyBytes);
-    this.#slots[this.#hash & (SLOTS - 1)] = { key, attributes };
+    if (this.#used * 2 >= this.#slots.length && this.#slots.length < MAX_SLOTS) this.#widen();
+    this.#put({ key, hash: this.#hash, attributes });
+  }
+
+  /** Of two that want the same place the later one has it. */
+  #put(memory: Memory): void {
+    const slot = memory.hash & (this.#slots.length - 1);
+    if (this.#slots[slot] === undefined) this.#used++;
+    this.#slots[slot] = memory;
+  }
+
+  #widen(): void {
+    const old = this.#slots;
+    this.#slots = Array.from({ length: old.length * 2 });
+    this.#used = 0;
+    for (const memory of old) if (memory !== undefined) this.#put(memory);
   }
 
   #begin(first: number): void {
     this.#keyBytes = 0;
     this.#hash = FNV_OFFSET;
-    this.#put(first);
+    this.#mix(first);
   }
 
   /** Type, flags and length. */
   #addOctets({ type, flags, at, end }: Piece): void {
-    this.#put(type);
-    this.#put(flags);
-    this.#put((end - at) >>> 8);
-    this.#put((end - at) & 0xff);
+    this.#mix(type);
+    this.#mix(flags);
+    this.#mix((end - at) >>> 8);
+    this.#mix((end - at) & 0xff);
   }
 
   #add(bytes: Uint8Array, from: number, to: number): void {
     if (this.#keyBytes + to - from > MAX_KEY_BYTES) this.#keyBytes = MAX_KEY_BYTES + 1;
-    else for (let at = from; at < to; at++) this.#put(bytes[at] as number);
+    else for (let at = from; at < to; at++) this.#mix(bytes[at] as number);
   }
 
-  #put(octet: number): void {
+  #mix(octet: number): void {
     if (this.#keyBytes < MAX_KEY_BYTES) this.#scratch[this.#keyBytes] = octet;
     this.#keyBytes++;
     const mixed = Math.imul(this.#hash ^ octet, FNV_PRIME);

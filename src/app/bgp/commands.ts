@@ -6,7 +6,7 @@ import type { Why } from '#core/bgp/speaker/index.ts';
 import { ask, askLines, SpeakerError } from './control-client.ts';
 import { dumpTables, type SpeakerSummary } from './dump.ts';
 import { runCommand } from './run.ts';
-import type { ServiceEvent } from './service.ts';
+import type { ServiceEvent } from './service/service.ts';
 import { SPEAKER_SCHEMA } from './speaker-schema.ts';
 import { eventText, neighborText, routeText, summaryText, toldText, whyText } from './text.ts';
 

@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { pino } from 'pino';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { keepHeapSmall, restartSmall } from '#io/memory/index.ts';
-import { ControlServer } from './control-server.ts';
-import { BgpService } from './service.ts';
+import { ControlServer } from './service/control-server.ts';
+import { BgpService } from './service/service.ts';
 import { readSpeakerFile } from './speaker-file.ts';
 
 /** What `run` may be stopped by, and told by. */

@@ -4,13 +4,8 @@ import type { Community, Filter } from '#core/bgp/filter/index.ts';
 import type { Aggregate, LocalRoute, TableAttributes } from '#core/bgp/rib/index.ts';
 import type { FamilyFilters, NeighborConfig, SpeakerConfig } from '#core/bgp/speaker/index.ts';
 import { parseYamlConfig, requireConfig } from '#core/config/index.ts';
+import type { SpeakerSetup } from './service/service.ts';
 import { SPEAKER_SCHEMA, type SpeakerFile } from './speaker-schema.ts';
-
-/** What is run: the speaker, and where peers find it. */
-export interface SpeakerSetup {
-  readonly speaker: SpeakerConfig;
-  readonly listen: SpeakerFile['listen'];
-}
 
 /** Reads a file; throws ConfigError with all that is wrong in it. */
 export function readSpeakerFile(path: string): SpeakerSetup {

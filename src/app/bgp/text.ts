@@ -2,7 +2,7 @@
 import { formatCommunity } from '#core/bgp/filter/index.ts';
 import type { BestChange, Explanation, RouteView, TableAttributes } from '#core/bgp/rib/index.ts';
 import type { Why } from '#core/bgp/speaker/index.ts';
-import type { NeighborStatus, ServiceEvent } from './service.ts';
+import type { NeighborStatus, ServiceEvent } from './service/service.ts';
 
 /** One line for each neighbour. */
 export function summaryText(

@@ -3,6 +3,7 @@
  * Routes of an earlier run stay in place until the peers have told theirs anew, or had the time to (RFC 4724).
  */
 import type { Logger } from 'pino';
+import { BgpService, type ServiceEvent } from '#app/bgp/service/index.ts';
 import type { Clock, Random } from '#base/clock.ts';
 import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
 import { formatRouterId } from '#core/bgp/calico/index.ts';
@@ -16,7 +17,6 @@ import { BGP_KINDS, BGP_SIGNS, storedKind } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
 import { Passwords } from './passwords.ts';
 import type { PodAddresses } from './pod-addresses.ts';
-import { BgpRunner } from './runner.ts';
 import type { BgpStatus } from './status.ts';
 import { type BgpPlace, type BgpWish, bgpWish, type HeldPeer } from './wish.ts';
 
@@ -58,10 +58,12 @@ export class BgpKeeper implements AsyncDisposable {
   readonly #timers = new Map<Timer, Disposable>();
   #place: BgpPlace | undefined;
   #wish: BgpWish | undefined;
-  #runner: BgpRunner | undefined;
+  #service: BgpService | undefined;
   #listening = '';
   #routes: KernelRoutes | undefined;
   #isConverged = true;
+  /** Peers of whose session something is wrong since it began: it is told once. */
+  readonly #faulty = new Set<string>();
   #problems: readonly string[] = [];
   #failure: string | undefined;
   #work: Promise<void> = Promise.resolve();
@@ -121,7 +123,7 @@ export class BgpKeeper implements AsyncDisposable {
       port: listen?.port ?? 0,
       isRestarting: !this.#isConverged,
       routes: this.#routes?.size ?? 0,
-      neighbors: this.#runner?.neighbors() ?? [],
+      neighbors: this.#service?.neighbors() ?? [],
     };
   }
 
@@ -147,7 +149,7 @@ export class BgpKeeper implements AsyncDisposable {
     for (const timer of this.#timers.values()) timer[Symbol.dispose]();
     await this.#work;
     for (const timer of this.#timers.values()) timer[Symbol.dispose]();
-    await this.#runner?.[Symbol.asyncDispose]();
+    await this.#service?.drop();
   }
 
   /** What is in the kernel stays wanted for now. */
@@ -199,7 +201,7 @@ export class BgpKeeper implements AsyncDisposable {
   #relook(): void {
     if (this.#routes === undefined) return;
     this.#amend(this.#routes.refresh());
-    this.#runner?.refreshMetrics();
+    this.#service?.refreshMetrics();
   }
 
   get #isWanted(): boolean {
@@ -239,15 +241,15 @@ export class BgpKeeper implements AsyncDisposable {
     if (speaker === undefined) return;
     this.#options.loop.want(BASE_PART, isBare ? forwarding(speaker.neighbors) : []);
     const listening = JSON.stringify(listen);
-    if (this.#runner !== undefined && listening !== this.#listening) {
-      await this.#runner[Symbol.asyncDispose]();
-      this.#runner = undefined;
+    if (this.#service !== undefined && listening !== this.#listening) {
+      await this.#service.drop();
+      this.#service = undefined;
       this.#adopt();
       this.#options.loop.want(PART, []);
     }
-    if (this.#runner !== undefined) {
+    if (this.#service !== undefined) {
       this.#amend(this.#routes?.configure(rules) ?? { put: [], removed: [] });
-      this.#runner.configure(speaker);
+      this.#service.configure({ speaker, listen });
     } else this.#begin({ speaker, listen, rules });
     this.#listening = listening;
   }
@@ -260,22 +262,35 @@ export class BgpKeeper implements AsyncDisposable {
       { ...listen, asn: speaker.asn, neighbors: speaker.neighbors.length, isRestarting },
       'BGP speaks',
     );
-    this.#runner = new BgpRunner({
-      ...this.#options,
-      listen,
-      speaker,
-      isRestarting,
-      // What is ours has no address, and what is on a link is known with it.
-      metricOf: (nextHop) => (hasNoWay(nextHop) || kernel.wayTo(nextHop) !== undefined ? 0 : undefined),
-      isAdjacent: (address) => kernel.wayTo(address)?.via === undefined,
-      onBest: (changes) => this.#amend(routes.apply(changes)),
-      onSession: (peer, isUp, reason) => {
-        logger.info({ peer, isUp, reason }, 'BGP session');
-        this.#wishSoon();
+    const service = new BgpService(
+      { speaker, listen },
+      {
+        ...this.#options,
+        isRestarting,
+        // What is ours has no address, and what is on a link is known with it.
+        metricOf: (nextHop) => (hasNoWay(nextHop) || kernel.wayTo(nextHop) !== undefined ? 0 : undefined),
+        isAdjacent: (address) => kernel.wayTo(address)?.via === undefined,
+        onBest: (changes) => this.#amend(routes.apply(changes)),
+        onConverged: () => this.#converge(),
       },
-      onConverged: () => this.#converge(),
-    });
+    );
+    service.watch((event) => this.#hear(event));
+    this.#service = service;
     this.#routes = routes;
+  }
+
+  #hear(event: ServiceEvent): void {
+    const { logger } = this.#options;
+    if (event.type === 'session') {
+      const { peer, isUp, reason } = event;
+      this.#faulty.delete(peer);
+      logger.info({ peer, isUp, reason }, 'BGP session');
+      this.#wishSoon();
+    } else if (event.type === 'table') logger.info(event.event, 'BGP routes of a peer');
+    else if (event.type === 'fault' && !this.#faulty.has(event.peer)) {
+      this.#faulty.add(event.peer);
+      logger.warn({ peer: event.peer, fault: event.text }, 'BGP: something of a session is wrong');
+    }
   }
 
   #amend(amendment: Amendment): void {
@@ -295,9 +310,8 @@ export class BgpKeeper implements AsyncDisposable {
   /** Nobody wants BGP any more. */
   async #end(): Promise<void> {
     const { loop } = this.#options;
-    await this.#runner?.shutDown();
-    await this.#runner?.[Symbol.asyncDispose]();
-    this.#runner = undefined;
+    await this.#service?.[Symbol.asyncDispose]();
+    this.#service = undefined;
     this.#routes = undefined;
     this.#wish = undefined;
     this.#problems = [];
@@ -307,14 +321,14 @@ export class BgpKeeper implements AsyncDisposable {
   }
 
   #held(): readonly HeldPeer[] {
-    const runner = this.#runner;
-    if (runner === undefined) return [];
+    const service = this.#service;
+    if (service === undefined) return [];
     const neighbors = new Map(this.#wish?.speaker?.neighbors.map((each) => [each.key, each]));
-    return runner.neighbors().map(({ key, isUp }) => ({
+    return service.neighbors().map(({ key, isUp }) => ({
       key,
       isClient: neighbors.get(key)?.policy.isReflectorClient === true,
       isEstablished: isUp,
-      isComplete: runner.isComplete(key),
+      isComplete: service.isComplete(key),
     }));
   }
 }

@@ -1,18 +1,31 @@
-/** A speaker with its sockets: sessions run, tables are asked once for many messages, and whoever watches is told. */
+/**
+ * A speaker with its sockets: sessions run, tables are asked once for many messages, and whoever watches is told. It may begin as one that has
+ * restarted (RFC 4724), and end without a word, so that its peers go on sending packets here.
+ */
 import type { Clock, Random } from '#base/clock.ts';
+import type { IpAddress } from '#base/ip/index.ts';
+import type { BfdPhase } from '#core/bgp/bfd/index.ts';
 import type { BestChange, LocalRoute, RibEvent } from '#core/bgp/rib/index.ts';
 import {
   type NeighborSummary,
   Speaker,
   type SpeakerAction,
+  type SpeakerConfig,
   summarize,
   type Why,
   why,
 } from '#core/bgp/speaker/index.ts';
 import { BfdEndpoint, BgpEndpoint } from '#io/bgp/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
+import { patient } from './patient-clock.ts';
 import { RunningSession } from './running-session.ts';
-import type { SpeakerSetup } from './speaker-file.ts';
+
+/** What is run: the speaker, and where peers find it. */
+export interface SpeakerSetup {
+  readonly speaker: SpeakerConfig;
+  /** No addresses: nobody can connect. */
+  readonly listen: { readonly port: number; readonly addresses: readonly IpAddress[] };
+}
 
 /** What is told to whoever watches. */
 export type ServiceEvent =
@@ -25,14 +38,31 @@ export interface ServiceOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly namespace?: Namespace;
+  /** The process before this one left its routes in place. */
+  readonly isRestarting?: boolean;
+  /** What it costs to reach a next hop; undefined if it cannot be reached. Absent: nothing. */
+  readonly metricOf?: (nextHop: IpAddress) => number | undefined;
+  /** Whether a neighbour is reached without a router; absent: as its configuration has it. */
+  readonly isAdjacent?: (address: IpAddress) => boolean;
+  /** Best routes that have changed, for the kernel. */
+  readonly onBest?: (changes: readonly BestChange[]) => void;
+  /** All peers have told what they know, or had the time to, and onBest was told of it; once. */
+  readonly onConverged?: () => void;
 }
 
 /** A neighbour in a line, with what its session is at. */
 export interface NeighborStatus extends NeighborSummary {
   readonly phase: string;
+  /** How often the session has been lost. */
+  readonly flaps: number;
   readonly lastReason?: string;
-  /** Whether the way to it is there, as BFD has it. */
-  readonly bfd?: string;
+  /** Whether the way to it is there, as BFD has it; absent where that is not wanted, or the session has not been up yet. */
+  readonly bfd?: BfdPhase;
+}
+
+interface Watcher {
+  readonly onEvent: (event: ServiceEvent) => void;
+  readonly wantsBest: boolean;
 }
 
 export class BgpService implements AsyncDisposable {
@@ -41,18 +71,19 @@ export class BgpService implements AsyncDisposable {
   #bfd: BfdEndpoint | undefined;
   readonly #speaker: Speaker;
   readonly #sessions = new Map<string, RunningSession>();
-  readonly #watchers = new Set<(event: ServiceEvent) => void>();
-  /** Those of them that want to hear of best routes. */
+  readonly #watchers = new Set<Watcher>();
+  /** Those that want to hear of best routes. */
   #bestWatchers = 0;
   readonly #closing = new Set<Promise<void>>();
   #isFlushDue = false;
   #isClosed = false;
+  #isConverged = false;
   #wake: { readonly at: number; readonly timer: Disposable } | undefined;
 
   /** Throws a SystemCallError if the addresses to listen at cannot be had. */
   constructor({ speaker, listen }: SpeakerSetup, options: ServiceOptions) {
     this.#options = options;
-    const { clock, namespace } = options;
+    const { clock, namespace, metricOf, isRestarting = false } = options;
     const { port, addresses } = listen;
     if (addresses.length > 0)
       this.#endpoint = BgpEndpoint.open({
@@ -61,8 +92,10 @@ export class BgpService implements AsyncDisposable {
         addresses,
         ...(namespace === undefined ? {} : { namespace }),
       });
-    this.#speaker = new Speaker(speaker, {}, clock.now());
-    this.#speaker.rib.trackBest(false);
+    const ports = metricOf === undefined ? {} : { metricOf };
+    this.#speaker = new Speaker(speaker, ports, clock.now(), isRestarting);
+    if (options.onBest === undefined) this.#speaker.rib.trackBest(false);
+    else this.#bestWatchers++;
     this.#flush();
   }
 
@@ -89,6 +122,20 @@ export class BgpService implements AsyncDisposable {
     return wasThere;
   }
 
+  /** The way to next hops may be another. */
+  refreshMetrics(): void {
+    this.#speaker.refreshMetrics();
+    this.#flushSoon();
+  }
+
+  /** Whether a peer has told all it knows, of every family. */
+  isComplete(key: string): boolean {
+    const neighbor = this.#speaker.neighbor(key);
+    if (neighbor === undefined || this.#speaker.upSince(key) === undefined) return false;
+    const { families } = this.#speaker.rib.tables.peer(key);
+    return neighbor.session.families.every(({ family }) => families[family].isComplete);
+  }
+
   /** False if there is no such neighbour. */
   softReset(peer: string, direction: 'in' | 'out'): boolean {
     const isKnown = this.#speaker.softReset(peer, direction, this.#now());
@@ -99,10 +146,11 @@ export class BgpService implements AsyncDisposable {
   neighbors(): readonly NeighborStatus[] {
     return summarize(this.#speaker).map((summary) => {
       const session = this.#sessions.get(summary.key);
-      const { lastReason, phase = 'shut down', bfdPhase: bfd } = session ?? {};
+      const { lastReason, phase = 'shut down', bfdPhase: bfd, flaps = 0 } = session ?? {};
       return {
         ...summary,
         phase,
+        flaps,
         ...(lastReason === undefined ? {} : { lastReason }),
         ...(bfd === undefined ? {} : { bfd }),
       };
@@ -115,24 +163,37 @@ export class BgpService implements AsyncDisposable {
 
   /** Tells of what happens until what is returned is disposed of; of best routes only if that is wanted. */
   watch(onEvent: (event: ServiceEvent) => void, wantsBest = false): Disposable {
-    this.#watchers.add(onEvent);
+    const watcher: Watcher = { onEvent, wantsBest };
+    this.#watchers.add(watcher);
     if (wantsBest && this.#bestWatchers++ === 0) this.#speaker.rib.trackBest(true);
-    let isDone = false;
     return {
       [Symbol.dispose]: () => {
-        if (isDone) return;
-        isDone = true;
-        this.#watchers.delete(onEvent);
+        if (!this.#watchers.delete(watcher)) return;
         if (wantsBest && --this.#bestWatchers === 0) this.#speaker.rib.trackBest(false);
       },
     };
   }
 
-  /** Ends all sessions, with a word to each peer. */
+  /** Ends all sessions, with a word to each peer: they forget our routes. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
+    for (const session of this.#sessions.values()) this.#closing.add(session.close('shutdown'));
+    await this.#close();
+  }
+
+  /** Drops all sessions without a word; the peers keep our routes for as long as they were told (RFC 4724). */
+  async drop(): Promise<void> {
+    this.#end();
+    for (const session of this.#sessions.values()) session.drop();
+    await this.#close();
+  }
+
+  #end(): void {
     this.#isClosed = true;
     this.#wake?.timer[Symbol.dispose]();
-    for (const session of this.#sessions.values()) this.#closing.add(session.close('shutdown'));
+  }
+
+  async #close(): Promise<void> {
     await Promise.all(this.#closing);
     this.#bfd?.[Symbol.dispose]();
     this.#endpoint?.close();
@@ -154,7 +215,12 @@ export class BgpService implements AsyncDisposable {
 
   #flush(): void {
     for (const action of this.#speaker.flush(this.#now())) this.#act(action);
+    // Much to program comes in parts, each in a turn of its own.
     if (this.#speaker.isUnfinished) this.#flushSoon();
+    else if (!this.#isConverged && this.#speaker.rib.tables.deferred.size === 0) {
+      this.#isConverged = true;
+      this.#options.onConverged?.();
+    }
     const { wake } = this.#speaker;
     if (wake === this.#wake?.at) return;
     this.#wake?.timer[Symbol.dispose]();
@@ -173,7 +239,7 @@ export class BgpService implements AsyncDisposable {
         this.#sessions.get(action.neighbor.key)?.settle(this.#speaker.config, action.neighbor);
         return;
       case 'close':
-        this.#close(action.peer, action.reason);
+        this.#endSession(action.peer, action.reason);
         return;
       case 'send':
         if (this.#sessions.get(action.peer)?.send(action.sends) !== true) return;
@@ -181,8 +247,8 @@ export class BgpService implements AsyncDisposable {
         this.#flushSoon();
         return;
       case 'program':
-        if (this.#watchers.size > 0)
-          for (const change of action.changes) this.#tell({ type: 'best', change });
+        this.#options.onBest?.(action.changes);
+        for (const change of action.changes) this.#tell({ type: 'best', change });
         return;
       case 'event':
         this.#tell({ type: 'table', event: action.event });
@@ -191,9 +257,13 @@ export class BgpService implements AsyncDisposable {
 
   #open({ neighbor }: Extract<SpeakerAction, { type: 'open' }>): RunningSession {
     const { key } = neighbor;
-    const session: RunningSession = new RunningSession(this.#speaker.config, neighbor, {
+    const isRestarting = this.#options.isRestarting === true && !this.#isConverged;
+    const session: RunningSession = new RunningSession(this.#speaker.config, neighbor, isRestarting, {
       ...this.#options,
-      bfd: () => (this.#bfd ??= new BfdEndpoint(this.#options)),
+      bfd: () => {
+        this.#bfd ??= new BfdEndpoint({ ...this.#options, clock: patient(this.#options.clock) });
+        return this.#bfd;
+      },
       ...(this.#endpoint === undefined ? {} : { endpoint: this.#endpoint }),
       onNews: (news) => {
         if (this.#sessions.get(key) !== session) return;
@@ -215,7 +285,7 @@ export class BgpService implements AsyncDisposable {
     return session;
   }
 
-  #close(peer: string, reason: Extract<SpeakerAction, { type: 'close' }>['reason']): void {
+  #endSession(peer: string, reason: Extract<SpeakerAction, { type: 'close' }>['reason']): void {
     const session = this.#sessions.get(peer);
     if (session === undefined) return;
     if (reason === 'limit') {
@@ -230,6 +300,7 @@ export class BgpService implements AsyncDisposable {
   }
 
   #tell(event: ServiceEvent): void {
-    for (const watcher of this.#watchers) watcher(event);
+    for (const { onEvent, wantsBest } of this.#watchers)
+      if (wantsBest || event.type !== 'best') onEvent(event);
   }
 }

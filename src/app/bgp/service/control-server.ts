@@ -7,8 +7,8 @@ import { networkOf, parsePrefix } from '#base/ip/index.ts';
 import { parseCommunity } from '#core/bgp/filter/index.ts';
 import { routesOf, toldTo } from '#core/bgp/rib/index.ts';
 import { SocketFile } from '#io/files/index.ts';
+import { attributesOf } from '../speaker-file.ts';
 import type { BgpService } from './service.ts';
-import { attributesOf } from './speaker-file.ts';
 
 export interface ControlOptions {
   readonly service: BgpService;

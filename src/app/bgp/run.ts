@@ -3,9 +3,12 @@ import type { Command } from 'commander';
 import { pino } from 'pino';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { keepHeapSmall, restartSmall } from '#io/memory/index.ts';
-import { ControlServer } from './service/control-server.ts';
+import { ControlServer } from './control-server.ts';
 import { BgpService } from './service/service.ts';
 import { readSpeakerFile } from './speaker-file.ts';
+
+/** Of a speaker that runs alone, unless it is given another. */
+export const SPEAKER_SOCKET = '/run/poplin/bgp.sock';
 
 /** What `run` may be stopped by, and told by. */
 export interface RunPorts {
@@ -46,6 +49,7 @@ export function runCommand(command: Command): Command {
   return command
     .description('Run a speaker in the foreground: sessions with neighbors, as a file has them.')
     .requiredOption('-f, --file <path>', 'YAML: asn, routerId, neighbors and more ("poplin bgp schema")')
+    .option('--socket <path>', 'where other commands ask it', SPEAKER_SOCKET)
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent', 'info')
     .addHelpText(
       'after',

@@ -1,9 +1,10 @@
 /** A speaker's file as the configuration of a speaker. */
 import { readFileSync } from 'node:fs';
-import type { Community, Filter } from '#core/bgp/filter/index.ts';
-import type { Aggregate, LocalRoute, TableAttributes } from '#core/bgp/rib/index.ts';
+import type { Filter } from '#core/bgp/filter/index.ts';
+import type { Aggregate, LocalRoute } from '#core/bgp/rib/index.ts';
 import type { FamilyFilters, NeighborConfig, SpeakerConfig } from '#core/bgp/speaker/index.ts';
 import { parseYamlConfig, requireConfig } from '#core/config/index.ts';
+import { attributesOf } from './service/own-route.ts';
 import type { SpeakerSetup } from './service/service.ts';
 import { SPEAKER_SCHEMA, type SpeakerFile } from './speaker-schema.ts';
 
@@ -126,23 +127,6 @@ function filterOf(name: string, filter: SpeakerFile['filters'][string]): Filter 
         ...defined({ operations }),
       };
     }),
-  };
-}
-
-/** Attributes of a route that somebody announces here. */
-export function attributesOf(given: {
-  readonly communities?: readonly Community[] | undefined;
-  readonly med?: number | undefined;
-  readonly localPref?: number | undefined;
-  readonly nextHop?: string | undefined;
-}): Partial<TableAttributes> {
-  const { communities = [], med, localPref, nextHop } = given;
-  const plain = communities.filter((each) => typeof each === 'number');
-  const large = communities.filter((each) => typeof each !== 'number');
-  return {
-    ...(plain.length > 0 ? { communities: plain } : {}),
-    ...(large.length > 0 ? { largeCommunities: large } : {}),
-    ...defined({ med, localPref, nextHop }),
   };
 }
 

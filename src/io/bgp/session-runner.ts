@@ -14,6 +14,7 @@ import {
   type TimerName,
 } from '#core/bgp/session/index.ts';
 import { ERROR, MessageFramer, type Notification, notificationOf } from '#core/bgp/wire/index.ts';
+import type { Direction } from './message-counts.ts';
 import type { DialHandlers } from './tcp-dial.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
@@ -27,6 +28,8 @@ export interface SessionRunnerOptions {
   readonly onNews: (news: SessionNews) => void;
   /** What is of interest to people and to metrics, and is no news. */
   readonly onReport?: (report: SessionReport) => void;
+  /** Each message, whole, of any connection: before it is taken in, or when it is on its way. */
+  readonly onMessage?: (direction: Direction, bytes: Uint8Array) => void;
   /** Nothing waits to be sent any more, after send() had returned false. */
   readonly onDrain?: () => void;
 }
@@ -61,6 +64,8 @@ export class SessionRunner {
   #isHeldUp = false;
   #attempt: Disposable | undefined;
   #sendHold: Disposable | undefined;
+
+  readonly #onReceived = (bytes: Uint8Array): void => this.#options.onMessage?.('in', bytes);
 
   constructor(options: SessionRunnerOptions) {
     this.#options = options;
@@ -147,6 +152,7 @@ export class SessionRunner {
         return;
       case 'send':
         this.#lines.get(action.connection)?.stream.write(action.bytes);
+        this.#options.onMessage?.('out', action.bytes);
         this.#watchSending();
         return;
       case 'close':
@@ -213,7 +219,7 @@ export class SessionRunner {
     framer.push(bytes);
     this.#isBusy = true;
     try {
-      for (const event of readEvents(framer, id)) {
+      for (const event of readEvents(framer, id, this.#onReceived)) {
         this.#step(event);
         if (!this.#lines.has(id)) break;
       }

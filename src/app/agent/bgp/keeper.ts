@@ -2,8 +2,9 @@
  * BGP on this node: what the API server says and what the agent knows become a speaker; what the speaker learns becomes routes in the kernel.
  * Routes of an earlier run stay in place until the peers have told theirs anew, or had the time to (RFC 4724).
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { BgpService, type ServiceEvent } from '#app/bgp/service/index.ts';
+import { answerControl, BgpService, type ServiceEvent } from '#app/bgp/service/index.ts';
 import type { Clock, Random } from '#base/clock.ts';
 import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
 import { formatRouterId } from '#core/bgp/calico/index.ts';
@@ -127,6 +128,19 @@ export class BgpKeeper implements AsyncDisposable {
     };
   }
 
+  /** Answers what is asked below `/bgp/`. */
+  answer(incoming: IncomingMessage, response: ServerResponse): void {
+    const service = this.#service;
+    if (service === undefined)
+      return answerControl(incoming, response, 'BGP has not begun: "poplin status" says why');
+    answerControl(incoming, response, {
+      service,
+      reload: () => {
+        throw new Error('the agent follows the objects of the API server: there is no file to be read again');
+      },
+    });
+  }
+
   /** What an operator should know, one sentence each. */
   problemTexts(): readonly string[] {
     const unreachable = [...(this.#routes?.unreachable ?? [])];
@@ -241,6 +255,7 @@ export class BgpKeeper implements AsyncDisposable {
     if (speaker === undefined) return;
     this.#options.loop.want(BASE_PART, isBare ? forwarding(speaker.neighbors) : []);
     const listening = JSON.stringify(listen);
+    const announced = this.#service?.announced ?? [];
     if (this.#service !== undefined && listening !== this.#listening) {
       await this.#service.drop();
       this.#service = undefined;
@@ -250,11 +265,14 @@ export class BgpKeeper implements AsyncDisposable {
     if (this.#service !== undefined) {
       this.#amend(this.#routes?.configure(rules) ?? { put: [], removed: [] });
       this.#service.configure({ speaker, listen });
-    } else this.#begin({ speaker, listen, rules });
+    } else {
+      const service = this.#begin({ speaker, listen, rules });
+      for (const route of announced) service.announce(route);
+    }
     this.#listening = listening;
   }
 
-  #begin({ speaker, listen, rules }: Pick<Required<BgpWish>, 'speaker' | 'listen' | 'rules'>): void {
+  #begin({ speaker, listen, rules }: Pick<Required<BgpWish>, 'speaker' | 'listen' | 'rules'>): BgpService {
     const { logger, kernel } = this.#options;
     const routes = new KernelRoutes(rules, (nextHop, link) => kernel.wayTo(nextHop, link));
     const isRestarting = !this.#isConverged;
@@ -277,6 +295,7 @@ export class BgpKeeper implements AsyncDisposable {
     service.watch((event) => this.#hear(event));
     this.#service = service;
     this.#routes = routes;
+    return service;
   }
 
   #hear(event: ServiceEvent): void {

@@ -13,6 +13,7 @@ import {
   dial,
   gtsmHops,
   type HopLimits,
+  MessageCounts,
   type SessionReport,
   SessionRunner,
   type TcpStream,
@@ -56,6 +57,7 @@ export class RunningSession {
   lastReason: string | undefined;
   /** How often the session has been lost. */
   flaps = 0;
+  readonly messages = new MessageCounts();
 
   constructor(config: SpeakerConfig, neighbor: NeighborConfig, isRestarting: boolean, ports: SessionPorts) {
     this.#config = config;
@@ -159,6 +161,7 @@ export class RunningSession {
         ),
       onNews: (news) => this.#hear(runner, news),
       onDrain: onReady,
+      onMessage: (direction, bytes) => this.messages.count(direction, bytes),
       onReport: (report) => {
         if (report.type === 'ended') this.lastReason = report.reason;
         onReport(report);

@@ -15,7 +15,7 @@ import {
   type Why,
   why,
 } from '#core/bgp/speaker/index.ts';
-import { BfdEndpoint, BgpEndpoint } from '#io/bgp/index.ts';
+import { BfdEndpoint, BgpEndpoint, type MessageCount, MessageCounts } from '#io/bgp/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { patient } from './patient-clock.ts';
 import { RunningSession } from './running-session.ts';
@@ -55,6 +55,8 @@ export interface NeighborStatus extends NeighborSummary {
   readonly phase: string;
   /** How often the session has been lost. */
   readonly flaps: number;
+  /** Since it was configured, by type. */
+  readonly messages: { readonly in: MessageCount; readonly out: MessageCount };
   readonly lastReason?: string;
   /** Whether the way to it is there, as BFD has it; absent where that is not wanted, or the session has not been up yet. */
   readonly bfd?: BfdPhase;
@@ -65,12 +67,15 @@ interface Watcher {
   readonly wantsBest: boolean;
 }
 
+const NO_MESSAGES = new MessageCounts();
+
 export class BgpService implements AsyncDisposable {
   readonly #options: ServiceOptions;
   readonly #endpoint: BgpEndpoint | undefined;
   #bfd: BfdEndpoint | undefined;
   readonly #speaker: Speaker;
   readonly #sessions = new Map<string, RunningSession>();
+  readonly #announced = new Map<string, LocalRoute>();
   readonly #watchers = new Set<Watcher>();
   /** Those that want to hear of best routes. */
   #bestWatchers = 0;
@@ -110,16 +115,24 @@ export class BgpService implements AsyncDisposable {
     this.#flush();
   }
 
+  /** Announces a route beside those of the configuration. */
   announce(route: LocalRoute): void {
     this.#speaker.announce(route, this.#now());
+    this.#announced.set(`${route.origin} ${route.prefix}`, route);
     this.#flush();
   }
 
   /** False if there was no such route. */
   withdraw(prefix: string, origin: string): boolean {
     const wasThere = this.#speaker.withdraw(prefix, origin);
+    this.#announced.delete(`${origin} ${prefix}`);
     this.#flush();
     return wasThere;
+  }
+
+  /** Routes beside those of the configuration. */
+  get announced(): readonly LocalRoute[] {
+    return [...this.#announced.values()];
   }
 
   /** The way to next hops may be another. */
@@ -146,11 +159,18 @@ export class BgpService implements AsyncDisposable {
   neighbors(): readonly NeighborStatus[] {
     return summarize(this.#speaker).map((summary) => {
       const session = this.#sessions.get(summary.key);
-      const { lastReason, phase = 'shut down', bfdPhase: bfd, flaps = 0 } = session ?? {};
+      const {
+        lastReason,
+        phase = 'shut down',
+        bfdPhase: bfd,
+        flaps = 0,
+        messages = NO_MESSAGES,
+      } = session ?? {};
       return {
         ...summary,
         phase,
         flaps,
+        messages: { in: messages.of('in'), out: messages.of('out') },
         ...(lastReason === undefined ? {} : { lastReason }),
         ...(bfd === undefined ? {} : { bfd }),
       };

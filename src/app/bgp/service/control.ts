@@ -1,18 +1,22 @@
-/**
- * Questions and orders to a running speaker: JSON over HTTP on a unix socket of its user alone. Routes and events come as a line each, at the
- * reader's pace.
- */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+/** Questions and orders to a running speaker: JSON over HTTP. Routes and events come as a line each, at the reader's pace. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { networkOf, parsePrefix } from '#base/ip/index.ts';
 import { parseCommunity } from '#core/bgp/filter/index.ts';
 import { routesOf, toldTo } from '#core/bgp/rib/index.ts';
-import { SocketFile } from '#io/files/index.ts';
-import { attributesOf } from '../speaker-file.ts';
+import type { Why } from '#core/bgp/speaker/index.ts';
+import { attributesOf } from './own-route.ts';
 import type { BgpService } from './service.ts';
 
-export interface ControlOptions {
+/** What comes of an order to announce: who is told, and who is not for which reason. */
+export interface Announced {
+  readonly prefix: string;
+  readonly told: Why['told'];
+}
+
+/** Whom it is about. */
+export interface ControlHost {
   readonly service: BgpService;
-  /** Reads the configuration again; throws what is wrong with it. */
+  /** Reads the configuration again; throws what is wrong with it, or why it cannot be read. */
   readonly reload: () => void;
 }
 
@@ -27,21 +31,21 @@ class ControlError extends Error {
 }
 
 type Query = URLSearchParams;
-type Handler = (query: Query, response: ServerResponse, options: ControlOptions) => unknown;
+type Handler = (query: Query, response: ServerResponse, host: ControlHost) => unknown;
 
 const ORIGIN = 'command';
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
 /** By method and path. What a handler returns is the answer; undefined if it has answered itself. */
 const HANDLERS: Readonly<Record<string, Handler>> = {
-  'GET /summary': (_query, _response, { service }) => {
+  'GET /bgp/summary': (_query, _response, { service }) => {
     const { asn, routerId } = service.speaker.config;
     return { asn, routerId, neighbors: service.neighbors() };
   },
-  'GET /routes': (query, response, { service }) => streamRoutes(query, response, service),
-  'GET /why': (query, _response, { service }) => service.why(prefixOf(query)),
-  'GET /monitor': (_query, response, { service }) => streamEvents(response, service),
-  'POST /announce': (query, _response, { service }) => {
+  'GET /bgp/routes': (query, response, { service }) => streamRoutes(query, response, service),
+  'GET /bgp/why': (query, _response, { service }) => service.why(prefixOf(query)),
+  'GET /bgp/monitor': (_query, response, { service }) => streamEvents(response, service),
+  'POST /bgp/announce': (query, _response, { service }) => {
     const prefix = prefixOf(query);
     const communities = query.getAll('community').map((text) => {
       const community = parseCommunity(text);
@@ -55,58 +59,42 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       nextHop: query.get('nextHop') ?? undefined,
     });
     service.announce({ prefix, origin: ORIGIN, attributes, isDiscard: query.has('discard') });
-    return { prefix };
+    return { prefix, told: service.why(prefix).told } satisfies Announced;
   },
-  'POST /withdraw': (query, _response, { service }) => {
+  'POST /bgp/withdraw': (query, _response, { service }) => {
     const prefix = prefixOf(query);
     if (!service.withdraw(prefix, ORIGIN)) throw new ControlError(404, `nobody has announced ${prefix} here`);
     return { prefix };
   },
-  'POST /soft-reset': (query, _response, { service }) => {
-    const peer = query.get('peer') ?? '';
+  'POST /bgp/soft-reset': (query, _response, { service }) => {
+    const peer = peerOf(service, query.get('peer') ?? '');
     const directions = query.has('direction') ? query.getAll('direction') : ['in', 'out'];
     for (const direction of directions) {
       if (direction !== 'in' && direction !== 'out')
         throw new ControlError(400, `direction "${direction}" is not in or out`);
-      if (!service.softReset(peer, direction)) throw new ControlError(404, `no such neighbor: "${peer}"`);
+      service.softReset(peer, direction);
     }
     return { peer, directions };
   },
-  'POST /reload': (_query, _response, { reload }) => {
+  'POST /bgp/reload': (_query, _response, { reload }) => {
     reload();
     return {};
   },
 };
 
-export class ControlServer implements AsyncDisposable {
-  readonly #server: Server;
-  readonly #file: SocketFile;
-
-  private constructor(server: Server, file: SocketFile) {
-    this.#server = server;
-    this.#file = file;
-  }
-
-  /** Rejects with the system's error if the socket cannot be made. */
-  static async listen(path: string, options: ControlOptions): Promise<ControlServer> {
-    const server = createServer((request, response) => answer(request, response, options));
-    return new ControlServer(server, await SocketFile.listen(server, path));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#file.remove();
-    this.#server.closeAllConnections();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-}
-
-function answer(request: IncomingMessage, response: ServerResponse, options: ControlOptions): void {
+/** Answers whatever is asked below `/bgp/`. `host` is a text where there is no speaker: it says why. */
+export function answerControl(
+  request: IncomingMessage,
+  response: ServerResponse,
+  host: ControlHost | string,
+): void {
   const url = new URL(request.url ?? '/', 'http://speaker');
   const asked = `${request.method} ${url.pathname}`;
   try {
     const handler = HANDLERS[asked];
     if (handler === undefined) throw new ControlError(404, `no ${asked}`);
-    const value = handler(url.searchParams, response, options);
+    if (typeof host === 'string') throw new ControlError(503, host);
+    const value = handler(url.searchParams, response, host);
     if (value !== undefined) send(response, 200, value);
   } catch (error) {
     const { message } = error instanceof Error ? error : new Error(String(error));
@@ -125,6 +113,14 @@ function prefixOf(query: Query): string {
   return networkOf(text);
 }
 
+/** A neighbour by its name, or by its address where only one has it. */
+function peerOf({ speaker }: BgpService, text: string): string {
+  if (speaker.neighbor(text) !== undefined) return text;
+  const [found, ...others] = speaker.config.neighbors.filter(({ session }) => session.peerAddress === text);
+  if (found === undefined || others.length > 0) throw new ControlError(404, `no such neighbor: "${text}"`);
+  return found.key;
+}
+
 function numberOf(query: Query, key: string): number | undefined {
   const text = query.get(key);
   if (text === null) return undefined;
@@ -139,11 +135,11 @@ function streamRoutes(query: Query, response: ServerResponse, service: BgpServic
   const families = ([4, 6] as const).filter(
     (family) => (query.get('family') ?? String(family)) === String(family),
   );
-  const peer = query.get('peer') ?? undefined;
-  const toldPeer = query.get('told') ?? undefined;
-  const known = toldPeer ?? peer;
-  if (known !== undefined && known !== '' && service.speaker.neighbor(known) === undefined)
-    throw new ControlError(404, `no such neighbor: "${known}"`);
+  const [peer, toldPeer] = ['peer', 'told'].map((key) => {
+    const text = query.get(key) ?? undefined;
+    // Routes of our own are those of nobody.
+    return text === undefined || text === '' ? text : peerOf(service, text);
+  });
   const { tables } = service.speaker.rib;
   const isBestOnly = query.has('best');
   const lines = (function* () {

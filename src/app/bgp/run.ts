@@ -27,7 +27,7 @@ export async function runSpeaker(
   const setup = readSpeakerFile(file);
   await using service = new BgpService(setup, { clock: systemClock, random: systemRandom });
   using _watch = service.watch((event) => {
-    if (event.type === 'session') log.info(event, 'session');
+    if (event.type === 'session' || event.type === 'station') log.info(event, event.type);
     else log.warn(event, event.type);
   });
   const reload = (): void => service.configure(readSpeakerFile(file));

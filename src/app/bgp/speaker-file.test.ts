@@ -22,17 +22,30 @@ describe("a speaker's file", () => {
   test('needs an AS and an identifier', () => {
     expect(parse(HEAD)).toEqual({
       listen: { port: 179, addresses: ['0.0.0.0', '::'] },
+      monitor: [],
       speaker: { asn: 65_001, routerId: 0x0a00_0001, neighbors: [], routes: [], aggregates: [] },
     });
     expect(problemsOf('{}')).toHaveLength(2);
   });
 
-  test('of the documentation is read, and is what the page shows', () => {
-    const file = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
-    const example = file('examples/bgp/speaker.yaml');
-    expect(file('bgp.md')).toContain(`\`\`\`yaml\n${example}\`\`\``);
-    expect(problemsOf(example.replace(/^ +passwordFile: .*\n/m, ''))).toEqual([]);
-    expect(parse(example.replace(/^ +passwordFile: .*\n/m, '')).speaker.neighbors).toHaveLength(2);
+  test.each(['speaker', 'monitor'])(
+    'of the documentation is read, and is what the page shows: %s',
+    (name) => {
+      const file = (path: string) => readFileSync(new URL(`../../../docs/${path}`, import.meta.url), 'utf8');
+      const example = file(`examples/bgp/${name}.yaml`);
+      expect(file('bgp.md')).toContain(`\`\`\`yaml\n${example}\`\`\``);
+      expect(problemsOf(example.replace(/^ +passwordFile: .*\n/m, ''))).toEqual([]);
+    },
+  );
+
+  test('names stations that are told of it', () => {
+    expect(
+      parse(`${HEAD}monitor: [{address: 10.0.0.9}, {address: FD00::9, port: 5000, side: both}]`).monitor,
+    ).toEqual([
+      { address: '10.0.0.9', port: 11_019, side: 'pre-policy', statisticsSec: 60 },
+      { address: 'fd00::9', port: 5000, side: 'both', statisticsSec: 60 },
+    ]);
+    expect(problemsOf(`${HEAD}monitor: [{address: 10.0.0.9, side: adj-rib-out}]`)).toHaveLength(1);
   });
 
   test('has routes, aggregates and filters', () => {

@@ -22,6 +22,7 @@ export function parseSpeakerFile(text: string, source: string): SpeakerSetup {
   );
   return {
     listen: file.listen,
+    monitor: file.monitor,
     speaker: {
       asn: file.asn,
       routerId: file.routerId,

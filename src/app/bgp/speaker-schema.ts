@@ -169,6 +169,16 @@ const neighbor = z.strictObject({
   export: z.string().optional().describe('Name of the filter for what it is told'),
 });
 
+const station = z.strictObject({
+  address: address.describe('Where the station is'),
+  port: z.int().min(1).max(65_535).default(11_019).describe('Where it listens'),
+  side: z
+    .enum(['pre-policy', 'post-policy', 'both'])
+    .default('pre-policy')
+    .describe('Routes as they came, or what the import filters left of them'),
+  statisticsSec: z.int().min(0).max(86_400).default(60).describe('Between two messages of numbers; 0: none'),
+});
+
 /** The whole file. */
 export const SPEAKER_SCHEMA = z
   .strictObject({
@@ -186,6 +196,10 @@ export const SPEAKER_SCHEMA = z
       })
       .default({ port: 179, addresses: ['0.0.0.0', '::'] })
       .describe('Where peers may connect; no addresses: nowhere'),
+    monitor: z
+      .array(station)
+      .default([])
+      .describe('Stations that are told of sessions and routes by BMP (RFC 7854)'),
     decision: z
       .strictObject({
         alwaysCompareMed: z.boolean().optional(),

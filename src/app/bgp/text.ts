@@ -99,6 +99,8 @@ export function eventText(event: ServiceEvent): string {
       return bestText(event.change);
     case 'table':
       return `table ${JSON.stringify(event.event)}\n`;
+    case 'station':
+      return `station ${event.station} ${event.text}\n`;
     case 'fault':
       return `fault ${event.peer} ${event.text}\n`;
   }

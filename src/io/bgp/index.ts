@@ -6,3 +6,4 @@ export { type SessionReport, SessionRunner, type SessionRunnerOptions } from './
 export { gtsmHops, type HopLimits } from './socket-options.ts';
 export { type DialHandlers, type DialOptions, dial } from './tcp-dial.ts';
 export { TcpStream } from './tcp-stream.ts';
+export type { Talk } from './transcript.ts';

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { answerControl, BgpService, type ServiceEvent } from '#app/bgp/service/index.ts';
+import { answerControl, BgpService, type ServiceEvent, type StationConfig } from '#app/bgp/service/index.ts';
 import type { Clock, Random } from '#base/clock.ts';
 import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
 import { formatRouterId } from '#core/bgp/calico/index.ts';
@@ -18,6 +18,7 @@ import { BGP_KINDS, BGP_SIGNS, storedKind } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
 import { Passwords } from './passwords.ts';
 import type { PodAddresses } from './pod-addresses.ts';
+import { stationsOf } from './stations.ts';
 import type { BgpStatus } from './status.ts';
 import { type BgpPlace, type BgpWish, bgpWish, type HeldPeer } from './wish.ts';
 
@@ -60,6 +61,7 @@ export class BgpKeeper implements AsyncDisposable {
   #place: BgpPlace | undefined;
   #wish: BgpWish | undefined;
   #service: BgpService | undefined;
+  #monitor: readonly StationConfig[] = [];
   #listening = '';
   #routes: KernelRoutes | undefined;
   #isConverged = true;
@@ -238,6 +240,7 @@ export class BgpKeeper implements AsyncDisposable {
               ...wish,
               speaker: { ...speaker, neighbors: this.#passwords.resolve(speaker.neighbors, problems) },
             };
+      this.#monitor = stationsOf(this.#known, problems);
       this.#problems = problems;
       await this.#run(this.#wish);
       this.#failure = undefined;
@@ -264,7 +267,7 @@ export class BgpKeeper implements AsyncDisposable {
     }
     if (this.#service !== undefined) {
       this.#amend(this.#routes?.configure(rules) ?? { put: [], removed: [] });
-      this.#service.configure({ speaker, listen });
+      this.#service.configure({ speaker, listen, monitor: this.#monitor });
     } else {
       const service = this.#begin({ speaker, listen, rules });
       for (const route of announced) service.announce(route);
@@ -281,7 +284,7 @@ export class BgpKeeper implements AsyncDisposable {
       'BGP speaks',
     );
     const service = new BgpService(
-      { speaker, listen },
+      { speaker, listen, monitor: this.#monitor },
       {
         ...this.#options,
         isRestarting,
@@ -305,7 +308,8 @@ export class BgpKeeper implements AsyncDisposable {
       this.#faulty.delete(peer);
       logger.info({ peer, isUp, reason }, 'BGP session');
       this.#wishSoon();
-    } else if (event.type === 'table') logger.info(event.event, 'BGP routes of a peer');
+    } else if (event.type === 'station') logger.info(event, 'BGP: a BMP station');
+    else if (event.type === 'table') logger.info(event.event, 'BGP routes of a peer');
     else if (event.type === 'fault' && !this.#faulty.has(event.peer)) {
       this.#faulty.add(event.peer);
       logger.warn({ peer: event.peer, fault: event.text }, 'BGP: something of a session is wrong');

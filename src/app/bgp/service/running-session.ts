@@ -16,6 +16,7 @@ import {
   MessageCounts,
   type SessionReport,
   SessionRunner,
+  type Talk,
   type TcpStream,
 } from '#io/bgp/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
@@ -58,6 +59,8 @@ export class RunningSession {
   /** How often the session has been lost. */
   flaps = 0;
   readonly messages = new MessageCounts();
+  /** UPDATEs that were taken for withdrawals (RFC 7606). */
+  treatedAsWithdraw = 0;
 
   constructor(config: SpeakerConfig, neighbor: NeighborConfig, isRestarting: boolean, ports: SessionPorts) {
     this.#config = config;
@@ -75,6 +78,11 @@ export class RunningSession {
 
   get phase(): Phase {
     return this.#runner.state.phase;
+  }
+
+  /** Of the connection on which the session was established last. */
+  get talk(): Talk | undefined {
+    return this.#runner.talk;
   }
 
   /** Whether the way to the peer is known to be there; undefined where it is not watched. */
@@ -164,6 +172,8 @@ export class RunningSession {
       onMessage: (direction, bytes) => this.messages.count(direction, bytes),
       onReport: (report) => {
         if (report.type === 'ended') this.lastReason = report.reason;
+        if (report.type === 'fault' && report.fault.treatment === 'treat-as-withdraw')
+          this.treatedAsWithdraw++;
         onReport(report);
       },
     });

@@ -17,14 +17,18 @@ import {
 } from '#core/bgp/speaker/index.ts';
 import { BfdEndpoint, BgpEndpoint, type MessageCount, MessageCounts } from '#io/bgp/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
+import { Monitors } from './monitors.ts';
 import { patient } from './patient-clock.ts';
 import { RunningSession } from './running-session.ts';
+import type { StationConfig } from './station.ts';
 
 /** What is run: the speaker, and where peers find it. */
 export interface SpeakerSetup {
   readonly speaker: SpeakerConfig;
   /** No addresses: nobody can connect. */
   readonly listen: { readonly port: number; readonly addresses: readonly IpAddress[] };
+  /** Who is told of sessions and routes by BMP. */
+  readonly monitor?: readonly StationConfig[];
 }
 
 /** What is told to whoever watches. */
@@ -32,6 +36,7 @@ export type ServiceEvent =
   | { readonly type: 'session'; readonly peer: string; readonly isUp: boolean; readonly reason?: string }
   | { readonly type: 'best'; readonly change: BestChange }
   | { readonly type: 'table'; readonly event: RibEvent }
+  | { readonly type: 'station'; readonly station: string; readonly text: string }
   | { readonly type: 'fault'; readonly peer: string; readonly text: string };
 
 export interface ServiceOptions {
@@ -80,13 +85,14 @@ export class BgpService implements AsyncDisposable {
   /** Those that want to hear of best routes. */
   #bestWatchers = 0;
   readonly #closing = new Set<Promise<void>>();
+  readonly #monitors: Monitors;
   #isFlushDue = false;
   #isClosed = false;
   #isConverged = false;
   #wake: { readonly at: number; readonly timer: Disposable } | undefined;
 
   /** Throws a SystemCallError if the addresses to listen at cannot be had. */
-  constructor({ speaker, listen }: SpeakerSetup, options: ServiceOptions) {
+  constructor({ speaker, listen, monitor = [] }: SpeakerSetup, options: ServiceOptions) {
     this.#options = options;
     const { clock, namespace, metricOf, isRestarting = false } = options;
     const { port, addresses } = listen;
@@ -101,6 +107,13 @@ export class BgpService implements AsyncDisposable {
     this.#speaker = new Speaker(speaker, ports, clock.now(), isRestarting);
     if (options.onBest === undefined) this.#speaker.rib.trackBest(false);
     else this.#bestWatchers++;
+    this.#monitors = new Monitors({
+      ...options,
+      rib: this.#speaker.rib,
+      treatedAsWithdraw: (key) => this.#sessions.get(key)?.treatedAsWithdraw ?? 0,
+      onReport: (station, text) => this.#tell({ type: 'station', station, text }),
+    });
+    this.#monitors.configure(monitor);
     this.#flush();
   }
 
@@ -110,8 +123,11 @@ export class BgpService implements AsyncDisposable {
   }
 
   /** Takes another configuration; where it listens stays. Throws a RangeError, having changed nothing, if it makes no sense. */
-  configure({ speaker }: SpeakerSetup): void {
+  configure({ speaker, monitor = [] }: SpeakerSetup): void {
+    const before = policiesOf(this.#speaker.config);
     this.#speaker.configure(speaker, this.#now());
+    this.#monitors.configure(monitor);
+    if (policiesOf(speaker) !== before) this.#monitors.restate();
     this.#flush();
   }
 
@@ -152,6 +168,7 @@ export class BgpService implements AsyncDisposable {
   /** False if there is no such neighbour. */
   softReset(peer: string, direction: 'in' | 'out'): boolean {
     const isKnown = this.#speaker.softReset(peer, direction, this.#now());
+    if (direction === 'in') this.#monitors.restate();
     this.#flush();
     return isKnown;
   }
@@ -210,6 +227,7 @@ export class BgpService implements AsyncDisposable {
 
   #end(): void {
     this.#isClosed = true;
+    this.#closing.add(this.#monitors[Symbol.asyncDispose]());
     this.#wake?.timer[Symbol.dispose]();
   }
 
@@ -287,7 +305,9 @@ export class BgpService implements AsyncDisposable {
       ...(this.#endpoint === undefined ? {} : { endpoint: this.#endpoint }),
       onNews: (news) => {
         if (this.#sessions.get(key) !== session) return;
+        this.#monitors.hearBefore(key, news);
         this.#speaker.take(key, news, this.#now());
+        this.#monitors.hearAfter(key, news, session.talk);
         if (news.type === 'established') this.#tell({ type: 'session', peer: key, isUp: true });
         if (news.type === 'down')
           this.#tell({ type: 'session', peer: key, isUp: false, reason: news.reason });
@@ -315,6 +335,7 @@ export class BgpService implements AsyncDisposable {
     this.#sessions.delete(peer);
     this.#tell({ type: 'session', peer, isUp: false, reason });
     const closed = session.close(reason);
+    this.#monitors.down(peer, session.talk);
     this.#closing.add(closed);
     void closed.then(() => this.#closing.delete(closed));
   }
@@ -323,4 +344,8 @@ export class BgpService implements AsyncDisposable {
     for (const { onEvent, wantsBest } of this.#watchers)
       if (wantsBest || event.type !== 'best') onEvent(event);
   }
+}
+
+function policiesOf({ neighbors }: SpeakerConfig): string {
+  return JSON.stringify(neighbors.map(({ key, policy }) => [key, policy]));
 }

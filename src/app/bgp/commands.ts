@@ -7,7 +7,7 @@ import { ask, askLines, type Places, SpeakerError } from './control-client.ts';
 import { dumpTables, type SpeakerSummary } from './dump.ts';
 import { runCommand, SPEAKER_SOCKET } from './run.ts';
 import type { Announced } from './service/control.ts';
-import type { ServiceEvent } from './service/service.ts';
+import type { ServiceEvent } from './service/model.ts';
 import { SPEAKER_SCHEMA } from './speaker-schema.ts';
 import { announcedText, eventText, neighborText, routeText, summaryText, toldText, whyText } from './text.ts';
 

@@ -3,7 +3,7 @@ import { formatCommunity } from '#core/bgp/filter/index.ts';
 import type { BestChange, Explanation, RouteView, TableAttributes } from '#core/bgp/rib/index.ts';
 import type { Why } from '#core/bgp/speaker/index.ts';
 import type { Announced } from './service/control.ts';
-import type { NeighborStatus, ServiceEvent } from './service/service.ts';
+import type { NeighborStatus, ServiceEvent } from './service/model.ts';
 
 /** One line for each neighbour. */
 export function summaryText(

@@ -11,8 +11,6 @@ import {
   type BfdEndpoint,
   type BgpEndpoint,
   dial,
-  gtsmHops,
-  type HopLimits,
   MessageCounts,
   type SessionReport,
   SessionRunner,
@@ -20,6 +18,7 @@ import {
   type TcpStream,
 } from '#io/bgp/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
+import { doorOf } from './door.ts';
 import { LinkWatch } from './link-watch.ts';
 
 export interface SessionPorts {
@@ -90,6 +89,14 @@ export class RunningSession {
     return this.#link.phase;
   }
 
+  /** A connection that the peer has made, before there was a door for it. */
+  accept(stream: TcpStream): void {
+    process.nextTick(() => {
+      if (this.#isClosed) stream.destroy();
+      else this.#runner.accept(this.#keep(stream));
+    });
+  }
+
   /** False if the next ones had better wait for onReady. */
   send(sends: readonly SessionSend[]): boolean {
     let isFree = true;
@@ -144,12 +151,8 @@ export class RunningSession {
   #run(): SessionRunner {
     const { clock, random, namespace, endpoint, onReady, onReport } = this.#ports;
     const { session } = this.#neighbor;
-    const { peerAddress: remote, port = DEFAULT_PORT, localAddress: local, password } = session;
-    const hops = hopsOf(this.#config, this.#neighbor);
-    const common = {
-      ...(password === undefined ? {} : { password }),
-      ...(hops === undefined ? {} : { hops }),
-    };
+    const { peerAddress: remote, port = DEFAULT_PORT, localAddress: local } = session;
+    const common = doorOf(this.#config, session);
     const runner = new SessionRunner({
       config: sessionConfig(this.#config, this.#neighbor, this.#isRestarting),
       clock,
@@ -226,16 +229,6 @@ const CLOSING = {
   shutdown: CEASE.shutdown,
   changed: CEASE.configurationChange,
 } as const;
-
-/** RFC 4271 leaves it open; external neighbours are on the link unless it is said that they are not. */
-function hopsOf(config: SpeakerConfig, { session }: NeighborConfig): HopLimits | undefined {
-  const { ttlSecurityHops, multihopTtl, peerAsn, localAsn } = session;
-  if (ttlSecurityHops !== undefined) return gtsmHops(ttlSecurityHops);
-  if (multihopTtl !== undefined) return { ttl: multihopTtl };
-  const isExternal = peerAsn !== undefined && peerAsn !== (localAsn ?? config.asn);
-  const isMember = peerAsn !== undefined && config.confederationMembers?.includes(peerAsn) === true;
-  return isExternal && !isMember ? { ttl: 1 } : undefined;
-}
 
 function linkIndexOf(name: string): number {
   return Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));

@@ -2,12 +2,9 @@
  * A speaker with its sockets: sessions run, tables are asked once for many messages, and whoever watches is told. It may begin as one that has
  * restarted (RFC 4724), and end without a word, so that its peers go on sending packets here.
  */
-import type { Clock, Random } from '#base/clock.ts';
-import type { IpAddress } from '#base/ip/index.ts';
-import type { BfdPhase } from '#core/bgp/bfd/index.ts';
-import type { BestChange, LocalRoute, RibEvent } from '#core/bgp/rib/index.ts';
+import type { LocalRoute } from '#core/bgp/rib/index.ts';
 import {
-  type NeighborSummary,
+  type NeighborConfig,
   Speaker,
   type SpeakerAction,
   type SpeakerConfig,
@@ -15,63 +12,20 @@ import {
   type Why,
   why,
 } from '#core/bgp/speaker/index.ts';
-import { BfdEndpoint, BgpEndpoint, type MessageCount, MessageCounts } from '#io/bgp/index.ts';
-import type { Namespace } from '#io/namespace/index.ts';
+import { BfdEndpoint, BgpEndpoint, MessageCounts } from '#io/bgp/index.ts';
+import type { NeighborStatus, ServiceEvent, ServiceOptions, SpeakerSetup } from './model.ts';
 import { Monitors } from './monitors.ts';
 import { patient } from './patient-clock.ts';
+import { Ranges } from './ranges.ts';
 import { RunningSession } from './running-session.ts';
-import type { StationConfig } from './station.ts';
-
-/** What is run: the speaker, and where peers find it. */
-export interface SpeakerSetup {
-  readonly speaker: SpeakerConfig;
-  /** No addresses: nobody can connect. */
-  readonly listen: { readonly port: number; readonly addresses: readonly IpAddress[] };
-  /** Who is told of sessions and routes by BMP. */
-  readonly monitor?: readonly StationConfig[];
-}
-
-/** What is told to whoever watches. */
-export type ServiceEvent =
-  | { readonly type: 'session'; readonly peer: string; readonly isUp: boolean; readonly reason?: string }
-  | { readonly type: 'best'; readonly change: BestChange }
-  | { readonly type: 'table'; readonly event: RibEvent }
-  | { readonly type: 'station'; readonly station: string; readonly text: string }
-  | { readonly type: 'fault'; readonly peer: string; readonly text: string };
-
-export interface ServiceOptions {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly namespace?: Namespace;
-  /** The process before this one left its routes in place. */
-  readonly isRestarting?: boolean;
-  /** What it costs to reach a next hop; undefined if it cannot be reached. Absent: nothing. */
-  readonly metricOf?: (nextHop: IpAddress) => number | undefined;
-  /** Whether a neighbour is reached without a router; absent: as its configuration has it. */
-  readonly isAdjacent?: (address: IpAddress) => boolean;
-  /** Best routes that have changed, for the kernel. */
-  readonly onBest?: (changes: readonly BestChange[]) => void;
-  /** All peers have told what they know, or had the time to, and onBest was told of it; once. */
-  readonly onConverged?: () => void;
-}
-
-/** A neighbour in a line, with what its session is at. */
-export interface NeighborStatus extends NeighborSummary {
-  readonly phase: string;
-  /** How often the session has been lost. */
-  readonly flaps: number;
-  /** Since it was configured, by type. */
-  readonly messages: { readonly in: MessageCount; readonly out: MessageCount };
-  readonly lastReason?: string;
-  /** Whether the way to it is there, as BFD has it; absent where that is not wanted, or the session has not been up yet. */
-  readonly bfd?: BfdPhase;
-}
 
 interface Watcher {
   readonly onEvent: (event: ServiceEvent) => void;
   readonly wantsBest: boolean;
 }
 
+/** With a connection to the peer. */
+const CONNECTED: ReadonlySet<string> = new Set(['open-sent', 'open-confirm', 'established']);
 const NO_MESSAGES = new MessageCounts();
 
 export class BgpService implements AsyncDisposable {
@@ -86,13 +40,16 @@ export class BgpService implements AsyncDisposable {
   #bestWatchers = 0;
   readonly #closing = new Set<Promise<void>>();
   readonly #monitors: Monitors;
+  readonly #ranges: Ranges;
+  /** Without the neighbours that have come. */
+  #configured: SpeakerConfig;
   #isFlushDue = false;
   #isClosed = false;
   #isConverged = false;
   #wake: { readonly at: number; readonly timer: Disposable } | undefined;
 
   /** Throws a SystemCallError if the addresses to listen at cannot be had. */
-  constructor({ speaker, listen, monitor = [] }: SpeakerSetup, options: ServiceOptions) {
+  constructor({ speaker, listen, monitor = [], ranges = [] }: SpeakerSetup, options: ServiceOptions) {
     this.#options = options;
     const { clock, namespace, metricOf, isRestarting = false } = options;
     const { port, addresses } = listen;
@@ -114,6 +71,16 @@ export class BgpService implements AsyncDisposable {
       onReport: (station, text) => this.#tell({ type: 'station', station, text }),
     });
     this.#monitors.configure(monitor);
+    this.#configured = speaker;
+    this.#ranges = new Ranges({
+      clock,
+      endpoint: this.#endpoint,
+      onChange: () => this.#apply(),
+      onStream: (key, stream) => this.#sessions.get(key)?.accept(stream),
+      isConnected: (key) => CONNECTED.has(this.#sessions.get(key)?.phase ?? 'idle'),
+      onRefused: (peer, text) => this.#tell({ type: 'fault', peer, text }),
+    });
+    this.#ranges.configure(ranges, speaker);
     this.#flush();
   }
 
@@ -123,12 +90,17 @@ export class BgpService implements AsyncDisposable {
   }
 
   /** Takes another configuration; where it listens stays. Throws a RangeError, having changed nothing, if it makes no sense. */
-  configure({ speaker, monitor = [] }: SpeakerSetup): void {
-    const before = policiesOf(this.#speaker.config);
-    this.#speaker.configure(speaker, this.#now());
+  configure({ speaker, monitor = [], ranges = [] }: SpeakerSetup): void {
+    const before = this.#speaker.config;
+    this.#speaker.configure(
+      { ...speaker, neighbors: [...speaker.neighbors, ...this.#come(speaker)] },
+      this.#now(),
+    );
+    this.#configured = speaker;
+    this.#ranges.configure(ranges, speaker);
+    this.#apply();
     this.#monitors.configure(monitor);
-    if (policiesOf(speaker) !== before) this.#monitors.restate();
-    this.#flush();
+    if (policiesOf(this.#speaker.config) !== policiesOf(before)) this.#monitors.restate();
   }
 
   /** Announces a route beside those of the configuration. */
@@ -227,6 +199,7 @@ export class BgpService implements AsyncDisposable {
 
   #end(): void {
     this.#isClosed = true;
+    this.#ranges[Symbol.dispose]();
     this.#closing.add(this.#monitors[Symbol.asyncDispose]());
     this.#wake?.timer[Symbol.dispose]();
   }
@@ -235,6 +208,20 @@ export class BgpService implements AsyncDisposable {
     await Promise.all(this.#closing);
     this.#bfd?.[Symbol.dispose]();
     this.#endpoint?.close();
+  }
+
+  /** Neighbours that have come, and are none of those that are named. */
+  #come({ neighbors }: SpeakerConfig): readonly NeighborConfig[] {
+    const named = new Set(neighbors.flatMap(({ key, session }) => [key, session.peerAddress]));
+    return this.#ranges.neighbors.filter(
+      ({ key, session }) => !named.has(key) && !named.has(session.peerAddress),
+    );
+  }
+
+  #apply(): void {
+    const neighbors = [...this.#configured.neighbors, ...this.#come(this.#configured)];
+    this.#speaker.configure({ ...this.#configured, neighbors }, this.#now());
+    this.#flush();
   }
 
   #now(): number {
@@ -308,6 +295,7 @@ export class BgpService implements AsyncDisposable {
         this.#monitors.hearBefore(key, news);
         this.#speaker.take(key, news, this.#now());
         this.#monitors.hearAfter(key, news, session.talk);
+        this.#ranges.hear(key, news);
         if (news.type === 'established') this.#tell({ type: 'session', peer: key, isUp: true });
         if (news.type === 'down')
           this.#tell({ type: 'session', peer: key, isUp: false, reason: news.reason });
@@ -318,6 +306,7 @@ export class BgpService implements AsyncDisposable {
         this.#flushSoon();
       },
       onReport: (report) => {
+        if (report.type === 'ended' && this.#sessions.get(key) === session) this.#ranges.hearEnd(key);
         if (report.type === 'fault' || report.type === 'unsent')
           this.#tell({ type: 'fault', peer: key, text: JSON.stringify(report) });
       },

@@ -61,6 +61,10 @@ export function* toldNews(
     }
     case 'end-of-rib':
       yield encodeRouteMonitoring(peerOf(agreed, nowMs, side), encodeEndOfRib(news.family));
+      return;
+    case 'established':
+    case 'down':
+    case 'refresh':
   }
 }
 

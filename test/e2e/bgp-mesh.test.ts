@@ -42,6 +42,7 @@ test('pods reach each other by routes of a full mesh, and an agent that restarts
     'BFD with all',
     ({ bgp }) => bgp?.neighbors.every(({ bfd }) => bfd === 'up') === true,
   );
+  await asked(world);
   const known = world.routes('node2', 4) + world.routes('node2', 6);
   const before = world.routes('node1', 4) + world.routes('node1', 6);
   await world.station.stop('node1');
@@ -58,3 +59,29 @@ test('pods reach each other by routes of a full mesh, and an agent that restarts
   expect(world.routes('node1', 4) + world.routes('node1', 6)).toBe(before);
   expect(world.routes('node2', 4) + world.routes('node2', 6)).toBe(known);
 });
+
+/** The commands of `poplin bgp` ask the agent, and what they order lasts until they take it back. */
+async function asked(world: BgpWorld): Promise<void> {
+  const bgp = (...args: readonly string[]) => world.bgp('node1', ...args);
+  expect(bgp('summary')).toMatch(
+    /^AS 64512, 4 neighbors\n(?:.*\n)+mesh node2 4 +192\.168\.60\.12 +64512 +up /,
+  );
+  expect(bgp('neighbor', '192.168.60.12')).toMatch(
+    /neighbor +mesh node2 4\n(?:.*\n)*messages in +\d+ open, /,
+  );
+  const [subnet = ''] = /10\.10\.\d+\.0\/24/.exec(world.routes('node1', 4)) ?? [];
+  expect(bgp('routes', '-4', '--best')).toContain(`> ${subnet}`);
+  expect(bgp('why', subnet)).toContain(': the best\n');
+  expect(bgp('announce', '10.10.99.0/24', '--community', '64512:7')).toBe('');
+  await until('the route', () => world.routes('node2', 4).includes('10.10.99.0/24 via 192.168.60.11'));
+  expect(world.bgp('node2', 'routes', '--peer', 'mesh node1 4')).toMatch(/10\.10\.99\.0\/24 .* 64512:7\n/);
+  expect(bgp('withdraw', '10.10.99.0/24')).toBe('');
+  await until('no route', () => !world.routes('node2', 4).includes('10.10.99.0/24'));
+  expect(bgp('announce', '203.0.113.0/24')).toContain('203.0.113.0/24: no neighbor is told: ');
+  expect(bgp('withdraw', '203.0.113.0/24')).toBe('');
+  expect(bgp('soft-reset', 'mesh node2 4', '--json')).toContain('"in"');
+  expect(bgp('dump', world.station.file('table.mrt'))).toMatch(/^\d+ prefixes in /);
+  expect(bgp('reload')).toBe(
+    'poplin bgp: the agent follows the objects of the API server: there is no file to be read again\n',
+  );
+}

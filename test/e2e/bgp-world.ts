@@ -2,12 +2,13 @@
  * Hosts that speak BGP: agents as plain processes on a network of their own for the API server, pods by the plugin, and beside it leaves:
  * routers of others, each with an Ethernet in every rack. Everything of it is gone after `await using`.
  */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import type { BgpLan } from '../interop/bgp/lan.ts';
 import { Station } from './agent-station.ts';
-import { inNetns } from './agent-world.ts';
+import { inNetns, PROGRAM } from './agent-world.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../docs/examples/bgp');
 const CRDS = join(import.meta.dirname, '../../deploy/kubernetes/bgp-crds.yaml');
@@ -76,8 +77,6 @@ export class BgpWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { name } of this.nodes)
-      (await import('node:fs')).copyFileSync(this.station.file(`${name}.log`), `/tmp/bgpa-${name}.log`);
     await this.station[Symbol.asyncDispose]();
   }
 
@@ -192,6 +191,17 @@ export class BgpWorld implements AsyncDisposable {
       cut: () => ports.forEach((port) => run(fabric, `ip link set ${port} nomaster`)),
       mend: () => racks.forEach((rack) => run(fabric, `ip link set leaf-${rack} master rack-${rack}`)),
     };
+  }
+
+  /** What `poplin bgp` prints on a node, whether it succeeds or not. */
+  bgp(node: string, ...args: readonly string[]): string {
+    const command = [process.execPath, PROGRAM, 'bgp', ...args, '--root-dir', this.station.file(node)];
+    const { stdout, stderr } = spawnSync(
+      'nsenter',
+      [`--net=${this.station.file(`host-${node}`)}`, ...command],
+      { encoding: 'utf8' },
+    );
+    return stdout + stderr;
   }
 
   /** A node's routes of BGP. */

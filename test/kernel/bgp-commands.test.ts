@@ -1,5 +1,7 @@
 /** Two speakers as `poplin bgp run` has them, on addresses of the loopback, and what commands say to them. */
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -10,6 +12,7 @@ import { runSpeaker } from '#app/bgp/run.ts';
 const folder = mkdtempSync(join(tmpdir(), 'poplin-bgp-'));
 const WAIT = { timeout: 20_000, interval: 20 };
 const PORT = 18_179;
+const AGENT_SOCKET = join(folder, 'agent.sock');
 
 /** A speaker that runs until the tests are over. */
 class Running {
@@ -66,7 +69,9 @@ async function run(...args: readonly string[]): Promise<string> {
   const out = vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
   const errors = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
   try {
-    await bgpCommands().parseAsync([...args], { from: 'user' });
+    await bgpCommands(() => Promise.resolve(AGENT_SOCKET)).parseAsync([...args], {
+      from: 'user',
+    });
     return [...out.mock.calls, ...errors.mock.calls].map(([text]) => String(text)).join('');
   } finally {
     out.mockRestore();
@@ -153,6 +158,7 @@ describe('a speaker that runs', () => {
     expect(await at(a, 'withdraw', '10.77.0.0/16')).toBe(
       'poplin bgp: nobody has announced 10.77.0.0/16 here\n',
     );
+    expect(await at(a, 'neighbor', '127.9.0.2')).toMatch(/losses +0\nmessages in +1 open, \d+ update, /);
     expect(await at(a, 'announce', '10.77.0.0/16', '--med', 'x')).toBe(
       'poplin bgp: med "x" is not from 0 to 4294967295\n',
     );
@@ -174,10 +180,31 @@ describe('a speaker that runs', () => {
     expect(await at(a, 'soft-reset', 'nobody')).toBe('poplin bgp: no such neighbor: "nobody"\n');
   });
 
+  test('is asked where no agent speaks, and the agent says why if nobody does', async () => {
+    const agent = createServer((_request, response) => {
+      response.writeHead(503);
+      response.end('{"error": "this agent does not speak BGP"}');
+    });
+    agent.listen(AGENT_SOCKET);
+    await once(agent, 'listening');
+    try {
+      const why = /^poplin bgp: this agent does not speak BGP\n$/;
+      expect(await run('summary')).toMatch(why);
+      const lines: string[] = [];
+      for await (const line of askLines([AGENT_SOCKET, a.socket], 'GET', '/routes')) lines.push(line);
+      expect(lines).toHaveLength(4);
+    } finally {
+      agent.close();
+    }
+    expect(await run('summary')).toBe(
+      `poplin bgp: no speaker is running at ${AGENT_SOCKET} or /run/poplin/bgp.sock\n`,
+    );
+  });
+
   test('tells whoever watches', async () => {
     const lines: string[] = [];
     const watching = (async () => {
-      for await (const line of askLines(b.socket, 'GET', '/monitor')) if (lines.push(line) === 2) return;
+      for await (const line of askLines([b.socket], 'GET', '/monitor')) if (lines.push(line) === 2) return;
     })();
     await vi.waitFor(async () => {
       await at(a, 'announce', '10.78.0.0/16');

@@ -1,6 +1,6 @@
 /** Two speakers on a link that fails: what they hear of it, and what becomes of routes. */
 import { afterAll, expect, test, vi } from 'vitest';
-import { BgpService } from '#app/bgp/service.ts';
+import { BgpService } from '#app/bgp/service/service.ts';
 import { parseSpeakerFile } from '#app/bgp/speaker-file.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { BgpLan } from '../interop/bgp/lan.ts';

@@ -65,6 +65,7 @@ export const PACKAGES = [
   rootTest('frr', '/usr/lib/frr/bgpd', 'another one, for BGP and BFD'),
   rootTest('gobgpd', 'gobgpd', 'another one, which speaks additional paths and long-lived restarts'),
   rootTest('exabgp', 'exabgp', 'another one, which prints each message it reads'),
+  rootTest('tshark', 'tshark', 'reads what we tell BMP stations'),
   rootTest(
     'ca-certificates',
     '/etc/ssl/certs/ca-certificates.crt',

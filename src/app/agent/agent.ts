@@ -30,6 +30,7 @@ import { createRuleTool } from '#io/rule-tool/index.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { BgpPart, PodAddresses, placeOf } from './bgp/index.ts';
 import { FIRST_NETWORK, HostNetworks } from './host-networks.ts';
+import { sendJson } from './json-answer.ts';
 import { KernelLoop } from './kernel-loop.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
 import { SOMEWHERE } from './node-addresses.ts';
@@ -39,7 +40,7 @@ import { type AgentPaths, agentPaths } from './paths.ts';
 import { PendingDels, readRecordedDels } from './pending-dels.ts';
 import { nameSource, PolicyKeeper } from './policy/index.ts';
 import type { RegistrySource } from './registries/source.ts';
-import { type AgentStatus, StatusServer } from './status.ts';
+import { type AgentStatus, StatusServer, type StatusSource } from './status.ts';
 
 const ONLY_NETWORK: NetworkChoice = { name: FIRST_NETWORK, mayBeFirst: true };
 
@@ -128,7 +129,12 @@ class Agent implements AsyncDisposable {
 
   async start(): Promise<void> {
     const { registry } = this.options;
-    this.resources.use(await StatusServer.listen(this.paths.statusSocket, () => this.status()));
+    const status = () => this.status();
+    const answerBgp: StatusSource['answerBgp'] = (incoming, response) => {
+      if (this.bgp !== undefined) this.bgp.answer(incoming, response);
+      else sendJson(response, 503, { error: 'this agent does not speak BGP' });
+    };
+    this.resources.use(await StatusServer.listen(this.paths.statusSocket, { status, answerBgp }));
     await this.serveHealth();
     if (this.network.number === 0) await this.serveCni();
     if (registry === undefined) this.beAlone();

@@ -1,7 +1,8 @@
-/** What the agent says of itself, as JSON over HTTP on a root-only unix socket: `GET /status`. */
-import { createServer, request, type Server } from 'node:http';
-import { SocketFile } from '#io/files/index.ts';
+/** What the agent says of itself, as JSON over HTTP on a root-only unix socket: `GET /status`, and what BGP is asked below `/bgp/`. */
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { onlyForOwnUser, SocketFile } from '#io/files/index.ts';
 import type { BgpStatus } from './bgp/index.ts';
+import { sendJson } from './json-answer.ts';
 import type { KernelLoopStatus } from './kernel-loop.ts';
 import type { PolicyStatus } from './policy/index.ts';
 
@@ -37,6 +38,12 @@ export interface UnderlayStatus {
   readonly reason: string;
 }
 
+/** Whom the socket speaks for. */
+export interface StatusSource {
+  readonly status: () => AgentStatus;
+  readonly answerBgp: (incoming: IncomingMessage, response: ServerResponse) => void;
+}
+
 export class StatusServer implements AsyncDisposable {
   private readonly server: Server;
   private readonly file: SocketFile;
@@ -46,16 +53,14 @@ export class StatusServer implements AsyncDisposable {
     this.file = file;
   }
 
-  static async listen(path: string, status: () => AgentStatus): Promise<StatusServer> {
+  static async listen(path: string, { status, answerBgp }: StatusSource): Promise<StatusServer> {
     const server = createServer((incoming, response) => {
-      const found = incoming.method === 'GET' && incoming.url === '/status';
-      response.writeHead(found ? 200 : 404, { 'content-type': 'application/json', connection: 'close' });
-      response.end(
-        JSON.stringify(
-          found ? status() : { error: `no ${incoming.method} ${incoming.url}: try GET /status` },
-        ),
-      );
+      const { method, url = '' } = incoming;
+      if (url.startsWith('/bgp/')) return answerBgp(incoming, response);
+      if (method === 'GET' && url === '/status') return sendJson(response, 200, status());
+      return sendJson(response, 404, { error: `no ${method} ${url}: try GET /status` });
     });
+    onlyForOwnUser(server);
     return new StatusServer(server, await SocketFile.listen(server, path));
   }
 

@@ -3,32 +3,43 @@ import { Command } from 'commander';
 import { z } from 'zod';
 import type { RouteView, TableAttributes } from '#core/bgp/rib/index.ts';
 import type { Why } from '#core/bgp/speaker/index.ts';
-import { ask, askLines, SpeakerError } from './control-client.ts';
+import { ask, askLines, type Places, SpeakerError } from './control-client.ts';
 import { dumpTables, type SpeakerSummary } from './dump.ts';
-import { runCommand } from './run.ts';
-import type { ServiceEvent } from './service.ts';
+import { runCommand, SPEAKER_SOCKET } from './run.ts';
+import type { Announced } from './service/control.ts';
+import type { ServiceEvent } from './service/model.ts';
 import { SPEAKER_SCHEMA } from './speaker-schema.ts';
-import { eventText, neighborText, routeText, summaryText, toldText, whyText } from './text.ts';
+import { announcedText, eventText, neighborText, routeText, summaryText, toldText, whyText } from './text.ts';
 
 interface Flags {
-  readonly socket: string;
+  /** Where a speaker may be, in the order in which they are asked. */
+  readonly places: Places;
   readonly json?: boolean;
 }
 
-const SOCKET = '/run/poplin/bgp.sock';
+/** Where the socket of an agent is whose files are below a folder. */
+type AgentSocket = (rootDir: string) => Promise<string>;
 
 /** All of them. */
-export function bgpCommands(): Command {
+export function bgpCommands(agentSocket: AgentSocket): Command {
   const command = new Command('bgp').description('Speak BGP, and ask a speaker what it knows and why.');
-  const all = [
-    runCommand(new Command('run')),
+  const questions = [
     ...[summaryCommand(), neighborCommand(), routesCommand(), whyCommand()],
     ...[announceCommand(), withdrawCommand(), softResetCommand(), reloadCommand(), monitorCommand()],
     dumpCommand(),
   ];
-  for (const each of all)
-    command.addCommand(each.option('--socket <path>', 'the socket of the speaker', SOCKET));
-  return command.addCommand(schemaCommand());
+  for (const each of questions)
+    each
+      .option('--socket <path>', `of the speaker; else the agent's where it speaks BGP, or ${SPEAKER_SOCKET}`)
+      .option('--root-dir <dir>', "the agent's --root-dir", '/')
+      .hook('preAction', async (_, asked) => {
+        const { socket, rootDir } = asked.opts<{ readonly socket?: string; readonly rootDir: string }>();
+        const places = socket === undefined ? [await agentSocket(rootDir), SPEAKER_SOCKET] : [socket];
+        asked.setOptionValue('places', places);
+      });
+  for (const each of [runCommand(new Command('run')), ...questions, schemaCommand()])
+    command.addCommand(each);
+  return command;
 }
 
 function question(name: string): Command {
@@ -40,7 +51,7 @@ function summaryCommand(): Command {
     .description('Neighbors in a line each. Numbers are of IPv4/IPv6.')
     .action((flags: Flags) =>
       telling(async () => {
-        const summary = (await ask(flags.socket, 'GET', '/summary')) as SpeakerSummary;
+        const summary = (await ask(flags.places, 'GET', '/summary')) as SpeakerSummary;
         print(flags, summary, summaryText(summary, Date.now()));
       }),
     );
@@ -49,11 +60,11 @@ function summaryCommand(): Command {
 function neighborCommand(): Command {
   return question('neighbor')
     .description('All about one neighbor.')
-    .argument('<name>', 'the name it has in the file')
+    .argument('<name>', 'its name, or its address')
     .action((name: string, flags: Flags) =>
       telling(async () => {
-        const { neighbors } = (await ask(flags.socket, 'GET', '/summary')) as SpeakerSummary;
-        const found = neighbors.find(({ key }) => key === name);
+        const { neighbors } = (await ask(flags.places, 'GET', '/summary')) as SpeakerSummary;
+        const found = neighbors.find(({ key, address }) => key === name || address === name);
         if (found === undefined) throw new SpeakerError(`no such neighbor: "${name}"`);
         print(flags, found, neighborText(found, Date.now()));
       }),
@@ -72,7 +83,7 @@ function routesCommand(): Command {
       telling(async () => {
         const { peer, told, best } = flags;
         const family = flags['4'] === true ? '4' : flags['6'] === true ? '6' : undefined;
-        for await (const line of askLines(flags.socket, 'GET', '/routes', { family, peer, told, best })) {
+        for await (const line of askLines(flags.places, 'GET', '/routes', { family, peer, told, best })) {
           if (flags.json === true) process.stdout.write(`${line}\n`);
           else if (told === undefined) process.stdout.write(routeText(JSON.parse(line) as RouteView));
           else
@@ -90,7 +101,7 @@ function whyCommand(): Command {
     .argument('<prefix>', 'such as 10.42.0.0/16')
     .action((prefix: string, flags: Flags) =>
       telling(async () => {
-        const value = (await ask(flags.socket, 'GET', '/why', { prefix })) as Why;
+        const value = (await ask(flags.places, 'GET', '/why', { prefix })) as Why;
         print(flags, value, whyText(value));
       }),
     );
@@ -103,8 +114,8 @@ function dumpCommand(): Command {
     .addHelpText('after', '\nExample: poplin bgp dump /tmp/table.mrt')
     .action((file: string, flags: Flags) =>
       telling(async () => {
-        const summary = (await ask(flags.socket, 'GET', '/summary')) as SpeakerSummary;
-        const lines = askLines(flags.socket, 'GET', '/routes');
+        const summary = (await ask(flags.places, 'GET', '/summary')) as SpeakerSummary;
+        const lines = askLines(flags.places, 'GET', '/routes');
         const prefixes = await dumpTables(file, summary, lines, Math.floor(Date.now() / 1000));
         print(flags, { file, prefixes }, `${prefixes} prefixes in ${file}\n`);
       }),
@@ -113,7 +124,7 @@ function dumpCommand(): Command {
 
 function announceCommand(): Command {
   return question('announce')
-    .description('Announce a prefix, until it is withdrawn or the speaker ends.')
+    .description('Announce a prefix, until it is withdrawn or the speaker ends. Export filters count for it.')
     .argument('<prefix>', 'such as 10.42.0.0/16')
     .option('--community <value...>', 'such as 64512:1 or no-export')
     .option('--med <number>', 'multi-exit discriminator')
@@ -123,15 +134,15 @@ function announceCommand(): Command {
     .action((prefix: string, flags: Flags & Readonly<Record<string, string | true | undefined>>) =>
       telling(async () => {
         const { community, med, localPref, nextHop, discard } = flags;
-        const value = await ask(flags.socket, 'POST', '/announce', {
+        const value = (await ask(flags.places, 'POST', '/announce', {
           prefix,
           community,
           med,
           localPref,
           nextHop,
           discard,
-        });
-        print(flags, value, '');
+        })) as Announced;
+        print(flags, value, announcedText(value));
       }),
     );
 }
@@ -141,7 +152,7 @@ function withdrawCommand(): Command {
     .description('Withdraw what was announced by "poplin bgp announce".')
     .argument('<prefix>', 'such as 10.42.0.0/16')
     .action((prefix: string, flags: Flags) =>
-      telling(async () => print(flags, await ask(flags.socket, 'POST', '/withdraw', { prefix }), '')),
+      telling(async () => print(flags, await ask(flags.places, 'POST', '/withdraw', { prefix }), '')),
     );
 }
 
@@ -150,12 +161,12 @@ function softResetCommand(): Command {
     .description(
       'Ask the filters again about all a neighbor said (in), tell it everything again (out), or both.',
     )
-    .argument('<neighbor>', 'the name it has in the file')
+    .argument('<neighbor>', 'its name, or its address')
     .option('--direction <in|out>', 'one of both')
     .action((peer: string, flags: Flags & { readonly direction?: string }) =>
       telling(async () => {
         const { direction } = flags;
-        print(flags, await ask(flags.socket, 'POST', '/soft-reset', { peer, direction }), '');
+        print(flags, await ask(flags.places, 'POST', '/soft-reset', { peer, direction }), '');
       }),
     );
 }
@@ -164,7 +175,7 @@ function reloadCommand(): Command {
   return question('reload')
     .description('Read the file again. Sessions end only where they must.')
     .action((flags: Flags) =>
-      telling(async () => print(flags, await ask(flags.socket, 'POST', '/reload'), '')),
+      telling(async () => print(flags, await ask(flags.places, 'POST', '/reload'), '')),
     );
 }
 
@@ -173,7 +184,7 @@ function monitorCommand(): Command {
     .description('Sessions and best routes as they change, until interrupted.')
     .action((flags: Flags) =>
       telling(async () => {
-        for await (const line of askLines(flags.socket, 'GET', '/monitor'))
+        for await (const line of askLines(flags.places, 'GET', '/monitor'))
           process.stdout.write(
             flags.json === true ? `${line}\n` : eventText(JSON.parse(line) as ServiceEvent),
           );

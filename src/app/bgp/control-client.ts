@@ -1,4 +1,4 @@
-/** Asks a running speaker. */
+/** Asks a running speaker: the agent's where it speaks BGP, else one that runs alone. */
 import { type IncomingMessage, request } from 'node:http';
 import { hasCode } from '#io/files/index.ts';
 
@@ -7,23 +7,29 @@ export class SpeakerError extends Error {
   override readonly name = 'SpeakerError';
 }
 
+/** Where a speaker may be: the first that is there and speaks is asked. */
+export type Places = readonly string[];
+
+/** HTTP's answer of an agent that does not speak BGP. */
+const UNAVAILABLE = 503;
+
 type Parameters = Readonly<Record<string, string | readonly string[] | true | undefined>>;
 
 /** The answer as a value. Rejects with SpeakerError. */
 export async function ask(
-  socket: string,
+  places: Places,
   method: 'GET' | 'POST',
   path: string,
   parameters: Parameters = {},
 ): Promise<unknown> {
   let text = '';
-  for await (const line of askLines(socket, method, path, parameters)) text += line;
+  for await (const line of askLines(places, method, path, parameters)) text += line;
   return JSON.parse(text);
 }
 
 /** The answer line by line. Rejects with SpeakerError. */
 export async function* askLines(
-  socket: string,
+  places: Places,
   method: 'GET' | 'POST',
   path: string,
   parameters: Parameters = {},
@@ -34,14 +40,27 @@ export async function* askLines(
     else if (typeof value === 'string') query.append(key, value);
     else for (const each of value ?? []) query.append(key, each);
   }
-  const response = await open(socket, method, `${path}?${query.toString()}`);
-  if (response.statusCode === 200) {
-    yield* linesOf(response);
-    return;
+  yield* linesOf(await open(places, method, `/bgp${path}?${query.toString()}`));
+}
+
+/** The answer of the first who has one. Whoever is there and does not speak says why, if nobody else is there. */
+async function open(places: Places, method: string, path: string): Promise<IncomingMessage> {
+  let refusal: string | undefined;
+  for (const place of places) {
+    const response = await send(place, method, path);
+    if (response?.statusCode === 200) return response;
+    if (response === undefined) continue;
+    const text = await errorOf(response);
+    if (response.statusCode !== UNAVAILABLE) throw new SpeakerError(text);
+    refusal ??= text;
   }
+  throw new SpeakerError(refusal ?? `no speaker is running at ${places.join(' or ')}`);
+}
+
+async function errorOf(response: IncomingMessage): Promise<string> {
   let text = '';
   for await (const line of linesOf(response)) text += line;
-  throw new SpeakerError(String((JSON.parse(text) as { readonly error: unknown }).error));
+  return String((JSON.parse(text) as { readonly error: unknown }).error);
 }
 
 /** Lines as they come; who stops listening ends the answer. */
@@ -65,12 +84,14 @@ async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
   if (rest !== '') yield rest;
 }
 
-function open(socketPath: string, method: string, path: string) {
-  return new Promise<IncomingMessage>((resolve, reject) => {
-    const call = request({ socketPath, method, path }, resolve);
+/** Undefined if nobody is there. */
+function send(socketPath: string, method: string, path: string): Promise<IncomingMessage | undefined> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, method, path, agent: false }, resolve);
     call.on('error', (error) => {
-      const isAbsent = hasCode(error, 'ENOENT', 'ECONNREFUSED');
-      reject(isAbsent ? new SpeakerError(`no speaker is running at ${socketPath}`) : error);
+      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ECONNREFUSED')) resolve(undefined);
+      else if (hasCode(error, 'EACCES')) reject(new SpeakerError(`${socketPath}: only root may ask`));
+      else reject(error);
     });
     call.end();
   });

@@ -1,82 +1,7 @@
-/**
- * Questions and orders to a running speaker: JSON over HTTP on a unix socket of its user alone. Routes and events come as a line each, at the
- * reader's pace.
- */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { networkOf, parsePrefix } from '#base/ip/index.ts';
-import { parseCommunity } from '#core/bgp/filter/index.ts';
-import { routesOf, toldTo } from '#core/bgp/rib/index.ts';
-import { SocketFile } from '#io/files/index.ts';
-import type { BgpService } from './service.ts';
-import { attributesOf } from './speaker-file.ts';
-
-export interface ControlOptions {
-  readonly service: BgpService;
-  /** Reads the configuration again; throws what is wrong with it. */
-  readonly reload: () => void;
-}
-
-/** An order that cannot be carried out: told to whoever gave it. */
-class ControlError extends Error {
-  override readonly name = 'ControlError';
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
-type Query = URLSearchParams;
-type Handler = (query: Query, response: ServerResponse, options: ControlOptions) => unknown;
-
-const ORIGIN = 'command';
-const MAX_WAITING_BYTES = 4 * 1024 * 1024;
-
-/** By method and path. What a handler returns is the answer; undefined if it has answered itself. */
-const HANDLERS: Readonly<Record<string, Handler>> = {
-  'GET /summary': (_query, _response, { service }) => {
-    const { asn, routerId } = service.speaker.config;
-    return { asn, routerId, neighbors: service.neighbors() };
-  },
-  'GET /routes': (query, response, { service }) => streamRoutes(query, response, service),
-  'GET /why': (query, _response, { service }) => service.why(prefixOf(query)),
-  'GET /monitor': (_query, response, { service }) => streamEvents(response, service),
-  'POST /announce': (query, _response, { service }) => {
-    const prefix = prefixOf(query);
-    const communities = query.getAll('community').map((text) => {
-      const community = parseCommunity(text);
-      if (community === undefined) throw new ControlError(400, `not a community: "${text}"`);
-      return community;
-    });
-    const attributes = attributesOf({
-      communities,
-      med: numberOf(query, 'med'),
-      localPref: numberOf(query, 'localPref'),
-      nextHop: query.get('nextHop') ?? undefined,
-    });
-    service.announce({ prefix, origin: ORIGIN, attributes, isDiscard: query.has('discard') });
-    return { prefix };
-  },
-  'POST /withdraw': (query, _response, { service }) => {
-    const prefix = prefixOf(query);
-    if (!service.withdraw(prefix, ORIGIN)) throw new ControlError(404, `nobody has announced ${prefix} here`);
-    return { prefix };
-  },
-  'POST /soft-reset': (query, _response, { service }) => {
-    const peer = query.get('peer') ?? '';
-    const directions = query.has('direction') ? query.getAll('direction') : ['in', 'out'];
-    for (const direction of directions) {
-      if (direction !== 'in' && direction !== 'out')
-        throw new ControlError(400, `direction "${direction}" is not in or out`);
-      if (!service.softReset(peer, direction)) throw new ControlError(404, `no such neighbor: "${peer}"`);
-    }
-    return { peer, directions };
-  },
-  'POST /reload': (_query, _response, { reload }) => {
-    reload();
-    return {};
-  },
-};
+/** The socket of a speaker that runs alone, for its user: questions and orders go to service/control.ts. */
+import { createServer, type Server } from 'node:http';
+import { onlyForOwnUser, SocketFile } from '#io/files/index.ts';
+import { answerControl, type ControlHost } from './service/control.ts';
 
 export class ControlServer implements AsyncDisposable {
   readonly #server: Server;
@@ -88,8 +13,9 @@ export class ControlServer implements AsyncDisposable {
   }
 
   /** Rejects with the system's error if the socket cannot be made. */
-  static async listen(path: string, options: ControlOptions): Promise<ControlServer> {
-    const server = createServer((request, response) => answer(request, response, options));
+  static async listen(path: string, host: ControlHost): Promise<ControlServer> {
+    const server = createServer((request, response) => answerControl(request, response, host));
+    onlyForOwnUser(server);
     return new ControlServer(server, await SocketFile.listen(server, path));
   }
 
@@ -98,83 +24,4 @@ export class ControlServer implements AsyncDisposable {
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
-}
-
-function answer(request: IncomingMessage, response: ServerResponse, options: ControlOptions): void {
-  const url = new URL(request.url ?? '/', 'http://speaker');
-  const asked = `${request.method} ${url.pathname}`;
-  try {
-    const handler = HANDLERS[asked];
-    if (handler === undefined) throw new ControlError(404, `no ${asked}`);
-    const value = handler(url.searchParams, response, options);
-    if (value !== undefined) send(response, 200, value);
-  } catch (error) {
-    const { message } = error instanceof Error ? error : new Error(String(error));
-    send(response, error instanceof ControlError ? error.status : 400, { error: message });
-  }
-}
-
-function send(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
-  response.end(JSON.stringify(value));
-}
-
-function prefixOf(query: Query): string {
-  const text = query.get('prefix') ?? '';
-  if (parsePrefix(text) === undefined) throw new ControlError(400, `not a prefix: "${text}"`);
-  return networkOf(text);
-}
-
-function numberOf(query: Query, key: string): number | undefined {
-  const text = query.get(key);
-  if (text === null) return undefined;
-  const number = Number(text);
-  if (!/^\d{1,10}$/.test(text) || number > 0xffff_ffff)
-    throw new ControlError(400, `${key} "${text}" is not from 0 to 4294967295`);
-  return number;
-}
-
-/** Routes as lines; what the reader has not taken is waited for, so that a large table costs no memory here. */
-function streamRoutes(query: Query, response: ServerResponse, service: BgpService): undefined {
-  const families = ([4, 6] as const).filter(
-    (family) => (query.get('family') ?? String(family)) === String(family),
-  );
-  const peer = query.get('peer') ?? undefined;
-  const toldPeer = query.get('told') ?? undefined;
-  const known = toldPeer ?? peer;
-  if (known !== undefined && known !== '' && service.speaker.neighbor(known) === undefined)
-    throw new ControlError(404, `no such neighbor: "${known}"`);
-  const { tables } = service.speaker.rib;
-  const isBestOnly = query.has('best');
-  const lines = (function* () {
-    for (const family of families) {
-      if (toldPeer !== undefined) yield* toldTo(tables, toldPeer, family);
-      else
-        for (const route of routesOf(tables, family, peer))
-          if (!isBestOnly || route.outcome.type === 'best' || route.outcome.type === 'multipath') yield route;
-    }
-  })();
-  response.writeHead(200, { 'content-type': 'application/x-ndjson', connection: 'close' });
-  const write = (): void => {
-    for (let next = lines.next(); next.done !== true; next = lines.next())
-      if (!response.write(`${JSON.stringify(next.value)}\n`)) {
-        response.once('drain', write);
-        return;
-      }
-    response.end();
-  };
-  write();
-  return undefined;
-}
-
-/** Events as lines until the reader goes. One that does not read is let go: what it missed could not be told it later. */
-function streamEvents(response: ServerResponse, service: BgpService): undefined {
-  response.writeHead(200, { 'content-type': 'application/x-ndjson', connection: 'close' });
-  response.flushHeaders();
-  const watch = service.watch((event) => {
-    response.write(`${JSON.stringify(event)}\n`);
-    if (response.writableLength > MAX_WAITING_BYTES) response.destroy();
-  }, true);
-  response.once('close', () => watch[Symbol.dispose]());
-  return undefined;
 }

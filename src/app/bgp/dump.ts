@@ -4,7 +4,7 @@ import type { PathAttributes, RouterId } from '#core/bgp/index.ts';
 import { encodePeerIndex, encodeTableEntry, type MrtPeer, type MrtRoute } from '#core/bgp/monitor/index.ts';
 import type { RouteView } from '#core/bgp/rib/index.ts';
 import { SpeakerError } from './control-client.ts';
-import type { NeighborStatus } from './service.ts';
+import type { NeighborStatus } from './service/model.ts';
 
 /** What `GET /summary` says. */
 export interface SpeakerSummary {

@@ -4,8 +4,11 @@ import { pino } from 'pino';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { keepHeapSmall, restartSmall } from '#io/memory/index.ts';
 import { ControlServer } from './control-server.ts';
-import { BgpService } from './service.ts';
+import { BgpService } from './service/service.ts';
 import { readSpeakerFile } from './speaker-file.ts';
+
+/** Of a speaker that runs alone, unless it is given another. */
+export const SPEAKER_SOCKET = '/run/poplin/bgp.sock';
 
 /** What `run` may be stopped by, and told by. */
 export interface RunPorts {
@@ -24,7 +27,7 @@ export async function runSpeaker(
   const setup = readSpeakerFile(file);
   await using service = new BgpService(setup, { clock: systemClock, random: systemRandom });
   using _watch = service.watch((event) => {
-    if (event.type === 'session') log.info(event, 'session');
+    if (event.type === 'session' || event.type === 'station') log.info(event, event.type);
     else log.warn(event, event.type);
   });
   const reload = (): void => service.configure(readSpeakerFile(file));
@@ -46,6 +49,7 @@ export function runCommand(command: Command): Command {
   return command
     .description('Run a speaker in the foreground: sessions with neighbors, as a file has them.')
     .requiredOption('-f, --file <path>', 'YAML: asn, routerId, neighbors and more ("poplin bgp schema")')
+    .option('--socket <path>', 'where other commands ask it', SPEAKER_SOCKET)
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent', 'info')
     .addHelpText(
       'after',

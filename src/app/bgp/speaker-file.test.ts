@@ -22,17 +22,52 @@ describe("a speaker's file", () => {
   test('needs an AS and an identifier', () => {
     expect(parse(HEAD)).toEqual({
       listen: { port: 179, addresses: ['0.0.0.0', '::'] },
+      monitor: [],
+      ranges: [],
       speaker: { asn: 65_001, routerId: 0x0a00_0001, neighbors: [], routes: [], aggregates: [] },
     });
     expect(problemsOf('{}')).toHaveLength(2);
   });
 
-  test('of the documentation is read, and is what the page shows', () => {
-    const file = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
-    const example = file('examples/bgp/speaker.yaml');
-    expect(file('bgp.md')).toContain(`\`\`\`yaml\n${example}\`\`\``);
-    expect(problemsOf(example.replace(/^ +passwordFile: .*\n/m, ''))).toEqual([]);
-    expect(parse(example.replace(/^ +passwordFile: .*\n/m, '')).speaker.neighbors).toHaveLength(2);
+  test.each(['speaker', 'monitor', 'ranges'])(
+    'of the documentation is read, and is what the page shows: %s',
+    (name) => {
+      const file = (path: string) => readFileSync(new URL(`../../../docs/${path}`, import.meta.url), 'utf8');
+      const example = file(`examples/bgp/${name}.yaml`);
+      expect(file('bgp.md')).toContain(`\`\`\`yaml\n${example}\`\`\``);
+      expect(problemsOf(example.replace(/^ +passwordFile: .*\n/m, ''))).toEqual([]);
+    },
+  );
+
+  test('names stations that are told of it', () => {
+    expect(
+      parse(`${HEAD}monitor: [{address: 10.0.0.9}, {address: FD00::9, port: 5000, side: both}]`).monitor,
+    ).toEqual([
+      { address: '10.0.0.9', port: 11_019, side: 'pre-policy', statisticsSec: 60 },
+      { address: 'fd00::9', port: 5000, side: 'both', statisticsSec: 60 },
+    ]);
+    expect(problemsOf(`${HEAD}monitor: [{address: 10.0.0.9, side: adj-rib-out}]`)).toHaveLength(1);
+  });
+
+  test('has ranges of neighbors, with names and places of their own', () => {
+    const { ranges } = parse(`${HEAD}
+ranges:
+  - {name: rack, prefix: 10.0.0.7/24, asns: [65010], holdTimeSec: 30}
+  - {name: any, prefix: 'fd00::/64', asns: [65010, 65011], limit: 5, families: [6]}`);
+    expect(ranges).toMatchObject([
+      {
+        name: 'rack',
+        prefix: '10.0.0.0/24',
+        limit: 100,
+        session: { peerAsn: 65_010, isPassive: true, holdTimeSec: 30 },
+      },
+      { name: 'any', limit: 5, session: { peerAsns: [65_010, 65_011], families: [{ family: 6 }] } },
+    ]);
+    const twice = '{name: rack, prefix: 10.0.0.0/24}';
+    expect(problemsOf(`${HEAD}ranges: [${twice}, ${twice}]`)).toHaveLength(2);
+    expect(
+      problemsOf(`${HEAD}ranges: [{name: rack, prefix: 10.0.0.0/24, import: none, address: 10.0.0.1}]`),
+    ).not.toEqual([]);
   });
 
   test('has routes, aggregates and filters', () => {

@@ -1,16 +1,19 @@
 /** A speaker's file as the configuration of a speaker. */
 import { readFileSync } from 'node:fs';
-import type { Community, Filter } from '#core/bgp/filter/index.ts';
-import type { Aggregate, LocalRoute, TableAttributes } from '#core/bgp/rib/index.ts';
-import type { FamilyFilters, NeighborConfig, SpeakerConfig } from '#core/bgp/speaker/index.ts';
+import type { Filter } from '#core/bgp/filter/index.ts';
+import type { Aggregate, LocalRoute } from '#core/bgp/rib/index.ts';
+import type {
+  FamilyFilters,
+  NeighborConfig,
+  NeighborPolicy,
+  NeighborSession,
+  SpeakerConfig,
+} from '#core/bgp/speaker/index.ts';
 import { parseYamlConfig, requireConfig } from '#core/config/index.ts';
+import type { SpeakerSetup } from './service/model.ts';
+import { attributesOf } from './service/own-route.ts';
+import type { RangeConfig } from './service/ranges.ts';
 import { SPEAKER_SCHEMA, type SpeakerFile } from './speaker-schema.ts';
-
-/** What is run: the speaker, and where peers find it. */
-export interface SpeakerSetup {
-  readonly speaker: SpeakerConfig;
-  readonly listen: SpeakerFile['listen'];
-}
 
 /** Reads a file; throws ConfigError with all that is wrong in it. */
 export function readSpeakerFile(path: string): SpeakerSetup {
@@ -26,6 +29,8 @@ export function parseSpeakerFile(text: string, source: string): SpeakerSetup {
   );
   return {
     listen: file.listen,
+    monitor: file.monitor,
+    ranges: file.ranges.map((range) => rangeOf(range, filters)),
     speaker: {
       asn: file.asn,
       routerId: file.routerId,
@@ -55,55 +60,81 @@ function decisionOf(decision: NonNullable<SpeakerFile['decision']>): NonNullable
 }
 
 function neighborOf(file: NeighborFile, filters: ReadonlyMap<string, Filter>): NeighborConfig {
-  const { addPath, families, extendedNextHop, restart, passwordFile } = file;
-  const password = passwordFile === undefined ? undefined : readFileSync(passwordFile, 'utf8').trim();
+  const { session, policy } = termsOf(file, filters);
   return {
     key: file.name,
     ...(file.shutdown === true ? { isShutdown: true } : {}),
     session: {
+      ...session,
       peerAddress: file.address,
-      families: families.map((family) => ({
-        family,
-        addPathSend: addPath?.send !== undefined,
-        addPathReceive: addPath?.receive === true,
-        extendedNextHop: extendedNextHop === true,
-      })),
       ...defined({
         port: file.port,
         peerAsn: file.asn,
-        localAsn: file.localAsn,
-        localAddress: file.localAddress,
         interface: file.interface,
         isPassive: file.passive,
-        holdTimeSec: file.holdTimeSec,
-        connectRetrySec: file.connectRetrySec,
-        password,
-        bfd: file.bfd,
-        ttlSecurityHops: file.ttlSecurityHops,
-        multihopTtl: file.multihopTtl,
-        restart: restart && {
-          restartTimeSec: restart.timeSec,
-          ...defined({ longStaleTimeSec: restart.longStaleTimeSec }),
-        },
       }),
     },
-    policy: defined({
-      isReflectorClient: file.reflectorClient,
-      nextHop: file.nextHop,
-      nextHops: file.nextHops && defined(file.nextHops),
-      linkLocalNextHop: file.linkLocalNextHop,
-      allowedOwnAsns: file.allowedOwnAsns,
-      privateAsns: file.privateAsns,
-      overridesAsn: file.overrideAsn,
-      requiresFilters: file.requireFilters,
-      acceptsBlackhole: file.acceptBlackhole,
-      isShuttingDown: file.gracefulShutdown,
-      maxRoutes: file.maxRoutes && defined(file.maxRoutes),
-      addPathCount: addPath?.send,
-      imports: bothFamilies(file.import, filters),
-      exports: bothFamilies(file.export, filters),
+    policy,
+  };
+}
+
+function rangeOf(file: SpeakerFile['ranges'][number], filters: ReadonlyMap<string, Filter>): RangeConfig {
+  const { name, prefix, limit, asns } = file;
+  const { session, policy } = termsOf(file, filters);
+  const [only, ...others] = asns ?? [];
+  const who = only !== undefined && others.length === 0 ? { peerAsn: only } : defined({ peerAsns: asns });
+  return { name, prefix, limit, session: { ...session, ...who, isPassive: true }, policy };
+}
+
+/** What holds for a session, whoever it is with. */
+function termsOf(
+  file: Omit<NeighborFile, 'address'>,
+  filters: ReadonlyMap<string, Filter>,
+): { readonly session: Omit<NeighborSession, 'peerAddress'>; readonly policy: NeighborPolicy } {
+  const { addPath, families, extendedNextHop, restart, passwordFile } = file;
+  const password = passwordFile === undefined ? undefined : readFileSync(passwordFile, 'utf8').trim();
+  const session = {
+    families: families.map((family) => ({
+      family,
+      addPathSend: addPath?.send !== undefined,
+      addPathReceive: addPath?.receive === true,
+      extendedNextHop: extendedNextHop === true,
+    })),
+    ...defined({
+      localAsn: file.localAsn,
+      localAddress: file.localAddress,
+      holdTimeSec: file.holdTimeSec,
+      connectRetrySec: file.connectRetrySec,
+      password,
+      bfd: file.bfd,
+      ttlSecurityHops: file.ttlSecurityHops,
+      multihopTtl: file.multihopTtl,
+      restart: restart && {
+        restartTimeSec: restart.timeSec,
+        ...defined({ longStaleTimeSec: restart.longStaleTimeSec }),
+      },
     }),
   };
+  return { session, policy: policyOf(file, filters) };
+}
+
+function policyOf(file: Omit<NeighborFile, 'address'>, filters: ReadonlyMap<string, Filter>): NeighborPolicy {
+  return defined({
+    isReflectorClient: file.reflectorClient,
+    nextHop: file.nextHop,
+    nextHops: file.nextHops && defined(file.nextHops),
+    linkLocalNextHop: file.linkLocalNextHop,
+    allowedOwnAsns: file.allowedOwnAsns,
+    privateAsns: file.privateAsns,
+    overridesAsn: file.overrideAsn,
+    requiresFilters: file.requireFilters,
+    acceptsBlackhole: file.acceptBlackhole,
+    isShuttingDown: file.gracefulShutdown,
+    maxRoutes: file.maxRoutes && defined(file.maxRoutes),
+    addPathCount: file.addPath?.send,
+    imports: bothFamilies(file.import, filters),
+    exports: bothFamilies(file.export, filters),
+  });
 }
 
 function bothFamilies(
@@ -131,23 +162,6 @@ function filterOf(name: string, filter: SpeakerFile['filters'][string]): Filter 
         ...defined({ operations }),
       };
     }),
-  };
-}
-
-/** Attributes of a route that somebody announces here. */
-export function attributesOf(given: {
-  readonly communities?: readonly Community[] | undefined;
-  readonly med?: number | undefined;
-  readonly localPref?: number | undefined;
-  readonly nextHop?: string | undefined;
-}): Partial<TableAttributes> {
-  const { communities = [], med, localPref, nextHop } = given;
-  const plain = communities.filter((each) => typeof each === 'number');
-  const large = communities.filter((each) => typeof each !== 'number');
-  return {
-    ...(plain.length > 0 ? { communities: plain } : {}),
-    ...(large.length > 0 ? { largeCommunities: large } : {}),
-    ...defined({ med, localPref, nextHop }),
   };
 }
 

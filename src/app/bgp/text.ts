@@ -2,7 +2,8 @@
 import { formatCommunity } from '#core/bgp/filter/index.ts';
 import type { BestChange, Explanation, RouteView, TableAttributes } from '#core/bgp/rib/index.ts';
 import type { Why } from '#core/bgp/speaker/index.ts';
-import type { NeighborStatus, ServiceEvent } from './service.ts';
+import type { Announced } from './service/control.ts';
+import type { NeighborStatus, ServiceEvent } from './service/model.ts';
 
 /** One line for each neighbour. */
 export function summaryText(
@@ -33,12 +34,16 @@ export function neighborText(status: NeighborStatus, now: number): string {
     ['session', status.isUp ? `up for ${durationText(now - (status.upSince ?? now))}` : status.phase],
     ...(status.lastReason === undefined ? [] : [['last end', status.lastReason] as const]),
     ...(status.bfd === undefined ? [] : [['bfd', status.bfd] as const]),
+    ['losses', String(status.flaps)],
+    ...(['in', 'out'] as const).map(
+      (direction) => [`messages ${direction}`, countText(status.messages[direction])] as const,
+    ),
     ...status.families.map(
       ({ family, learned, refused, told, waiting }) =>
         [`ipv${family}`, `${learned} learned, ${refused} refused, ${told} told, ${waiting} waiting`] as const,
     ),
   ];
-  return rows.map(([name, value]) => `${name.padEnd(13)}${value}\n`).join('');
+  return rows.map(([name, value]) => `${name.padEnd(14)}${value}\n`).join('');
 }
 
 const MARKS = { best: '>', multipath: '=', lost: ' ', unreachable: '!', refused: 'x' } as const;
@@ -77,6 +82,14 @@ export function whyText(why: Why): string {
   return lines.join('');
 }
 
+/** Nothing, unless nobody is told, though there is somebody. */
+export function announcedText({ prefix, told }: Announced): string {
+  const [first] = told;
+  if (first === undefined || told.some(({ refusal }) => refusal === undefined)) return '';
+  const reasons = [...new Set(told.map(({ refusal }) => refusal))].join(', ');
+  return `${prefix}: no neighbor is told: ${reasons}\n`;
+}
+
 /** An event in a line. */
 export function eventText(event: ServiceEvent): string {
   switch (event.type) {
@@ -86,9 +99,17 @@ export function eventText(event: ServiceEvent): string {
       return bestText(event.change);
     case 'table':
       return `table ${JSON.stringify(event.event)}\n`;
+    case 'station':
+      return `station ${event.station} ${event.text}\n`;
     case 'fault':
       return `fault ${event.peer} ${event.text}\n`;
   }
+}
+
+function countText(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([type, count]) => `${count} ${type}`)
+    .join(', ');
 }
 
 /** Columns as wide as their widest cell. */

@@ -31,7 +31,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   cleanup: async () => (await import('#app/cleanup/index.ts')).cleanupCommand(),
   'docker-opts': async () => (await import('#app/docker-opts/index.ts')).dockerOptsCommand(),
   policy: async () => (await import('#app/policy/index.ts')).policyCommands(),
-  bgp: async () => (await import('#app/bgp/index.ts')).bgpCommands(),
+  bgp: async () => {
+    const { bgpCommands } = await import('#app/bgp/index.ts');
+    return bgpCommands(async (root) => (await import('#app/agent/index.ts')).agentPaths(root).statusSocket);
+  },
   flows: async () => (await import('#app/policy/index.ts')).flowsCommand(),
   install: async () => (await import('#app/install/index.ts')).installCommand(),
   cni: async () => (await import('#app/cni-runtime/index.ts')).cniCommand(),

@@ -32,6 +32,11 @@ export const METRICS = {
   },
   poplin_attachments: { type: 'gauge', help: 'Interfaces of pods, and chained plugins, that are kept.' },
   poplin_bgp_session_up: { type: 'gauge', labels: ['peer'], help: '1 while the BGP session is established.' },
+  poplin_bgp_session_state: {
+    type: 'gauge',
+    labels: ['peer', 'state'],
+    help: '1 for the state a BGP session is in: idle, connect, active, open-sent, open-confirm, established or shut down.',
+  },
   poplin_bgp_session_losses_total: {
     type: 'counter',
     labels: ['peer'],
@@ -41,6 +46,11 @@ export const METRICS = {
     type: 'gauge',
     labels: ['peer', 'family', 'what'],
     help: 'Routes of a BGP session: learned, refused (of those that were learned), told.',
+  },
+  poplin_bgp_messages_total: {
+    type: 'counter',
+    labels: ['peer', 'direction', 'type'],
+    help: 'Messages of a BGP session, in or out: open, update, notification, keepalive, refresh.',
   },
   poplin_kernel_operations_total: { type: 'counter', help: 'Changes sent to the kernel.' },
   poplin_kernel_passes_total: { type: 'counter', help: 'Comparisons of what is wanted with what is there.' },

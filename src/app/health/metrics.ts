@@ -36,7 +36,9 @@ export interface AgentFigures {
 interface BgpFigures {
   readonly key: string;
   readonly isUp: boolean;
+  readonly phase: string;
   readonly flaps: number;
+  readonly messages: Readonly<Record<'in' | 'out', Readonly<Record<string, number>>>>;
   readonly families: readonly {
     readonly family: 4 | 6;
     readonly learned: number;
@@ -143,12 +145,17 @@ function reportAll(source: AgentMetricsSource, report: Report): void {
   report('process_start_time_seconds', Math.round(source.now() / 1000 - process.uptime()));
 }
 
-function reportSession({ key: peer, isUp, flaps, families }: BgpFigures, report: Report): void {
+function reportSession(session: BgpFigures, report: Report): void {
+  const { key: peer, isUp, phase: state, flaps, families, messages } = session;
   report('poplin_bgp_session_up', Number(isUp), { peer });
+  report('poplin_bgp_session_state', 1, { peer, state });
   report('poplin_bgp_session_losses_total', flaps, { peer });
   for (const { family, ...counts } of families)
     for (const what of ['learned', 'refused', 'told'] as const)
       report('poplin_bgp_routes', counts[what], { peer, family: `ipv${family}`, what });
+  for (const direction of ['in', 'out'] as const)
+    for (const [type, count] of Object.entries(messages[direction]))
+      report('poplin_bgp_messages_total', count, { peer, direction, type });
 }
 
 /** CNI 1.1 section 5: an error is an object with a code. */

@@ -119,12 +119,13 @@ export class BgpEndpoint implements Disposable {
       const fd = nativeAddon().accept(listener, from);
       // Nobody is left, or whoever was there has gone: the kernel tells again when there is somebody.
       if (fd < 0) return;
-      this.#receive(fd, addressOf(from));
+      this.#receive(fd, from.slice());
     }
   }
 
-  #receive(fd: number, remote: IpAddress): void {
+  #receive(fd: number, from: Uint8Array): void {
     const addon = nativeAddon();
+    const remote = addressOf(from);
     const neighbour = this.#neighbourOf(remote);
     if (neighbour === undefined) {
       addon.close(fd);
@@ -138,8 +139,8 @@ export class BgpEndpoint implements Disposable {
       addon.close(fd);
       return;
     }
-    const local = addressOf(addon.getsockname(fd));
-    neighbour.onStream(new TcpStream(fd, { local, remote }, this.#options.clock));
+    const local = addon.getsockname(fd);
+    neighbour.onStream(new TcpStream(fd, { local, remote: from }, this.#options.clock));
   }
 
   #neighbourOf(remote: IpAddress): Neighbour | undefined {

@@ -14,8 +14,10 @@ import {
   type TimerName,
 } from '#core/bgp/session/index.ts';
 import { ERROR, MessageFramer, type Notification, notificationOf } from '#core/bgp/wire/index.ts';
+import type { Direction } from './message-counts.ts';
 import type { DialHandlers } from './tcp-dial.ts';
 import type { TcpStream } from './tcp-stream.ts';
+import { type Talk, Transcript } from './transcript.ts';
 
 export interface SessionRunnerOptions {
   readonly config: SessionConfig;
@@ -27,6 +29,8 @@ export interface SessionRunnerOptions {
   readonly onNews: (news: SessionNews) => void;
   /** What is of interest to people and to metrics, and is no news. */
   readonly onReport?: (report: SessionReport) => void;
+  /** Each message, whole, of any connection: before it is taken in, or when it is on its way. */
+  readonly onMessage?: (direction: Direction, bytes: Uint8Array) => void;
   /** Nothing waits to be sent any more, after send() had returned false. */
   readonly onDrain?: () => void;
 }
@@ -38,6 +42,7 @@ export type SessionReport =
 interface Line {
   readonly stream: TcpStream;
   readonly framer: MessageFramer;
+  readonly transcript: Transcript;
 }
 
 /** More than this waiting, and the tables had better wait as well. */
@@ -61,10 +66,16 @@ export class SessionRunner {
   #isHeldUp = false;
   #attempt: Disposable | undefined;
   #sendHold: Disposable | undefined;
+  #transcript: Transcript | undefined;
 
   constructor(options: SessionRunnerOptions) {
     this.#options = options;
     this.#state = newSession(options.config);
+  }
+
+  /** Of the connection on which a session was established last. */
+  get talk(): Talk | undefined {
+    return this.#transcript?.talk;
   }
 
   get state(): SessionState {
@@ -94,8 +105,7 @@ export class SessionRunner {
   /** False if so much waits to be sent that onDrain had better be waited for. What is said without a session is lost. */
   send(send: SessionSend): boolean {
     this.#tell({ type: 'send', send });
-    const { main } = this.#state;
-    const line = main && this.#lines.get(main.id);
+    const line = this.#mainLine;
     this.#isHeldUp = line !== undefined && line.stream.waitingBytes >= HIGH_WATER_BYTES;
     return !this.#isHeldUp;
   }
@@ -146,7 +156,7 @@ export class SessionRunner {
         this.#attempt?.[Symbol.dispose]();
         return;
       case 'send':
-        this.#lines.get(action.connection)?.stream.write(action.bytes);
+        this.#write(action.connection, action.bytes);
         this.#watchSending();
         return;
       case 'close':
@@ -163,12 +173,25 @@ export class SessionRunner {
         this.#timerWishes.set(action.timer, undefined);
         return;
       case 'news':
+        if (action.news.type === 'established') this.#transcript = this.#mainLine?.transcript;
         return this.#options.onNews(action.news);
       case 'ended':
       case 'fault':
       case 'unsent':
         return this.#options.onReport?.(action);
     }
+  }
+
+  get #mainLine(): Line | undefined {
+    const { main } = this.#state;
+    return main && this.#lines.get(main.id);
+  }
+
+  #write(connection: number, bytes: Uint8Array): void {
+    const line = this.#lines.get(connection);
+    line?.stream.write(bytes);
+    line?.transcript.note('out', bytes);
+    this.#options.onMessage?.('out', bytes);
   }
 
   #grantTimers(): void {
@@ -187,13 +210,13 @@ export class SessionRunner {
 
   #adopt(stream: TcpStream): number {
     const id = this.#nextLine++;
-    const framer = new MessageFramer();
-    this.#lines.set(id, { stream, framer });
+    const line: Line = { stream, framer: new MessageFramer(), transcript: new Transcript(stream) };
+    this.#lines.set(id, line);
     // The machine is told of the connection first.
     process.nextTick(() => {
       if (!this.#lines.has(id)) return;
       stream.start({
-        onBytes: (bytes) => this.#read(id, framer, bytes),
+        onBytes: (bytes) => this.#read(id, line, bytes),
         onEnd: (reason) => {
           this.#forget(id);
           this.#tell({ type: 'closed', connection: id, reason });
@@ -209,11 +232,15 @@ export class SessionRunner {
   }
 
   /** Timers that each of many UPDATEs would set are set once, behind the last. */
-  #read(id: number, framer: MessageFramer, bytes: Uint8Array): void {
+  #read(id: number, { framer, transcript }: Line, bytes: Uint8Array): void {
     framer.push(bytes);
     this.#isBusy = true;
+    const onMessage = (message: Uint8Array): void => {
+      transcript.note('in', message);
+      this.#options.onMessage?.('in', message);
+    };
     try {
-      for (const event of readEvents(framer, id)) {
+      for (const event of readEvents(framer, id, onMessage)) {
         this.#step(event);
         if (!this.#lines.has(id)) break;
       }
@@ -243,8 +270,7 @@ export class SessionRunner {
   /** RFC 9687: as long as bytes wait, some have to go out now and then. */
   #watchSending(): void {
     if (this.#sendHold !== undefined) return;
-    const { main } = this.#state;
-    const stream = main && this.#lines.get(main.id)?.stream;
+    const stream = this.#mainLine?.stream;
     if (stream === undefined) return;
     const before = stream.sentBytes;
     this.#sendHold = this.#options.clock.setTimeout(SEND_HOLD_MS, () => {

@@ -25,6 +25,11 @@ export function addressOf(bytes: Uint8Array): IpAddress {
   return formatIp(isIpv4 ? bytes.subarray(4, 8) : bytes.subarray(8, 24));
 }
 
+/** The port in it. */
+export function portOf(bytes: Uint8Array): number {
+  return ((bytes[2] as number) << 8) | (bytes[3] as number);
+}
+
 /** The number the system knows an address's family by. */
 export function domainOf(address: IpAddress): number {
   return familyOf(address) === 4 ? AF_INET : AF_INET6;

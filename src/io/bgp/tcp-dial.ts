@@ -4,7 +4,7 @@ import type { Clock } from '#base/clock.ts';
 import { familyOf, type IpAddress } from '#base/ip/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { nativeAddon, type PollHandle } from '#io/native/index.ts';
-import { addressOf, domainOf, encodeSocketAddress } from './socket-address.ts';
+import { domainOf, encodeSocketAddress } from './socket-address.ts';
 import {
   type HopLimits,
   pendingErrno,
@@ -90,12 +90,13 @@ class Attempt implements Disposable {
   #onReady(): void {
     const errno = pendingErrno(this.#fd);
     if (errno !== 0) return this.#fail(getSystemErrorName(-errno));
-    const local = addressOf(nativeAddon().getsockname(this.#fd));
+    const local = nativeAddon().getsockname(this.#fd);
     const fd = this.#fd;
     this.#stopPolling();
     this.#fd = -1;
     this.#isOver = true;
-    const { remote, clock } = this.#options;
+    const { clock, port, linkIndex } = this.#options;
+    const remote = encodeSocketAddress(this.#options.remote, port, linkIndex);
     this.#handlers.onStream(new TcpStream(fd, { local, remote }, clock));
   }
 

@@ -2,6 +2,7 @@
 import { Socket } from 'node:net';
 import type { Clock } from '#base/clock.ts';
 import type { IpAddress } from '#base/ip/index.ts';
+import { addressOf, portOf } from './socket-address.ts';
 
 export interface StreamHandlers {
   /** The bytes are the handler's to keep. */
@@ -18,6 +19,8 @@ const LINGER_MS = 2000;
 export class TcpStream implements Disposable {
   readonly localAddress: IpAddress;
   readonly remoteAddress: IpAddress;
+  readonly localPort: number;
+  readonly remotePort: number;
   readonly #socket: Socket;
   readonly #clock: Clock;
   #handlers: StreamHandlers | undefined;
@@ -27,14 +30,12 @@ export class TcpStream implements Disposable {
   /** Resolves when the descriptor is closed. */
   readonly closed: Promise<void>;
 
-  /** Takes over a descriptor that is connected. Nothing is read before start(). */
-  constructor(
-    fd: number,
-    addresses: { readonly local: IpAddress; readonly remote: IpAddress },
-    clock: Clock,
-  ) {
-    this.localAddress = addresses.local;
-    this.remoteAddress = addresses.remote;
+  /** Takes over a descriptor that is connected, between these two, each a struct sockaddr. Nothing is read before start(). */
+  constructor(fd: number, ends: { readonly local: Uint8Array; readonly remote: Uint8Array }, clock: Clock) {
+    this.localAddress = addressOf(ends.local);
+    this.remoteAddress = addressOf(ends.remote);
+    this.localPort = portOf(ends.local);
+    this.remotePort = portOf(ends.remote);
     this.#clock = clock;
     this.#socket = new Socket({ fd, readable: true, writable: true });
     this.closed = new Promise((resolve) => {

@@ -7,4 +7,5 @@ export {
   readTextIfExists,
   removeIfExists,
 } from './files.ts';
+export { onlyForOwnUser, peerUser } from './peer-user.ts';
 export { SocketFile } from './socket-file.ts';

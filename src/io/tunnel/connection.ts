@@ -3,13 +3,11 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 
-import { hasCode } from '#io/files/index.ts';
-import { nativeAddon } from '#io/native/index.ts';
+import { hasCode, peerUser } from '#io/files/index.ts';
 
 const PROTOCOL = 1;
 const ANSWER_MS = 5000;
 const MAX_LINE = 8192;
-const [SOL_SOCKET, SO_PEERCRED] = [1, 17];
 
 /** Of one family: packets and bytes carried, system calls made, and what was dropped, by reason. */
 export interface TunnelCounters {
@@ -67,7 +65,7 @@ export class TunnelConnection implements Disposable {
     }
     const lines = new Lines(socket);
     try {
-      const uid = ownerOf(socket);
+      const uid = peerUser(socket);
       if (uid !== process.geteuid?.()) throw new Error(`${path} is served by user ${uid}: not our tunnel`);
       const [, protocol, pid, configuration] =
         /^poplin-tunnel (\d+) (\d+) (.*)$/.exec(await lines.next()) ?? [];
@@ -121,12 +119,6 @@ export async function endTunnel(path: string): Promise<boolean> {
   await connection?.stop();
   rmSync(path, { force: true });
   return connection !== undefined;
-}
-
-function ownerOf(socket: Socket): number {
-  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
-  const credentials = nativeAddon().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, 12);
-  return new DataView(credentials.buffer, credentials.byteOffset).getUint32(4, true);
 }
 
 /** The lines of a socket, one after another; one who waits for a line gets an error when the socket ends or takes too long. */

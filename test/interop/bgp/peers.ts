@@ -125,15 +125,20 @@ export class Bird extends Speaker {
   }
 }
 
-/** FRR: zebra, bgpd and, if asked for, bfdd. The configuration is what vtysh reads. */
+interface FrrParts {
+  readonly bfd?: boolean;
+  readonly bmp?: boolean;
+}
+
+/** FRR: zebra, bgpd and, if asked for, bfdd and what speaks BMP. The configuration is what vtysh reads. */
 export class Frr extends Speaker {
-  static async start(lan: BgpLan, name: string, config: string, { bfd = false } = {}): Promise<Frr> {
+  static async start(lan: BgpLan, name: string, config: string, parts: FrrParts = {}): Promise<Frr> {
     const frr = new Frr(lan, lan.node(name));
-    await frr.start(config, bfd);
+    await frr.start(config, parts);
     return frr;
   }
 
-  async start(config: string, bfd = false): Promise<void> {
+  async start(config: string, { bfd = false, bmp = false }: FrrParts = {}): Promise<void> {
     const run = this.path('run');
     mkdirSync(run, { recursive: true });
     execFileSync('chown', ['-R', 'frr:frr', this.folder]);
@@ -158,7 +163,7 @@ export class Frr extends Speaker {
     daemon('zebra');
     await this.until(() => existsSync(zebraSocket) && existsSync(join(run, 'zebra.vty')));
     if (bfd) daemon('bfdd', '--bfdctl', join(run, 'bfdd.sock'));
-    daemon('bgpd', '-p', '179', '-l', ipv4, '-l', ipv6);
+    daemon('bgpd', '-p', '179', '-l', ipv4, '-l', ipv6, ...(bmp ? ['-M', 'bmp'] : []));
     const daemons = bfd ? ['bfdd', 'bgpd'] : ['bgpd'];
     await this.until(() => daemons.every((each) => existsSync(join(run, `${each}.vty`))));
     const file = this.write('frr.conf', config);

@@ -2,7 +2,9 @@
  * BGP on this node: what the API server says and what the agent knows become a speaker; what the speaker learns becomes routes in the kernel.
  * Routes of an earlier run stay in place until the peers have told theirs anew, or had the time to (RFC 4724).
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { answerControl, BgpService, type ServiceEvent, type StationConfig } from '#app/bgp/service/index.ts';
 import type { Clock, Random } from '#base/clock.ts';
 import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
 import { formatRouterId } from '#core/bgp/calico/index.ts';
@@ -16,7 +18,7 @@ import { BGP_KINDS, BGP_SIGNS, storedKind } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
 import { Passwords } from './passwords.ts';
 import type { PodAddresses } from './pod-addresses.ts';
-import { BgpRunner } from './runner.ts';
+import { stationsOf } from './stations.ts';
 import type { BgpStatus } from './status.ts';
 import { type BgpPlace, type BgpWish, bgpWish, type HeldPeer } from './wish.ts';
 
@@ -58,10 +60,13 @@ export class BgpKeeper implements AsyncDisposable {
   readonly #timers = new Map<Timer, Disposable>();
   #place: BgpPlace | undefined;
   #wish: BgpWish | undefined;
-  #runner: BgpRunner | undefined;
+  #service: BgpService | undefined;
+  #monitor: readonly StationConfig[] = [];
   #listening = '';
   #routes: KernelRoutes | undefined;
   #isConverged = true;
+  /** Peers of whose session something is wrong since it began: it is told once. */
+  readonly #faulty = new Set<string>();
   #problems: readonly string[] = [];
   #failure: string | undefined;
   #work: Promise<void> = Promise.resolve();
@@ -121,8 +126,21 @@ export class BgpKeeper implements AsyncDisposable {
       port: listen?.port ?? 0,
       isRestarting: !this.#isConverged,
       routes: this.#routes?.size ?? 0,
-      neighbors: this.#runner?.neighbors() ?? [],
+      neighbors: this.#service?.neighbors() ?? [],
     };
+  }
+
+  /** Answers what is asked below `/bgp/`. */
+  answer(incoming: IncomingMessage, response: ServerResponse): void {
+    const service = this.#service;
+    if (service === undefined)
+      return answerControl(incoming, response, 'BGP has not begun: "poplin status" says why');
+    answerControl(incoming, response, {
+      service,
+      reload: () => {
+        throw new Error('the agent follows the objects of the API server: there is no file to be read again');
+      },
+    });
   }
 
   /** What an operator should know, one sentence each. */
@@ -147,7 +165,7 @@ export class BgpKeeper implements AsyncDisposable {
     for (const timer of this.#timers.values()) timer[Symbol.dispose]();
     await this.#work;
     for (const timer of this.#timers.values()) timer[Symbol.dispose]();
-    await this.#runner?.[Symbol.asyncDispose]();
+    await this.#service?.drop();
   }
 
   /** What is in the kernel stays wanted for now. */
@@ -199,7 +217,7 @@ export class BgpKeeper implements AsyncDisposable {
   #relook(): void {
     if (this.#routes === undefined) return;
     this.#amend(this.#routes.refresh());
-    this.#runner?.refreshMetrics();
+    this.#service?.refreshMetrics();
   }
 
   get #isWanted(): boolean {
@@ -222,6 +240,7 @@ export class BgpKeeper implements AsyncDisposable {
               ...wish,
               speaker: { ...speaker, neighbors: this.#passwords.resolve(speaker.neighbors, problems) },
             };
+      this.#monitor = stationsOf(this.#known, problems);
       this.#problems = problems;
       await this.#run(this.#wish);
       this.#failure = undefined;
@@ -239,20 +258,24 @@ export class BgpKeeper implements AsyncDisposable {
     if (speaker === undefined) return;
     this.#options.loop.want(BASE_PART, isBare ? forwarding(speaker.neighbors) : []);
     const listening = JSON.stringify(listen);
-    if (this.#runner !== undefined && listening !== this.#listening) {
-      await this.#runner[Symbol.asyncDispose]();
-      this.#runner = undefined;
+    const announced = this.#service?.announced ?? [];
+    if (this.#service !== undefined && listening !== this.#listening) {
+      await this.#service.drop();
+      this.#service = undefined;
       this.#adopt();
       this.#options.loop.want(PART, []);
     }
-    if (this.#runner !== undefined) {
+    if (this.#service !== undefined) {
       this.#amend(this.#routes?.configure(rules) ?? { put: [], removed: [] });
-      this.#runner.configure(speaker);
-    } else this.#begin({ speaker, listen, rules });
+      this.#service.configure({ speaker, listen, monitor: this.#monitor });
+    } else {
+      const service = this.#begin({ speaker, listen, rules });
+      for (const route of announced) service.announce(route);
+    }
     this.#listening = listening;
   }
 
-  #begin({ speaker, listen, rules }: Pick<Required<BgpWish>, 'speaker' | 'listen' | 'rules'>): void {
+  #begin({ speaker, listen, rules }: Pick<Required<BgpWish>, 'speaker' | 'listen' | 'rules'>): BgpService {
     const { logger, kernel } = this.#options;
     const routes = new KernelRoutes(rules, (nextHop, link) => kernel.wayTo(nextHop, link));
     const isRestarting = !this.#isConverged;
@@ -260,22 +283,37 @@ export class BgpKeeper implements AsyncDisposable {
       { ...listen, asn: speaker.asn, neighbors: speaker.neighbors.length, isRestarting },
       'BGP speaks',
     );
-    this.#runner = new BgpRunner({
-      ...this.#options,
-      listen,
-      speaker,
-      isRestarting,
-      // What is ours has no address, and what is on a link is known with it.
-      metricOf: (nextHop) => (hasNoWay(nextHop) || kernel.wayTo(nextHop) !== undefined ? 0 : undefined),
-      isAdjacent: (address) => kernel.wayTo(address)?.via === undefined,
-      onBest: (changes) => this.#amend(routes.apply(changes)),
-      onSession: (peer, isUp, reason) => {
-        logger.info({ peer, isUp, reason }, 'BGP session');
-        this.#wishSoon();
+    const service = new BgpService(
+      { speaker, listen, monitor: this.#monitor },
+      {
+        ...this.#options,
+        isRestarting,
+        // What is ours has no address, and what is on a link is known with it.
+        metricOf: (nextHop) => (hasNoWay(nextHop) || kernel.wayTo(nextHop) !== undefined ? 0 : undefined),
+        isAdjacent: (address) => kernel.wayTo(address)?.via === undefined,
+        onBest: (changes) => this.#amend(routes.apply(changes)),
+        onConverged: () => this.#converge(),
       },
-      onConverged: () => this.#converge(),
-    });
+    );
+    service.watch((event) => this.#hear(event));
+    this.#service = service;
     this.#routes = routes;
+    return service;
+  }
+
+  #hear(event: ServiceEvent): void {
+    const { logger } = this.#options;
+    if (event.type === 'session') {
+      const { peer, isUp, reason } = event;
+      this.#faulty.delete(peer);
+      logger.info({ peer, isUp, reason }, 'BGP session');
+      this.#wishSoon();
+    } else if (event.type === 'station') logger.info(event, 'BGP: a BMP station');
+    else if (event.type === 'table') logger.info(event.event, 'BGP routes of a peer');
+    else if (event.type === 'fault' && !this.#faulty.has(event.peer)) {
+      this.#faulty.add(event.peer);
+      logger.warn({ peer: event.peer, fault: event.text }, 'BGP: something of a session is wrong');
+    }
   }
 
   #amend(amendment: Amendment): void {
@@ -295,9 +333,8 @@ export class BgpKeeper implements AsyncDisposable {
   /** Nobody wants BGP any more. */
   async #end(): Promise<void> {
     const { loop } = this.#options;
-    await this.#runner?.shutDown();
-    await this.#runner?.[Symbol.asyncDispose]();
-    this.#runner = undefined;
+    await this.#service?.[Symbol.asyncDispose]();
+    this.#service = undefined;
     this.#routes = undefined;
     this.#wish = undefined;
     this.#problems = [];
@@ -307,14 +344,14 @@ export class BgpKeeper implements AsyncDisposable {
   }
 
   #held(): readonly HeldPeer[] {
-    const runner = this.#runner;
-    if (runner === undefined) return [];
+    const service = this.#service;
+    if (service === undefined) return [];
     const neighbors = new Map(this.#wish?.speaker?.neighbors.map((each) => [each.key, each]));
-    return runner.neighbors().map(({ key, isUp }) => ({
+    return service.neighbors().map(({ key, isUp }) => ({
       key,
       isClient: neighbors.get(key)?.policy.isReflectorClient === true,
       isEstablished: isUp,
-      isComplete: runner.isComplete(key),
+      isComplete: service.isComplete(key),
     }));
   }
 }

@@ -2,9 +2,11 @@
  * BGP as a part of the agent: it begins when it is wanted, by flag or by an object of Calico's that says so, and nothing of it is loaded
  * before. Where it is not wanted, routes that an earlier run left are taken away.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { delay } from '#base/clock.ts';
 import { BGP } from '#core/kernel/index.ts';
 import { isNotFound, type ObjectStore, StoreError } from '#core/store/index.ts';
+import { sendJson } from '../json-answer.ts';
 import type { BgpKeeper, BgpKeeperOptions } from './keeper.ts';
 import { BGP_SIGNS, storedKind } from './kinds.ts';
 import type { BgpStatus } from './status.ts';
@@ -42,6 +44,17 @@ export class BgpPart implements AsyncDisposable {
 
   problemTexts(): readonly string[] {
     return this.#keeper?.problemTexts() ?? [];
+  }
+
+  /** Answers what is asked below `/bgp/`. */
+  answer(incoming: IncomingMessage, response: ServerResponse): void {
+    if (this.#keeper !== undefined) return this.#keeper.answer(incoming, response);
+    const { isWanted, store } = this.#options;
+    const why =
+      isWanted === false || store === undefined
+        ? 'it was told not to, or keeps its leases in etcd'
+        : 'there is no BGPConfiguration and no BGPPeer, and no --bgp';
+    sendJson(response, 503, { error: `this agent does not speak BGP: ${why}` });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

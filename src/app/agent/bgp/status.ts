@@ -1,14 +1,5 @@
 /** What the agent says of BGP: for `poplin status` and for metrics. */
-import type { NeighborSummary } from '#core/bgp/speaker/index.ts';
-
-export interface BgpNeighborStatus extends NeighborSummary {
-  readonly phase: string;
-  /** How often the session has been lost. */
-  readonly flaps: number;
-  readonly lastReason?: string;
-  /** Absent where it is not wanted, or the session has not been up yet. */
-  readonly bfd?: string;
-}
+import type { NeighborStatus } from '#app/bgp/service/index.ts';
 
 export interface BgpStatus {
   /** Absent until the node is known. */
@@ -19,5 +10,5 @@ export interface BgpStatus {
   readonly isRestarting: boolean;
   /** In the kernel, as wished. */
   readonly routes: number;
-  readonly neighbors: readonly BgpNeighborStatus[];
+  readonly neighbors: readonly NeighborStatus[];
 }

@@ -3,7 +3,6 @@ import { utf8 } from '#base/bytes.ts';
 import { familyOf, type IpAddress, ipBytes } from '#base/ip/index.ts';
 import { Writer } from '#core/codec/index.ts';
 import type { Asn, RouterId } from '../model.ts';
-import { encodeMessage, type Notification, type Open } from '../wire/index.ts';
 
 const VERSION = 3;
 const HEADER_BYTES = 6;
@@ -63,8 +62,9 @@ export function encodePeerUp(
     readonly localAddress: IpAddress;
     readonly localPort: number;
     readonly remotePort: number;
-    readonly sent: Open;
-    readonly received: Open;
+    /** Both OPENs, whole as they were on the wire. */
+    readonly sent: Uint8Array;
+    readonly received: Uint8Array;
   },
 ): Uint8Array {
   return bmp(TYPE.peerUp, (writer) => {
@@ -72,16 +72,16 @@ export function encodePeerUp(
     putAddress(writer, session.localAddress);
     writer.u16be(session.localPort);
     writer.u16be(session.remotePort);
-    writer.raw(encodeMessage({ type: 'open', open: session.sent }));
-    writer.raw(encodeMessage({ type: 'open', open: session.received }));
+    writer.raw(session.sent);
+    writer.raw(session.received);
   });
 }
 
-/** Why a session ended; the number is that of the state machine's event (RFC 4271 section 8.1). */
+/** Why a session ended: by a NOTIFICATION, whole as it was on the wire, or by an event of the state machine (RFC 4271 section 8.1). */
 export type BmpEnd =
-  | { readonly by: 'us'; readonly notification: Notification }
+  | { readonly by: 'us'; readonly notification: Uint8Array }
   | { readonly by: 'us'; readonly event: number }
-  | { readonly by: 'peer'; readonly notification: Notification }
+  | { readonly by: 'peer'; readonly notification: Uint8Array }
   | { readonly by: 'network' }
   /** It goes on, and is not told of any more. */
   | { readonly by: 'configuration' };
@@ -92,7 +92,7 @@ export function encodePeerDown(peer: BmpPeer, end: BmpEnd): Uint8Array {
     putPeer(writer, peer);
     if ('notification' in end) {
       writer.u8(end.by === 'us' ? 1 : 3);
-      writer.raw(encodeMessage({ type: 'notification', notification: end.notification }));
+      writer.raw(end.notification);
     } else if (end.by === 'us') {
       writer.u8(2);
       writer.u16be(end.event);

@@ -1,12 +1,10 @@
 /** What others are told of our sessions and tables: MRT files and BMP stations. */
 export {
   type BmpEnd,
-  type BmpPeer,
   encodeInitiation,
   encodePeerDown,
   encodePeerUp,
   encodeRouteMonitoring,
-  encodeStatistics,
   encodeTermination,
 } from './bmp.ts';
 export {
@@ -18,3 +16,13 @@ export {
   type MrtRoute,
   type MrtSession,
 } from './mrt.ts';
+export {
+  type MonitoredSession,
+  type MonitoredSide,
+  peerDown,
+  peerUp,
+  statistics,
+  toldNews,
+  toldSwept,
+  toldTable,
+} from './told.ts';

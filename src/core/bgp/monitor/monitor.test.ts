@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fromHex, hex } from '#base/bytes.ts';
 import type { PathAttributes } from '../model.ts';
-import { type Capabilities, ceaseOf, type Open } from '../wire/index.ts';
+import { type Capabilities, ceaseOf, encodeMessage } from '../wire/index.ts';
 import {
   encodeInitiation,
   encodePeerDown,
@@ -101,7 +101,9 @@ describe('BMP', () => {
     addPath: new Map(),
     longLived: new Map(),
   };
-  const openOf = (asn: number): Open => ({ asn, holdTimeSec: 9, routerId: 1, capabilities });
+  const openOf = (asn: number) =>
+    encodeMessage({ type: 'open', open: { asn, holdTimeSec: 9, routerId: 1, capabilities } });
+  const noteOf = (subcode: number) => encodeMessage({ type: 'notification', notification: ceaseOf(subcode) });
 
   test('begins, and ends', () => {
     expect(encodeInitiation({ name: 'n', description: 'd' })).toEqual(
@@ -128,11 +130,11 @@ describe('BMP', () => {
   });
 
   test.each([
-    ['our NOTIFICATION', { by: 'us', notification: ceaseOf(2) } as const, `01 ${MARKER} 0015 03 06 02`],
+    ['our NOTIFICATION', { by: 'us', notification: noteOf(2) } as const, `01 ${MARKER} 0015 03 06 02`],
     ['an event of ours', { by: 'us', event: 10 } as const, '02 000a'],
     [
       "the peer's NOTIFICATION",
-      { by: 'peer', notification: ceaseOf(4) } as const,
+      { by: 'peer', notification: noteOf(4) } as const,
       `03 ${MARKER} 0015 03 06 04`,
     ],
     ['the network', { by: 'network' } as const, '04'],

@@ -20,6 +20,7 @@ export {
   explain,
   type RouteView,
   routesOf,
+  routesTo,
   solePeers,
   type ToldView,
   toldTo,

@@ -136,15 +136,22 @@ export function* toldTo(
   }
 }
 
+/** All routes to a prefix, which need not be in the tables. */
+export function* routesTo(tables: Tables, prefix: IpPrefix): Iterable<RouteView> {
+  const table = tables.families[familyOf(prefix)];
+  const index = table.prefixes.find(networkOf(prefix));
+  if (index === 0) return;
+  for (let route = table.first(index); route !== 0; route = table.next(route))
+    yield routeView(tables, table, route);
+}
+
 /** Everything about one prefix, which need not be in the tables. */
 export function explain(tables: Tables, prefix: IpPrefix): Explanation {
   const canonical = networkOf(prefix);
   const table = tables.families[familyOf(prefix)];
   const index = table.prefixes.find(canonical);
   if (index === 0) return { prefix: canonical, routes: [], told: [] };
-  const routes: RouteView[] = [];
-  for (let route = table.first(index); route !== 0; route = table.next(route))
-    routes.push(routeView(tables, table, route));
+  const routes = [...routesTo(tables, canonical)];
   routes.sort((a, b) => RANK[a.outcome.type] - RANK[b.outcome.type] || (a.peer < b.peer ? -1 : 1));
   return { prefix: canonical, routes, told: [...toldOf(tables, table, index)] };
 }

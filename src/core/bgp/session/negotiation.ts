@@ -67,7 +67,8 @@ export function bargainOf(
   const relation = relationOf(config, open.asn);
   const { capabilities } = open;
   // RFC 4271 section 6.2.
-  if (config.peerAsn !== undefined && config.peerAsn !== open.asn)
+  const expected = config.peerAsn === undefined ? config.peerAsns : [config.peerAsn];
+  if (expected !== undefined && !expected.includes(open.asn))
     return notificationOf(ERROR.open, OPEN_ERROR.peerAsn);
   // RFC 6286 section 2.2: within an AS identifiers are unique.
   if (relation === 'internal' && open.routerId === config.routerId)

@@ -544,6 +544,12 @@ describe('what is agreed', () => {
   test.each<[string, SessionConfig, Message, unknown]>([
     ['of another AS', CONFIG, openOf({ fourOctetAsn: 65_009 }), '#1 open message error: bad peer as'],
     [
+      'of none of several ASes',
+      (({ peerAsn: _, ...rest }) => ({ ...rest, peerAsns: [65_003, 65_004] }))(CONFIG),
+      openOf(),
+      '#1 open message error: bad peer as',
+    ],
+    [
       'with our identifier in our AS',
       { ...CONFIG, peerAsn: 65_001 },
       openOf({ fourOctetAsn: 65_001 }, CONFIG.routerId),
@@ -597,6 +603,12 @@ describe('what is agreed', () => {
       adding(false, true),
       openOf({ addPath: new Map([[4, { canReceive: false, canSend: true }]]) }),
       { families: new Map([[4, { addPathSend: false, addPathReceive: true, extendedNextHop: false }]]) },
+    ],
+    [
+      'with one of several ASes',
+      (({ peerAsn: _, ...rest }) => ({ ...rest, peerAsns: [65_003, 65_002] }))(CONFIG),
+      openOf(),
+      { relation: 'external', peerAsn: 65_002 },
     ],
     [
       'with any AS, for a dynamic neighbour',

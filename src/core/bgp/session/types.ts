@@ -20,6 +20,8 @@ export interface SessionConfig {
   readonly peerAddress: IpAddress;
   /** Absent: of whatever AS it says it is, as for dynamic neighbours. */
   readonly peerAsn?: Asn;
+  /** Absent: of any; beside peerAsn of no use. */
+  readonly peerAsns?: readonly Asn[];
   /** Waits for the peer to connect. */
   readonly isPassive: boolean;
   /** What we would do, by family; what comes of it depends on the peer. */

@@ -37,6 +37,8 @@ export interface NeighborSession {
   readonly port?: number;
   /** Absent: of whatever AS it is. */
   readonly peerAsn?: Asn;
+  /** Where it may be of one of several; beside peerAsn of no use. */
+  readonly peerAsns?: readonly Asn[];
   /** Instead of our own. */
   readonly localAsn?: Asn;
   /** Where connections come from; absent: as the routes have it. */

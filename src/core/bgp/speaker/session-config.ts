@@ -10,7 +10,7 @@ export function sessionConfig(
   { session }: NeighborConfig,
   isRestarting = false,
 ): SessionConfig {
-  const { families, restart, connectRetrySec = 5, holdTimeSec = 90, peerAsn } = session;
+  const { families, restart, connectRetrySec = 5, holdTimeSec = 90, peerAsn, peerAsns } = session;
   const kept = { isForwardingKept: true } as const;
   return {
     localAsn: session.localAsn ?? config.asn,
@@ -25,6 +25,7 @@ export function sessionConfig(
     routerId: config.routerId,
     peerAddress: session.peerAddress,
     ...(peerAsn === undefined ? {} : { peerAsn }),
+    ...(peerAsns === undefined ? {} : { peerAsns }),
     isPassive: session.isPassive ?? false,
     families: new Map(
       families.map(({ family, addPathSend = false, addPathReceive = false, extendedNextHop = false }) => [

@@ -4,8 +4,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { DecodeError } from '#core/codec/index.ts';
-import { SocketFile } from '#io/files/index.ts';
-import { nativeAddon } from '#io/native/index.ts';
+import { peerUser, SocketFile } from '#io/files/index.ts';
 import {
   decodeRequest,
   encodeReply,
@@ -15,8 +14,6 @@ import {
   requestLength,
 } from './frame.ts';
 
-const SOL_SOCKET = 1;
-const SO_PEERCRED = 17;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 export interface CniServerOptions {
@@ -53,7 +50,7 @@ function serve(socket: Socket, options: CniServerOptions): void {
     options.onRefused(reason);
     socket.destroy();
   };
-  const uid = peerUid(socket);
+  const uid = peerUser(socket);
   if (uid !== 0 && uid !== process.geteuid?.()) return refuse(`user ${uid} may not attach pods`);
   const chunks: Uint8Array[] = [];
   let received = 0;
@@ -80,11 +77,4 @@ function serve(socket: Socket, options: CniServerOptions): void {
       return refuse(error.message);
     }
   });
-}
-
-/** The user at the other end, as the kernel knows it (SO_PEERCRED: pid, uid, gid). */
-function peerUid(socket: Socket): number {
-  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
-  const credentials = nativeAddon().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, 12);
-  return new DataView(credentials.buffer, credentials.byteOffset).getUint32(4, true);
 }

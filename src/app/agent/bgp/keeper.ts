@@ -7,7 +7,14 @@ import type { Clock, Random } from '#base/clock.ts';
 import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
 import { formatRouterId } from '#core/bgp/calico/index.ts';
 import { KernelRoutes } from '#core/bgp/kernel/index.ts';
-import { type Amendment, BGP, type Kernel, type KernelObject, type NextHop } from '#core/kernel/index.ts';
+import {
+  type Amendment,
+  BGP,
+  type Kernel,
+  type KernelObject,
+  type NextHop,
+  ownerOf,
+} from '#core/kernel/index.ts';
 import { LEASE_NAMESPACE } from '#core/lease/index.ts';
 import type { ObjectStore } from '#core/store/index.ts';
 import type { KernelLoop } from '../kernel-loop.ts';
@@ -125,12 +132,18 @@ export class BgpKeeper implements AsyncDisposable {
     };
   }
 
+  /** What pools' tunnels put around a packet of a pod, at most. */
+  get overheadBytes(): number {
+    return this.#wish?.overheadBytes ?? 0;
+  }
+
   /** What an operator should know, one sentence each. */
   problemTexts(): readonly string[] {
     const unreachable = [...(this.#routes?.unreachable ?? [])];
     return [
       ...this.#feed.problemTexts(),
       ...this.#problems,
+      ...(this.#wish?.lateProblems() ?? []),
       ...(this.#failure === undefined ? [] : [this.#failure]),
       ...(unreachable.length === 0
         ? []
@@ -155,7 +168,7 @@ export class BgpKeeper implements AsyncDisposable {
     const { kernel, loop } = this.#options;
     const found: KernelObject[] = [];
     for (const object of kernel.state().values())
-      if (object.kind === 'route' && object.protocol === BGP.protocol) found.push(object);
+      if (ownerOf(object, kernel.state()) === BGP) found.push(object);
     loop.want(STALE_PART, found);
     this.#isConverged = found.length === 0;
   }
@@ -235,9 +248,11 @@ export class BgpKeeper implements AsyncDisposable {
     }
   }
 
-  async #run({ speaker, listen, rules, isBare }: BgpWish): Promise<void> {
+  async #run({ speaker, listen, rules, isBare, objects }: BgpWish): Promise<void> {
     if (speaker === undefined) return;
-    this.#options.loop.want(BASE_PART, isBare ? forwarding(speaker.neighbors) : []);
+    const { loop } = this.#options;
+    loop.want(BASE_PART, [...(isBare ? forwarding(speaker.neighbors) : []), ...objects]);
+    loop.trigger();
     const listening = JSON.stringify(listen);
     if (this.#runner !== undefined && listening !== this.#listening) {
       await this.#runner[Symbol.asyncDispose]();

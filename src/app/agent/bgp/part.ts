@@ -40,6 +40,11 @@ export class BgpPart implements AsyncDisposable {
     return this.#keeper?.status();
   }
 
+  /** The MTU that pods get, where pools' tunnels carry their packets. */
+  podMtuBytes(mtuBytes: number): number {
+    return mtuBytes - (this.#keeper?.overheadBytes ?? 0);
+  }
+
   problemTexts(): readonly string[] {
     return this.#keeper?.problemTexts() ?? [];
   }

@@ -13,11 +13,18 @@ export function placeOf(
   state: KernelState,
 ): BgpPlace {
   const { addresses, defaultRanges, networks, backend } = facts;
-  const known = new Map(addressesIn(state).map(({ address }) => [address.split('/')[0], address]));
+  const known = new Map(addressesIn(state).map((each) => [each.address.split('/')[0], each]));
+  const underlay = underlayOf(known.get(addresses[0])?.link, state);
   return {
-    addresses: addresses.map((address) => known.get(address) ?? address),
+    ...(underlay !== undefined && { underlay }),
+    addresses: addresses.map((address) => known.get(address)?.address ?? address),
     subnets: defaultRanges,
     networks,
     backend,
   };
+}
+
+function underlayOf(link: string | undefined, state: KernelState): BgpPlace['underlay'] {
+  const found = link === undefined ? undefined : state.get(`link ${link}`);
+  return found?.kind === 'link' ? { link: found.name, mtuBytes: found.mtuBytes ?? 1500 } : undefined;
 }

@@ -124,25 +124,6 @@ describe('what BGP leaves to the overlay', () => {
     const { rules } = bgpWish('node1', { ...PLACE, backend }, known(...NODES));
     expect(rules.isWanted(prefix, prefix.includes(':') ? 'fd00::2' : '10.0.0.2')).toBe(isWanted);
   });
-
-  it.each<[string, string, object, string]>([
-    [
-      'a pool that wants a tunnel',
-      'alloc',
-      { cidr: '10.10.0.0/16', vxlanMode: 'CrossSubnet' },
-      'IPPool pods spec: vxlan is wanted across subnets, and the network\'s backend is alloc: packets go as they are; Backend.Type "vxlan" with DirectRouting does it',
-    ],
-    [
-      'a pool that wants none',
-      'vxlan',
-      { cidr: '10.10.0.0/16' },
-      'IPPool pods spec: no encapsulation is wanted, and the network\'s backend is vxlan, which has routes of its own: Backend.Type "alloc" leaves it to BGP',
-    ],
-  ])('tells of %s', (_, backend, spec, expected) => {
-    const pool = object('IPPool', 'pods', spec);
-    const { problems } = bgpWish('node1', { ...PLACE, backend }, known(...NODES, pool));
-    expect(problems).toEqual([expected]);
-  });
 });
 
 describe('what is known of nodes', () => {

@@ -9,6 +9,7 @@ export {
   type PoolTunnel,
   type PoolTunnelEnd,
   type PoolTunnelPeer,
+  planPoolGuards,
   planPoolTunnel,
   poolTunnelHop,
   poolTunnelLink,

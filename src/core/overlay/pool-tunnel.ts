@@ -65,7 +65,7 @@ export function poolTunnelHop(tunnel: PoolTunnel, peer: Pick<PoolTunnelPeer, 'no
     : { via: peer.address, link, onlink: true };
 }
 
-/** The device, what it takes packets from, and the way to each peer. */
+/** The device, and the way to each peer. */
 export function planPoolTunnel(end: PoolTunnelEnd, peers: readonly PoolTunnelPeer[]): KernelObject[] {
   const { node, family, address, subnet, underlay } = end;
   const local = { node, family, subnet, publicIp: address };
@@ -76,8 +76,20 @@ export function planPoolTunnel(end: PoolTunnelEnd, peers: readonly PoolTunnelPee
       peerElement(family, peer.address),
       ...(peer.isAcross ? planWay(end, peer) : []),
     ]),
-    ...guardOf(end),
   ].map((object) => asOfBgp(object, end.kind));
+}
+
+/** Packets of tunnels are taken from peers alone; for all ends of this node together. */
+export function planPoolGuards(ends: readonly PoolTunnelEnd[]): KernelObject[] {
+  const of = (kind: PoolTunnel['kind']) => ends.filter((end) => end.kind === kind);
+  const [vxlan, ipip] = [of('vxlan').map(({ family }) => family), of('ipip')];
+  const guarded = ipip.map(({ family, address }) => ({ family, local: address }));
+  return [
+    ...(vxlan.length === 0 ? [] : overlayTable(vxlan, PORT, VNI).map((object) => asOfBgp(object, 'vxlan'))),
+    ...(ipip[0] === undefined
+      ? []
+      : ipipTable(guarded, ipip[0].underlay.link).map((object) => asOfBgp(object, 'ipip'))),
+  ];
 }
 
 function deviceOf(end: PoolTunnelEnd): KernelObject {
@@ -102,11 +114,6 @@ function deviceOf(end: PoolTunnelEnd): KernelObject {
     ...(family === 4 && { udpChecksum: false }),
   } as const;
   return { ...base, mac: macOf(node, family), detail };
-}
-
-function guardOf({ kind, family, address, underlay }: PoolTunnelEnd): KernelObject[] {
-  if (kind === 'ipip') return ipipTable([{ family, local: address }], underlay.link);
-  return overlayTable([family], PORT, VNI);
 }
 
 /** Pods reach the node's own address by the tunnel too, where nothing between knows pods. */

@@ -76,9 +76,9 @@ describe('a pool with a tunnel', () => {
   it('has a device, its guard, and a way to each node that is across', () => {
     const { objects, overheadBytes } = planOf({
       four: { cidr: '10.10.0.0/16', vxlanMode: 'CrossSubnet' },
-      six: { cidr: 'fd10::/48' },
+      six: { cidr: 'fd10::/48', vxlanMode: 'CrossSubnet' },
     });
-    expect(overheadBytes).toBe(50);
+    expect(overheadBytes).toBe(70);
     expect(`\n${shown(objects).join('\n')}`).toBe(`
 link vxlan.poplin type vxlan id 4096 dstport 4789 address a6:c7:ba:dd:6f:be mtu 1450 up
 address 10.10.1.0/32 dev vxlan.poplin
@@ -88,10 +88,24 @@ sysctl net/ipv4/ip_forward=1
 neighbour 10.0.1.3 lladdr 26:ad:1f:64:9e:2d dev vxlan.poplin
 fdb 26:ad:1f:64:9e:2d dev vxlan.poplin dst 10.0.1.3
 route 10.0.1.3/32 via 10.0.1.3 dev vxlan.poplin onlink table 112
+link vxlan-v6.poplin type vxlan id 4096 dstport 4789 address 66:60:37:9a:37:83 mtu 1430 up
+address fd10:0:0:1::/128 dev vxlan-v6.poplin
+route unreachable fd10:0:0:1::/64 metric 65000
+rule -6 10112 from fd10:0:0:1::/64 lookup 112
+sysctl net/ipv6/conf/all/forwarding=1
+neighbour fe80::c44e:c9ff:feeb:4e6 lladdr c6:4e:c9:eb:04:e6 dev vxlan-v6.poplin
+fdb c6:4e:c9:eb:04:e6 dev vxlan-v6.poplin dst fd00:1::3
+route fd00:1::3/128 via fe80::c44e:c9ff:feeb:4e6 dev vxlan-v6.poplin table 112
 table inet poplin-bgp-vxlan {
 	set peers4 {
 		type ipv4_addr
 		elements = { 10.0.0.2, 10.0.1.3 }
+	}
+
+	set peers6 {
+		type ipv6_addr
+		elements = { fd00::2,
+			     fd00:1::3 }
 	}
 
 	chain prerouting {
@@ -107,6 +121,7 @@ table inet poplin-bgp-vxlan {
 	chain input {
 		type filter hook input priority filter; policy accept;
 		ip saddr != @peers4 udp dport 4789 @th,96,24 0x1000 counter packets 0 bytes 0 drop
+		ip6 saddr != @peers6 udp dport 4789 @th,96,24 0x1000 counter packets 0 bytes 0 drop
 	}
 }
 `);

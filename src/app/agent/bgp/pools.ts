@@ -9,7 +9,9 @@ import type { KernelObject } from '#core/kernel/index.ts';
 import { planNatOutgoing } from '#core/masquerade/index.ts';
 import {
   type PoolTunnel,
+  type PoolTunnelEnd,
   type PoolTunnelPeer,
+  planPoolGuards,
   planPoolTunnel,
   poolTunnelHop,
   poolTunnelLink,
@@ -44,7 +46,7 @@ export function planPools(node: string, result: CalicoResult, place: BgpPlace): 
   const strangers = new Set<IpAddress>();
   return {
     objects: [
-      ...peers.flatMap(([tunnel, others]) => endObjects(node, tunnel, others, result, place)),
+      ...planTunnels(node, peers, result, place),
       ...planNatOutgoing(
         pools.map(({ cidr, natOutgoing }) => ({ family: familyOf(cidr), prefix: cidr, natOutgoing })),
         { isFullyRandom: true, tunnelLinks: tunnels.map(poolTunnelLink) },
@@ -92,17 +94,23 @@ function peersOf(
   });
 }
 
-function endObjects(
+function planTunnels(
   node: string,
-  tunnel: PoolTunnel,
-  peers: readonly PoolTunnelPeer[],
+  tunnels: readonly (readonly [PoolTunnel, readonly PoolTunnelPeer[]])[],
   { nodes }: CalicoResult,
   { subnets, underlay }: BgpPlace,
 ): readonly KernelObject[] {
-  const address = nodes.find(({ name }) => name === node)?.addresses[tunnel.family];
-  const subnet = subnets.find((each) => familyOf(each) === tunnel.family);
-  if (address === undefined || subnet === undefined || underlay === undefined) return [];
-  return planPoolTunnel({ ...tunnel, node, address, subnet, underlay }, peers);
+  const own = nodes.find(({ name }) => name === node);
+  const ends = tunnels.flatMap(([tunnel, peers]): (readonly [PoolTunnelEnd, readonly PoolTunnelPeer[]])[] => {
+    const address = own?.addresses[tunnel.family];
+    const subnet = subnets.find((each) => familyOf(each) === tunnel.family);
+    if (address === undefined || subnet === undefined || underlay === undefined) return [];
+    return [[{ ...tunnel, node, address, subnet, underlay }, peers]];
+  });
+  return [
+    ...ends.flatMap(([end, peers]) => planPoolTunnel(end, peers)),
+    ...planPoolGuards(ends.map(([end]) => end)),
+  ];
 }
 
 function tunnelChooser(

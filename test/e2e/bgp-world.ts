@@ -76,8 +76,6 @@ export class BgpWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { name } of this.nodes)
-      (await import('node:fs')).copyFileSync(this.station.file(`${name}.log`), `/tmp/bgpa-${name}.log`);
     await this.station[Symbol.asyncDispose]();
   }
 

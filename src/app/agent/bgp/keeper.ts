@@ -19,13 +19,13 @@ import { LEASE_NAMESPACE } from '#core/lease/index.ts';
 import type { ObjectStore } from '#core/store/index.ts';
 import type { KernelLoop } from '../kernel-loop.ts';
 import { KindsFeed } from '../kinds-feed.ts';
-import { BGP_KINDS, BGP_SIGNS, storedKind } from './kinds.ts';
+import { BGP_KINDS, BGP_SIGNS, SERVICE_KINDS, storedKind } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
 import { Passwords } from './passwords.ts';
 import type { PodAddresses } from './pod-addresses.ts';
 import { BgpRunner } from './runner.ts';
 import type { BgpStatus } from './status.ts';
-import { type BgpPlace, type BgpWish, bgpWish, type HeldPeer } from './wish.ts';
+import { type BgpPlace, type BgpWish, bgpWish, type HeldPeer, tellsServices } from './wish.ts';
 
 export interface BgpKeeperOptions {
   readonly node: string;
@@ -69,6 +69,7 @@ export class BgpKeeper implements AsyncDisposable {
   #listening = '';
   #routes: KernelRoutes | undefined;
   #isConverged = true;
+  #followsServices = false;
   #problems: readonly string[] = [];
   #failure: string | undefined;
   #work: Promise<void> = Promise.resolve();
@@ -215,6 +216,19 @@ export class BgpKeeper implements AsyncDisposable {
     this.#runner?.refreshMetrics();
   }
 
+  /** They are asked for where blocks of them are told. What the server does not let us see holds up nothing: that is told. */
+  #knowsServices(): boolean {
+    if (!this.#followsServices && tellsServices(this.#known)) {
+      this.#followsServices = true;
+      for (const kind of SERVICE_KINDS) this.#feed.follow(kind);
+    }
+    return (
+      !this.#followsServices ||
+      SERVICE_KINDS.every((kind) => this.#feed.isTold(kind)) ||
+      this.#feed.problemTexts().length > 0
+    );
+  }
+
   get #isWanted(): boolean {
     return this.#options.isForced || BGP_SIGNS.some(({ kind }) => this.#known.of(kind).length > 0);
   }
@@ -222,7 +236,7 @@ export class BgpKeeper implements AsyncDisposable {
   async #carryOut(): Promise<void> {
     const { node, signal, logger } = this.#options;
     if (signal.aborted || this.#place === undefined) return;
-    if (!BGP_KINDS.every((kind) => this.#feed.isTold(kind))) return;
+    if (!BGP_KINDS.every((kind) => this.#feed.isTold(kind)) || !this.#knowsServices()) return;
     try {
       if (!this.#isWanted) return await this.#end();
       const wish = bgpWish(node, this.#place, this.#known, this.#held());

@@ -156,12 +156,21 @@ function meshOf(
   };
 }
 
+/** Blocks of services are told. */
+export function tellsServices(known: KnownObjects): boolean {
+  const spec = (configurationOf(known)?.['spec'] ?? {}) as Readonly<Record<string, unknown>>;
+  return ['serviceClusterIPs', 'serviceExternalIPs', 'serviceLoadBalancerIPs'].some((key) => {
+    const blocks = spec[key];
+    return Array.isArray(blocks) && blocks.length > 0;
+  });
+}
+
 function configurationOf(known: KnownObjects): KubeObject | undefined {
   return known.of('BGPConfiguration').find(({ metadata }) => metadata.name === 'default');
 }
 
 function rulesOf(
-  { routePriority }: CalicoResult,
+  { routePriority, services }: CalicoResult,
   { networks, backend }: BgpPlace,
   { isCarried, tunnelTo }: PoolPlan,
   neighbors: readonly NeighborConfig[],
@@ -171,11 +180,16 @@ function rulesOf(
       session.interface === undefined ? [] : [[session.peerAddress, session.interface] as const],
     ),
   );
+  // Services are for whoever balances them on this node, as with Calico, and not for another node.
+  const ofServices = [...services.clusterIps, ...services.externalIps, ...services.loadBalancerIps];
   const byKey = new Map(neighbors.map(({ key, session }) => [key, session.interface]));
   return {
     metric: routePriority,
-    isWanted: (prefix) =>
-      backend === 'alloc' || (!networks.some((network) => isWithin(prefix, network)) && isCarried(prefix)),
+    isWanted: (prefix) => {
+      if (ofServices.some((block) => isWithin(prefix, block))) return false;
+      if (backend === 'alloc') return true;
+      return !networks.some((network) => isWithin(prefix, network)) && isCarried(prefix);
+    },
     tunnelTo,
     linkOf: (nextHop, peer) => links.get(nextHop) ?? byKey.get(peer),
   };

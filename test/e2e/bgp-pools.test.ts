@@ -56,7 +56,7 @@ function linksTo(node: string, pod: string): readonly string[] {
 }
 
 function untilLinks(node: string, pod: string, links: readonly string[]): Promise<unknown> {
-  return until(`${node} to ${pod} by ${links}`, () => linksTo(node, pod).join() === links.join());
+  return until(`${node} to ${pod} by ${links.join()}`, () => linksTo(node, pod).join() === links.join());
 }
 
 /** What passes node1's cable while pods of it and another node exchange packets. */

@@ -22,10 +22,11 @@ import { KindsFeed } from '../kinds-feed.ts';
 import { BGP_KINDS, BGP_SIGNS, SERVICE_KINDS, storedKind } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
 import { Passwords } from './passwords.ts';
+import type { BgpPlace } from './place.ts';
 import type { PodAddresses } from './pod-addresses.ts';
 import { BgpRunner } from './runner.ts';
 import type { BgpStatus } from './status.ts';
-import { type BgpPlace, type BgpWish, bgpWish, type HeldPeer, tellsServices } from './wish.ts';
+import { type BgpWish, bgpWish, type HeldPeer, tellsServices } from './wish.ts';
 
 export interface BgpKeeperOptions {
   readonly node: string;

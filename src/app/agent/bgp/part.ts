@@ -7,8 +7,8 @@ import { BGP } from '#core/kernel/index.ts';
 import { isNotFound, type ObjectStore, StoreError } from '#core/store/index.ts';
 import type { BgpKeeper, BgpKeeperOptions } from './keeper.ts';
 import { BGP_SIGNS, storedKind } from './kinds.ts';
+import type { BgpPlace } from './place.ts';
 import type { BgpStatus } from './status.ts';
-import type { BgpPlace } from './wish.ts';
 
 export interface BgpPartOptions extends Omit<BgpKeeperOptions, 'isForced' | 'store'> {
   /** Absent: leases are kept elsewhere, and BGP is not wanted. */

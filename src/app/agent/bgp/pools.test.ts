@@ -3,8 +3,8 @@ import { translateCalico } from '#core/bgp/calico/index.ts';
 import { describeObject, type KernelObject } from '#core/kernel/index.ts';
 import { type NftObject, printRuleset } from '#core/nft/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
+import type { BgpPlace } from './place.ts';
 import { planPools } from './pools.ts';
-import type { BgpPlace } from './wish.ts';
 
 const PLACE: BgpPlace = {
   addresses: ['10.0.0.1/24', 'fd00::1/64'],

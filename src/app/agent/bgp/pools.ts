@@ -17,7 +17,7 @@ import {
   poolTunnelLink,
   poolTunnelOverheadBytes,
 } from '#core/overlay/index.ts';
-import type { BgpPlace } from './wish.ts';
+import type { BgpPlace } from './place.ts';
 
 export interface PoolPlan {
   readonly objects: readonly KernelObject[];

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '#core/store/index.ts';
 import { BGP_KINDS, SERVICE_KINDS } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
-import { type BgpPlace, bgpWish, tellsServices } from './wish.ts';
+import type { BgpPlace } from './place.ts';
+import { bgpWish, tellsServices } from './wish.ts';
 
 const PLACE: BgpPlace = {
   addresses: ['10.0.0.1/24', 'fd00::1/64'],

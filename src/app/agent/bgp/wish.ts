@@ -6,23 +6,8 @@ import type { NeighborConfig, SpeakerConfig } from '#core/bgp/speaker/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { isDead, type KnownObjects, withAddresses } from './known-objects.ts';
+import type { BgpPlace } from './place.ts';
 import { ownPoolName, type PoolPlan, planPools } from './pools.ts';
-
-/** What the agent knows of its node. */
-export interface BgpPlace {
-  /** With the lengths of their networks, one for each family of the network. */
-  readonly addresses: readonly IpAddress[];
-  /** This node's pod subnets; none while no lease is held. */
-  readonly subnets: readonly IpPrefix[];
-  /** Addresses of its pods that are in none of them. */
-  readonly singles?: readonly IpAddress[];
-  /** The whole network's. */
-  readonly networks: readonly IpPrefix[];
-  /** Of the overlay; `alloc` leaves the network's packets to BGP. */
-  readonly backend: string;
-  /** The link that packets to other nodes leave by; absent if none has the node's address. */
-  readonly underlay?: { readonly link: string; readonly mtuBytes: number };
-}
 
 export interface BgpWish {
   readonly speaker?: SpeakerConfig;

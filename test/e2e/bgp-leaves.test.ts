@@ -1,11 +1,11 @@
 /**
- * A routed leaf-spine of docs/bgp.md: two leaves of others (BIRD and FRR), a rack of nodes with an AS each, pods without encapsulation
+ * A routed leaf-spine of docs/bgp.md: two leaves of others (BIRD and FRR), two racks of three nodes with an AS each, pods without encapsulation
  * over both leaves at once; a leaf that is cut off, and an agent that restarts, under traffic.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { IS_SOAK } from '#testing/soak.ts';
 import { Bird, Frr } from '../interop/bgp/peers.ts';
 import { inNetns, until } from './agent-world.ts';
+import { Capture } from './bgp-capture.ts';
 import { type Gap, SteadyPing } from './bgp-traffic.ts';
 import { type BgpNode, type BgpPod, BgpWorld, type LeafPlace } from './bgp-world.ts';
 
@@ -13,9 +13,9 @@ const RACKS = ['a', 'b'] as const;
 const ASN = { a: 65_011, b: 65_012 } as const;
 const inRack = (rack: 'a' | 'b', ...names: readonly string[]): readonly BgpNode[] =>
   names.map((name) => ({ name, rack, asn: ASN[rack] }));
-const NODES = IS_SOAK
-  ? [...inRack('a', 'a1', 'a2', 'a3'), ...inRack('b', 'b1', 'b2', 'b3')]
-  : [...inRack('a', 'a1', 'a2'), ...inRack('b', 'b1')];
+const NODES = [...inRack('a', 'a1', 'a2', 'a3'), ...inRack('b', 'b1', 'b2', 'b3')];
+/** What an answer of a pod has left of its TTL: two nodes looked at it, and between racks a leaf. */
+const TTL = { within: 62, between: 61 } as const;
 /** What BFD needs on a busy machine, with what comes behind it. */
 const MOST_MS = 4000;
 
@@ -66,6 +66,7 @@ ${RACKS.map((rack) => `  neighbor ${rack}6 activate`).join('\n')}
 let world: BgpWorld;
 let leaves: readonly LeafPlace[] = [];
 let speakers: readonly (Bird | Frr)[] = [];
+let pods: readonly BgpPod[] = [];
 let a1: BgpPod;
 let b1: BgpPod;
 
@@ -91,14 +92,33 @@ beforeAll(async () => {
     );
   world.startAgents();
   await world.converged(() => 4);
-  a1 = await world.pod('a1');
-  b1 = await world.pod('b1');
+  pods = await Promise.all(NODES.map(({ name }) => world.pod(name)));
+  a1 = podOf('a1');
+  b1 = podOf('b1');
   await until('two next hops to the other rack', () => hopsTo('a1', b1) === 4 && hopsTo('b1', a1) === 4);
 });
 afterAll(async () => {
   for (const speaker of speakers) await speaker[Symbol.asyncDispose]();
   await world?.[Symbol.asyncDispose]();
 });
+
+function podOf(node: string): BgpPod {
+  const pod = pods.find((each) => each.node === node);
+  if (pod === undefined) throw new Error(`no pod on ${node}`);
+  return pod;
+}
+
+/** The TTLs that the answers of all other pods have, by their nodes. */
+function ttlsFrom({ node, netns }: BgpPod, family: 4 | 6): Readonly<Record<string, number>> {
+  const others = pods.filter((pod) => pod.node !== node);
+  const script = others.map(
+    (pod) => `ping -nqc1 -W2 ${pod[family]} > /dev/null; ping -nc1 -W2 ${pod[family]}`,
+  );
+  const text = inNetns(netns, 'sh', '-c', `${script.join('\n')}; true`);
+  const ttls = [...text.matchAll(/ttl=(\d+)/g)].map(([, ttl]) => Number(ttl));
+  expect(ttls).toHaveLength(others.length);
+  return Object.fromEntries(others.map((pod, at) => [pod.node, ttls[at] ?? 0]));
+}
 
 /** Next hops of the routes to a pod's subnets, in both families together. */
 function hopsTo(node: string, pod: BgpPod): number {
@@ -137,7 +157,35 @@ async function underTraffic(disturb: () => Promise<void>) {
   }
 }
 
-test('pods reach each other over both leaves, as they are', async () => {
+test.each([4, 6] as const)('pods of all nodes reach each other as they are, IPv%i', async (family) => {
+  for (const pod of pods) {
+    const expected = pods
+      .filter(({ node }) => node !== pod.node)
+      .map(({ node }) => [node, node[0] === pod.node[0] ? TTL.within : TTL.between]);
+    expect({ from: pod.node, ...ttlsFrom(pod, family) }).toEqual({
+      from: pod.node,
+      ...Object.fromEntries(expected),
+    });
+  }
+  const uplinks = await Promise.all(
+    [1, 2].map((number) => Capture.start(world.station.file('host-a1'), `up${number}`)),
+  );
+  const found = () => uplinks.flatMap((uplink) => uplink.between(a1[family], b1[family]));
+  inNetns(a1.netns, 'ping', '-nqc5', '-i0.05', '-W2', b1[family]);
+  await until('requests and answers on the cables', () => found().length >= 10);
+  const [from, to] = [a1[family], b1[family]];
+  expect(new Set(found().map((packet) => JSON.stringify(packet)))).toEqual(
+    new Set(
+      [
+        { from, to, ttl: 63 },
+        { from: to, to: from, ttl: 62 },
+      ].map((packet) => JSON.stringify(packet)),
+    ),
+  );
+  for (const uplink of uplinks) uplink[Symbol.dispose]();
+});
+
+test('flows between pods go over both leaves, as they are', async () => {
   for (const family of [4, 6] as const) {
     const address = family === 4 ? b1[4] : b1[6];
     inNetns(

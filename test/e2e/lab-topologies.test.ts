@@ -8,9 +8,13 @@ import { PrivateHost, TOPOLOGIES, TOPOLOGY_FILES } from './lab-host.ts';
 const EXPECTED: Readonly<Record<string, { nodes: number; pods: number; families: number; denied?: number }>> =
   {
     'big.yaml': { nodes: 10, pods: 50, families: 2 },
+    'bgp-mesh.yaml': { nodes: 3, pods: 6, families: 2 },
+    'bgp-pools.yaml': { nodes: 3, pods: 6, families: 2 },
+    'bgp-reflectors.yaml': { nodes: 5, pods: 5, families: 2 },
     'bridge.yaml': { nodes: 3, pods: 5, families: 2 },
     'ipv4-only.yaml': { nodes: 3, pods: 6, families: 1 },
     'ipv6-only.yaml': { nodes: 3, pods: 6, families: 1 },
+    'leaf-spine.yaml': { nodes: 6, pods: 6, families: 2 },
     'policy.yaml': { nodes: 3, pods: 6, families: 2, denied: 25 },
     'single-node.yaml': { nodes: 1, pods: 4, families: 2 },
     'two-racks.yaml': { nodes: 3, pods: 6, families: 2 },

@@ -243,7 +243,7 @@ class Agent implements AsyncDisposable {
           readResolvConf: async (path) => readRegularFile(path, MAX_RESOLV_CONF_BYTES),
         },
         delegates: { exec: endedBy(exec, this.signal), isForeign: createForeignTest() },
-        facts: () => this.facts ?? this.membership?.fatal ?? 'this node holds no subnet lease yet',
+        facts: () => this.podFacts() ?? this.membership?.fatal ?? 'this node holds no subnet lease yet',
         recordedDels: () => readRecordedDels(this.paths.cniPending),
         ...(endpoints !== undefined && { policy: endpoints }),
         logger,
@@ -268,6 +268,13 @@ class Agent implements AsyncDisposable {
         logger,
       }),
     );
+  }
+
+  /** Tunnels of Calico's pools are not known when the lease is. */
+  private podFacts(): LeaseFacts | undefined {
+    const { facts, bgp } = this;
+    if (facts?.overlayMtuBytes === undefined || bgp === undefined) return facts;
+    return { ...facts, overlayMtuBytes: bgp.podMtuBytes(facts.overlayMtuBytes) };
   }
 
   private openPolicy(): PolicyKeeper | undefined {

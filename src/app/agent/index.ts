@@ -1,4 +1,5 @@
 export { runAgent } from './agent.ts';
+export { BGP_KINDS } from './bgp/index.ts';
 export { agentCommand } from './command.ts';
 export { ForwardAccept, forwardChain } from './forward-accept.ts';
 export { FIRST_NETWORK, HostNetworks, isNetworkName } from './host-networks.ts';

@@ -24,12 +24,14 @@ export class LabAgents {
   private readonly wereReady = new Set<string>();
   /** Agents that ended by themselves before they were ready: a configuration that cannot work, which no new start mends. */
   private readonly failed = new Set<string>();
+  private readonly flags: readonly string[];
   private readonly onChange: () => void;
   private ending = false;
 
-  /** `onChange` is called whenever a process came. */
-  constructor(dir: LabDir, onChange: () => void) {
+  /** `flags` are those of each agent; `onChange` is called whenever a process came. */
+  constructor(dir: LabDir, flags: readonly string[], onChange: () => void) {
     this.dir = dir;
+    this.flags = flags;
     this.onChange = onChange;
   }
 
@@ -38,7 +40,7 @@ export class LabAgents {
     mkdirSync(root, { recursive: true, mode: 0o700 });
     const log = openSync(this.logFile(node), 'a', 0o600);
     using namespace = openNamespace(this.dir.namespace(node));
-    const args = ['agent', '--node-name', node, '--register-node', '--root-dir', root];
+    const args = ['agent', '--node-name', node, '--register-node', '--root-dir', root, ...this.flags];
     const child = spawnIn(
       namespace,
       process.execPath,

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { formatProblem, requireConfig } from '#core/config/index.ts';
 import { demoTopology, isDenied, parseTopology, passed, type Topology } from '#core/lab/index.ts';
+import { withBgp } from './bgp.ts';
 import { programName } from './caller.ts';
 import { demo } from './demo.ts';
 import { execIn } from './exec.ts';
@@ -221,7 +222,7 @@ function readTopology(file: string | undefined): Topology {
   if (!existsSync(file)) throw new LabError(`no topology file "${file}": see lab/topologies for examples`);
   const parsed = parseTopology(readFileSync(file, 'utf8'), file);
   for (const warning of parsed.warnings) process.stderr.write(`warning: ${formatProblem(warning)}\n`);
-  return withPolicies(requireConfig(parsed), file);
+  return withBgp(withPolicies(requireConfig(parsed), file), file);
 }
 
 /** The lab of that name, or the only one. */

@@ -1,7 +1,14 @@
 /** The namespaces of a lab and what lies in them before any agent runs. */
 import { readFileSync } from 'node:fs';
 import { describeOp, type KernelObject, type KernelOp, LAB, plan, stateOf } from '#core/kernel/index.ts';
-import { planCable, planFabric, planNode, type Topology } from '#core/lab/index.ts';
+import {
+  planCable,
+  planFabric,
+  planNode,
+  planRouter,
+  planRouterCables,
+  type Topology,
+} from '#core/lab/index.ts';
 import { PodKernel } from '#io/kernel/index.ts';
 import { createNamespace } from '#io/namespace/index.ts';
 import type { LabDir } from './lab-dir.ts';
@@ -20,10 +27,16 @@ export async function buildUnderlay(topology: Topology, dir: LabDir, signal: Abo
     await configure(OWN, 'the fabric', [planCable(topology, node, netns)]);
     await configure(netns, node.name, planNode(topology, node));
   }
+  for (const router of topology.routers ?? []) {
+    signal.throwIfAborted();
+    const netns = dir.namespace(router.name);
+    await configure(OWN, 'the fabric', planRouterCables(topology, router, netns));
+    await configure(netns, router.name, planRouter(topology, router));
+  }
 }
 
 export function memberNames(topology: Topology): string[] {
-  return [...topology.nodes, ...topology.pods].map((member) => member.name);
+  return [...topology.nodes, ...topology.pods, ...(topology.routers ?? [])].map((member) => member.name);
 }
 
 function makeMember(path: string, member: string): void {

@@ -5,7 +5,7 @@
 import { dirname, resolve } from 'node:path';
 import { clusterOf, objectsOf, ofFiles, PolicyUsageError, problemLines } from '#app/policy/index.ts';
 import { familyOf } from '#base/ip/index.ts';
-import type { Expectation, Probe, Topology } from '#core/lab/index.ts';
+import type { Expectation, ObjectDocument, Probe, Topology } from '#core/lab/index.ts';
 import {
   apiVersionOf,
   isAllowed,
@@ -41,19 +41,7 @@ export function withPolicies(topology: Topology, file: string): Topology {
   const { policies } = topology;
   if (policies === undefined) return topology;
   const where = (text: string) => `${file}: policies: ${text}`;
-  let objects: KubeObject[];
-  try {
-    objects = policies.flatMap((each, index) =>
-      typeof each === 'string'
-        ? ofFiles([resolve(dirname(file), each)])
-        : objectsOf(each, where(String(index + 1))),
-    );
-  } catch (error) {
-    if (!(error instanceof PolicyUsageError)) throw error;
-    throw new LabError(error.message.startsWith(file) ? error.message : where(error.message), {
-      cause: error,
-    });
-  }
+  const objects = readObjects(policies, file, where);
   for (const object of objects) {
     const resource = policyResourceOf(object);
     if (resource !== undefined && (resource === RESOURCES.namespaces || !POLICY_CONTEXT.has(resource)))
@@ -71,6 +59,25 @@ export function withPolicies(topology: Topology, file: string): Topology {
   return { ...topology, policies: objects };
 }
 
+/** Objects as they stand in a topology's file, and of the files it names. Throws LabError. */
+export function readObjects(
+  documents: readonly ObjectDocument[],
+  file: string,
+  where: (text: string) => string,
+): KubeObject[] {
+  try {
+    return documents.flatMap((each, index) =>
+      typeof each === 'string'
+        ? ofFiles([resolve(dirname(file), each)])
+        : objectsOf(each, where(String(index + 1))),
+    );
+  } catch (error) {
+    if (!(error instanceof PolicyUsageError)) throw error;
+    const text = error.message.startsWith(file) ? error.message : where(error.message);
+    throw new LabError(text, { cause: error });
+  }
+}
+
 /** Makes namespaces, kinds and policies; to be done before an agent asks for them. */
 export async function makePolicies(store: ObjectStore, { pods, policies }: Topology): Promise<void> {
   const objects = (policies ?? []) as readonly KubeObject[];
@@ -86,7 +93,7 @@ export async function makePolicies(store: ObjectStore, { pods, policies }: Topol
     if (name !== undefined)
       await makeNamespace(store, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   if (policies === undefined) return;
-  for (const resource of POLICY_RESOURCES) if (isCustom(resource)) await define(store, resource);
+  for (const resource of POLICY_RESOURCES) if (isCustom(resource)) await defineKind(store, resource);
   for (const object of others) {
     const resource = policyResourceOf(object);
     if (resource === undefined) continue;
@@ -114,7 +121,7 @@ function isCustom({ group }: ResourcePath): boolean {
 }
 
 /** Without a schema: what is wrong in an object is for the agents to say. */
-async function define(store: ObjectStore, resource: ResourcePath): Promise<void> {
+export async function defineKind(store: ObjectStore, resource: ResourcePath): Promise<void> {
   const { group, version, plural, kind, namespaced } = resource;
   const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
   await store.create(DEFINITIONS, {

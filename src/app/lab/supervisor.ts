@@ -26,14 +26,16 @@ import { openNamespace } from '#io/namespace/index.ts';
 import { addonPath } from '#io/native/index.ts';
 import { PROBE_PORT, type ProbedEndpoint, Prober } from '#io/probe/index.ts';
 import { LabAgents } from './agents.ts';
+import { makeBgp, untilRouted } from './bgp.ts';
 import { makeCredentials, makeKubeconfig } from './certificate.ts';
 import type { LabDir } from './lab-dir.ts';
 import { buildUnderlay } from './members.ts';
 import { attachPod } from './pods.ts';
 import { expectationOf, makePolicies, readPolicies } from './policies.ts';
 import { isPrivileged } from './privilege.ts';
-import { endProcesses, identify, namespaceOf } from './processes.ts';
+import { endProcesses, identify, namespaceOf, type ProcessIdentity } from './processes.ts';
 import { clearAway, occupantsOf } from './removal.ts';
+import { startRouter } from './routers.ts';
 
 const API_PORT = 6443;
 
@@ -62,6 +64,7 @@ export class Lab {
   private readonly dir: LabDir;
   private readonly agents: LabAgents;
   private readonly resources = new AsyncDisposableStack();
+  private readonly routers: ProcessIdentity[] = [];
   private readonly podAddresses = new Map<string, readonly string[]>();
   private readonly since = new Date().toISOString();
   private readonly ending = new AbortController();
@@ -72,7 +75,8 @@ export class Lab {
   constructor(topology: Topology, dir: LabDir) {
     this.topology = topology;
     this.dir = dir;
-    this.agents = new LabAgents(dir, () => this.writeRecord());
+    const flags = topology.bgp === undefined ? [] : ['--bgp'];
+    this.agents = new LabAgents(dir, flags, () => this.writeRecord());
   }
 
   get isGoingDown(): boolean {
@@ -105,6 +109,7 @@ export class Lab {
     const store = await this.startStore();
     signal.throwIfAborted();
     progress(`${count(nodes.length, 'agent')}: subnet leases and the overlay`);
+    this.startRouters();
     for (const node of nodes) this.agents.start(node.name);
     const statuses = await this.agents.allReady(
       nodes.map((node) => node.name),
@@ -121,6 +126,9 @@ export class Lab {
         }
       }),
     );
+    if (this.topology.bgp === undefined) return;
+    progress('BGP: sessions, and the way to all nodes');
+    await untilRouted(this.topology, (node) => this.agents.status(node), signal);
   }
 
   private async remove(): Promise<void> {
@@ -128,6 +136,7 @@ export class Lab {
     this.ending.abort();
     await this.building?.catch(() => undefined);
     await this.agents.end();
+    await endProcesses(this.routers);
     await this.resources.disposeAsync();
     await endProcesses(occupants());
     clearAway(this.dir);
@@ -199,8 +208,17 @@ export class Lab {
     const config = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: CONFIG_MAP }, data };
     await store.create(RESOURCES.configMaps, config, { namespace: LEASE_NAMESPACE });
     await makePolicies(store, this.topology);
+    await makeBgp(store, this.topology);
     this.store = store;
     return store;
+  }
+
+  private startRouters(): void {
+    for (const router of this.topology.routers ?? []) {
+      const identity = startRouter(this.dir, router);
+      if (identity !== undefined) this.routers.push(identity);
+    }
+    this.writeRecord();
   }
 
   private async addPod(
@@ -277,7 +295,7 @@ export class Lab {
     const userNamespace = isPrivileged() ? undefined : namespaceOf('self', 'user');
     this.dir.writeRecord({
       supervisor,
-      agents: this.agents.processes(),
+      agents: [...this.agents.processes(), ...this.routers],
       ...(userNamespace !== undefined && { userNamespace }),
     });
   }

@@ -55,14 +55,14 @@ export const POLICY: Owner = {
   alias: 'poplin:policy',
   tables: ['poplin-policy'],
 };
-/** Routes that BGP has learned. */
+/** Routes that BGP has learned, the tunnels some of them go by, and what else Calico's pools want of a node. */
 export const BGP: Owner = {
   name: 'bgp',
   protocol: 116,
   qdiscHandle: 0x116,
   filterPreference: 116,
   alias: 'poplin:bgp',
-  tables: ['poplin-bgp'],
+  tables: ['poplin-bgp', 'poplin-bgp-vxlan', 'poplin-bgp-ipip'],
 };
 /** A host may be a node of further networks beside its first. */
 export const FURTHER_NETWORKS = 7;

@@ -6,6 +6,7 @@ export {
   FABRIC_NAME,
   type LabNode,
   type LabPod,
+  type LabRouter,
   type LabSubnet,
   type Topology,
 } from './model.ts';
@@ -22,7 +23,7 @@ export {
   type Tally,
 } from './reachability.ts';
 export { demoTopology, netConfOf, networkFamilies, parseTopology } from './topology.ts';
-export { isLabName, type PodNetwork, type PolicyDocument } from './topology-document.ts';
+export { isLabName, type ObjectDocument, type PodNetwork } from './topology-document.ts';
 export {
   apiAddresses,
   bridgeName,
@@ -31,4 +32,6 @@ export {
   planCable,
   planFabric,
   planNode,
+  planRouter,
+  planRouterCables,
 } from './underlay.ts';

@@ -1,6 +1,6 @@
 /** What a lab is made of, as data: subnets, nodes, pods, the pods' network, and the addresses that follow from them. */
 import { type IpAddress, type IpPrefix, offsetIp, prefixParts } from '#base/ip/index.ts';
-import type { PodNetwork, PolicyDocument } from './topology-document.ts';
+import type { ObjectDocument, PodNetwork } from './topology-document.ts';
 
 /** An address in each family that is there. */
 export interface DualStack {
@@ -17,6 +17,18 @@ export interface LabSubnet extends DualStack {
 export interface LabNode extends DualStack {
   readonly name: string;
   readonly subnet: string;
+  /** Of its object in the API server, and so are its annotations. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A router beside the lab's own, in all subnets: a program of others with its configuration. */
+export interface LabRouter {
+  readonly name: string;
+  readonly run: 'bird';
+  readonly config: string;
+  /** Its number in every subnet. */
+  readonly host: number;
 }
 
 export interface LabPod {
@@ -35,8 +47,12 @@ export interface Topology {
   readonly subnets: readonly LabSubnet[];
   readonly nodes: readonly LabNode[];
   readonly pods: readonly LabPod[];
+  /** Absent is none. */
+  readonly routers?: readonly LabRouter[];
   /** Absent: the API server has no kinds of policies but Kubernetes' own. */
-  readonly policies?: readonly PolicyDocument[];
+  readonly policies?: readonly ObjectDocument[];
+  /** Calico's objects of BGP; absent: the agents speak none. */
+  readonly bgp?: readonly ObjectDocument[];
 }
 
 /** Tells a problem of the file: the keys that lead to it, and what is wrong. */

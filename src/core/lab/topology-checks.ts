@@ -20,12 +20,17 @@ export function checkTopology(topology: Topology, netConf: NetConf, tell: TellPr
   for (const key of FAMILY_KEYS) checkRoom(topology, key, netConf[key], tell);
 }
 
-function checkNames({ nodes, pods }: Topology, tell: TellProblem): void {
+function checkNames({ nodes, pods, routers = [] }: Topology, tell: TellProblem): void {
   const taken = new Map<string, string>([[FABRIC_NAME, "the lab's own switch and router"]]);
   for (const node of nodes) {
     const owner = taken.get(node.name);
     if (owner !== undefined) tell(['nodes', node.name], `has the name of ${owner}`);
     taken.set(node.name, 'a node');
+  }
+  for (const router of routers) {
+    const owner = taken.get(router.name);
+    if (owner !== undefined) tell(['routers', router.name], `has the name of ${owner}`);
+    taken.set(router.name, 'a router');
   }
   for (const pod of pods) {
     const owner = taken.get(pod.name);

@@ -25,7 +25,6 @@ const prefix = (family: IpFamily, longest: number) =>
     { error: `is not an IPv${family} prefix of at most /${longest} with host bits zero` },
   );
 const subnet = z.strictObject({ ipv4: prefix(4, 29).optional(), ipv6: prefix(6, 125).optional() });
-const node = z.strictObject({ subnet: name.optional() });
 /** How a pod is attached: `poplin` is a routed veth, `bridge` a port of the node's bridge cni0. */
 const network = z.enum(['poplin', 'bridge']);
 /** As an API server takes them: a value is a name, or nothing. */
@@ -33,6 +32,13 @@ const labels = z.record(
   z.string().regex(LABEL_KEY, 'is no key of a label'),
   z.string().regex(LABEL_VALUE, 'is no value of a label: at most 63 of letters, digits, -, _ and .'),
 );
+const node = z.strictObject({
+  subnet: name.optional(),
+  labels: labels.optional(),
+  annotations: z.record(z.string().regex(LABEL_KEY, 'is no key of an annotation'), z.string()).optional(),
+});
+/** A router of others' in every subnet, with its whole configuration. */
+const router = z.strictObject({ run: z.literal('bird'), config: z.string() });
 const pod = z.strictObject({
   node: name,
   network: network.default('poplin'),
@@ -40,7 +46,7 @@ const pod = z.strictObject({
   labels: labels.default({}),
 });
 /** An object of an API, or the file that has some. */
-const policy = z.union([
+const object = z.union([
   z.string(),
   z.looseObject({
     apiVersion: z.string(),
@@ -55,10 +61,12 @@ export const TOPOLOGY_SCHEMA = z.strictObject({
   subnets: z.record(name, subnet).optional(),
   nodes: z.union([z.int().min(1).max(200), z.record(name, node.nullable())]).default(3),
   pods: z.union([z.int().min(0).max(100), z.record(name, pod)]).default(2),
-  policies: z.array(policy).optional(),
+  routers: z.record(name, router).default({}),
+  policies: z.array(object).optional(),
+  bgp: z.array(object).optional(),
 });
 
 export type TopologyDocument = z.output<typeof TOPOLOGY_SCHEMA>;
 /** What a lab's API server is given: as it stands in the file, or the path of another one. */
-export type PolicyDocument = z.output<typeof policy>;
+export type ObjectDocument = z.output<typeof object>;
 export type PodNetwork = z.output<typeof network>;

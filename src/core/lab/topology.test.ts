@@ -68,6 +68,31 @@ policies:
     expect(parse('{}').policies).toBeUndefined();
   });
 
+  test('may have routers of others, what nodes say of themselves, and objects of BGP', () => {
+    const topology = parse(
+      `nodes:
+  a: { labels: { rack: a }, annotations: { projectcalico.org/ASNumber: "65011" } }
+  b:
+routers:
+  tor: { run: bird, config: "protocol device {}" }
+  spine: { run: bird, config: "" }
+bgp:
+  - bgp.yaml
+  - { apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: { name: default } }`,
+    );
+    expect(topology.nodes.map(({ labels, annotations }) => ({ labels, annotations }))).toEqual([
+      { labels: { rack: 'a' }, annotations: { 'projectcalico.org/ASNumber': '65011' } },
+      {},
+    ]);
+    expect(topology.routers).toEqual([
+      { name: 'tor', run: 'bird', config: 'protocol device {}', host: 2 },
+      { name: 'spine', run: 'bird', config: '', host: 3 },
+    ]);
+    expect(topology.bgp).toMatchObject(['bgp.yaml', { kind: 'BGPConfiguration' }]);
+    expect(parse('{}')).not.toHaveProperty('routers');
+    expect(parse('{}')).not.toHaveProperty('bgp');
+  });
+
   test('without pods is one', () => {
     expect(parse('pods: 0').pods).toEqual([]);
   });
@@ -89,6 +114,16 @@ const REFUSED: readonly (readonly [what: string, text: string, ...problems: stri
     'a pod with the name of a node',
     'nodes: 1\npods:\n  node1: { node: node1 }',
     '3:10: pods.node1: pod node1 has the name of a node',
+  ],
+  [
+    'a router with the name of a node',
+    'nodes: { a: }\npods: 0\nrouters: { a: { run: bird, config: "" } }',
+    '3:15: routers.a: has the name of a node',
+  ],
+  [
+    'more routers than there are numbers',
+    `pods: 0\nrouters: { ${Array.from({ length: 10 }, (_, at) => `r${at}: { run: bird, config: "" }`).join(', ')} }`,
+    '2:10: routers: are 10, and 9 at most',
   ],
   [
     'a node with the name of the fabric',

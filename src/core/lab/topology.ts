@@ -17,6 +17,8 @@ import {
 import { checkTopology } from './topology-checks.ts';
 import { TOPOLOGY_SCHEMA, type TopologyDocument } from './topology-document.ts';
 
+/** Routers beside the lab's own are numbered from here. */
+const FIRST_ROUTER_HOST = 2;
 /** Nodes are numbered from here within their subnet; the router has number 1. */
 const FIRST_NODE_HOST = 11;
 
@@ -95,9 +97,14 @@ function expand(document: TopologyDocument, tell: TellProblem): Topology {
     subnets,
     nodes,
     pods: expandPods(document, nodes, tell),
+    ...expandRouters(document, tell),
     ...(document.policies !== undefined && { policies: document.policies }),
+    ...(document.bgp !== undefined && { bgp: document.bgp }),
   };
 }
+
+/** A node as it stands in the file. */
+type LabNodeWish = Omit<LabNode, 'subnet'> & { readonly subnet?: string };
 
 function expandNodes(
   { nodes }: TopologyDocument,
@@ -106,8 +113,8 @@ function expandNodes(
 ): LabNode[] {
   const wished =
     typeof nodes === 'number'
-      ? Array.from({ length: nodes }, (_, at) => ({ name: `node${at + 1}`, subnet: undefined }))
-      : Object.entries(nodes).map(([name, node]) => ({ name, subnet: node?.subnet }));
+      ? Array.from({ length: nodes }, (_, at): LabNodeWish => ({ name: `node${at + 1}` }))
+      : Object.entries(nodes).map(([name, node]) => wishOf(name, node ?? {}));
   const used = new Map<string, number>();
   return wished.map((node) => {
     const subnet = node.subnet === undefined ? subnets[0] : subnets.find((each) => each.name === node.subnet);
@@ -121,8 +128,30 @@ function expandNodes(
     // The last address of an IPv4 subnet is its broadcast.
     const small = addressesOf(subnet).find((prefix) => BigInt(host) >= prefixSize(prefix) - 1n);
     if (small !== undefined) tell(['subnets', subnet.name], `${small} is too small for node ${node.name}`);
-    return { name: node.name, subnet: subnet.name, ...(small === undefined && hostsOf(subnet, host)) };
+    return { ...node, subnet: subnet.name, ...(small === undefined && hostsOf(subnet, host)) };
   });
+}
+
+function wishOf(
+  name: string,
+  { subnet, labels, annotations }: Exclude<Extract<TopologyDocument['nodes'], object>[string], null>,
+): LabNodeWish {
+  return {
+    name,
+    ...(subnet !== undefined && { subnet }),
+    ...(labels !== undefined && { labels }),
+    ...(annotations !== undefined && { annotations }),
+  };
+}
+
+function expandRouters({ routers }: TopologyDocument, tell: TellProblem): Pick<Topology, 'routers'> {
+  const entries = Object.entries(routers);
+  const most = FIRST_NODE_HOST - FIRST_ROUTER_HOST;
+  if (entries.length > most) tell(['routers'], `are ${entries.length}, and ${most} at most`);
+  if (entries.length === 0) return {};
+  return {
+    routers: entries.map(([name, router], at) => ({ name, ...router, host: FIRST_ROUTER_HOST + at })),
+  };
 }
 
 function expandPods({ pods }: TopologyDocument, nodes: readonly LabNode[], tell: TellProblem): LabPod[] {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { describeObject, type KernelObject, LAB, ownerOf, stateOf } from '#core/kernel/index.ts';
 import type { LabNode, Topology } from './model.ts';
 import { demoTopology } from './topology.ts';
-import { apiAddresses, planCable, planFabric, planNode } from './underlay.ts';
+import { apiAddresses, planCable, planFabric, planNode, planRouter, planRouterCables } from './underlay.ts';
 
 const DEMO = demoTopology();
 const node3 = DEMO.nodes[2] as LabNode;
@@ -50,6 +50,42 @@ address fd51:b::1/64 dev br1
       (object) => object.kind === 'link' && object.name.startsWith('br'),
     );
     expect(bridges.map((bridge) => ownerOf(bridge, state))).toEqual([LAB, LAB]);
+  });
+});
+
+describe('a router of others', () => {
+  const router = { name: 'leaf1', run: 'bird', config: '', host: 2 } as const;
+
+  it('has a cable into every subnet', () => {
+    const cables = planRouterCables(DEMO, router, '/run/netns/leaf1');
+    expect(cables.map((cable) => cable.kind === 'link' && [cable.name, cable.master, cable.detail])).toEqual([
+      [
+        'router2-0',
+        'br0',
+        { type: 'veth', peer: { name: 'eth0', netns: '/run/netns/leaf1', mtuBytes: 1500 } },
+      ],
+      [
+        'router2-1',
+        'br1',
+        { type: 'veth', peer: { name: 'eth1', netns: '/run/netns/leaf1', mtuBytes: 1500 } },
+      ],
+    ]);
+  });
+
+  it('forwards, and has its number everywhere', () => {
+    expect(lines(planRouter(DEMO, router))).toBe(
+      `\
+link lo type other up
+sysctl net/ipv4/ip_forward=1
+sysctl net/ipv6/conf/all/forwarding=1
+link eth0 type veth up
+address 192.168.51.2/24 dev eth0
+address fd51:a::2/64 dev eth0
+link eth1 type veth up
+address 192.168.52.2/24 dev eth1
+address fd51:b::2/64 dev eth1
+`,
+    );
   });
 });
 

@@ -9,6 +9,7 @@ import {
   type DualStack,
   hostsOf,
   type LabNode,
+  type LabRouter,
   type LabSubnet,
   ROUTER_HOST,
   type Topology,
@@ -83,6 +84,40 @@ export function planNode(topology: Topology, node: LabNode): KernelObject[] {
         protocol: LAB.protocol,
       }),
     ),
+  ];
+}
+
+/** A router's cables: one into every subnet, `eth0` the first. */
+export function planRouterCables(
+  topology: Topology,
+  { name, host }: LabRouter,
+  routerNamespace: string,
+): KernelObject[] {
+  return topology.subnets.map((subnet, at) => ({
+    kind: 'link',
+    name: `router${host}-${at}`,
+    detail: {
+      type: 'veth',
+      peer: { name: `eth${at}`, netns: routerNamespace, mtuBytes: UNDERLAY_MTU_BYTES },
+    },
+    master: bridgeName(topology, subnet.name),
+    mtuBytes: UNDERLAY_MTU_BYTES,
+    up: true,
+    alias: `${LAB.alias}:router ${name}`,
+  }));
+}
+
+/** A router forwards, and has an address in every subnet; routes are for its program to find. */
+export function planRouter(topology: Topology, { host }: LabRouter): KernelObject[] {
+  return [
+    loopback(),
+    ...FORWARDING.filter(({ family }) => topology.subnets.some((subnet) => subnet[family] !== undefined)).map(
+      ({ path }): KernelObject => ({ kind: 'sysctl', path, value: '1' }),
+    ),
+    ...topology.subnets.flatMap((subnet, at): KernelObject[] => [
+      { kind: 'link', name: `eth${at}`, detail: { type: 'veth' }, up: true, alias: `${LAB.alias}:uplink` },
+      ...addressObjects(`eth${at}`, subnet, hostsOf(subnet, host)),
+    ]),
   ];
 }
 

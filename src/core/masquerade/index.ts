@@ -5,3 +5,4 @@ export {
   planForward,
   planMasquerade,
 } from './masquerade.ts';
+export { type NatPool, planNatOutgoing } from './nat-outgoing.ts';

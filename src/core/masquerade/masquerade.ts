@@ -24,11 +24,11 @@ export interface MasqueradeSettings {
 const FAMILY = 'inet';
 const TABLE = 'poplin-network';
 /** As nft's `srcnat` and `filter`. */
-const SRCNAT_PRIORITY = 100;
+export const SRCNAT_PRIORITY = 100;
 const FILTER_PRIORITY = 0;
 /** What kube-proxy will masquerade itself: doing it twice loses packets on some kernels. */
-const KUBE_PROXY_MARK = 0x4000;
-const MULTICAST: Readonly<Record<IpFamily, IpPrefix>> = { 4: '224.0.0.0/4', 6: 'ff00::/8' };
+export const KUBE_PROXY_MARK = 0x4000;
+export const MULTICAST: Readonly<Record<IpFamily, IpPrefix>> = { 4: '224.0.0.0/4', 6: 'ff00::/8' };
 /** Behind every route to a pod or a bridge, before the one that says that an address of the subnet is unreachable. */
 const BLACKHOLE_METRIC = 64_999;
 

@@ -5,6 +5,16 @@ export { hostGwBackend } from './host-gw.ts';
 export { ipipBackend } from './ipip.ts';
 export { leasesOnly } from './leases-only.ts';
 export { NODE_TABLE } from './node-table.ts';
+export {
+  type PoolTunnel,
+  type PoolTunnelEnd,
+  type PoolTunnelPeer,
+  planPoolGuards,
+  planPoolTunnel,
+  poolTunnelHop,
+  poolTunnelLink,
+  poolTunnelOverheadBytes,
+} from './pool-tunnel.ts';
 export { planTakeOver, standingVtepMac } from './take-over.ts';
 export type { OwnAddresses } from './tunnel-end.ts';
 export { tunnelLinkName, udpBackend } from './udp.ts';

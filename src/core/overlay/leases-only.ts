@@ -2,6 +2,7 @@
 import type { AllocConfig, BackendData, ExtensionConfig } from '#core/lease/index.ts';
 import type { Backend, Underlay } from './backend.ts';
 import { podMtuBytes } from './mtu.ts';
+import { poolTunnelLink } from './pool-tunnel.ts';
 
 /** `told` is what the lease tells other nodes: of an extension, what its first command printed. */
 export function leasesOnly(
@@ -15,6 +16,8 @@ export function leasesOnly(
     offer: () => told,
     planLocal: () => [],
     planRemote: () => [],
-    probedLinks: () => [],
+    // Where BGP carries the network it may have tunnels.
+    probedLinks: (families) =>
+      type === 'alloc' ? families.map((family) => poolTunnelLink({ kind: 'vxlan', family })) : [],
   };
 }

@@ -1,3 +1,4 @@
+export { BGP_KINDS } from './kinds.ts';
 export { BgpPart } from './part.ts';
 export { placeOf } from './place.ts';
 export { PodAddresses } from './pod-addresses.ts';

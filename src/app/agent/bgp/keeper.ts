@@ -9,18 +9,26 @@ import type { Clock, Random } from '#base/clock.ts';
 import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
 import { formatRouterId } from '#core/bgp/calico/index.ts';
 import { KernelRoutes } from '#core/bgp/kernel/index.ts';
-import { type Amendment, BGP, type Kernel, type KernelObject, type NextHop } from '#core/kernel/index.ts';
+import {
+  type Amendment,
+  BGP,
+  type Kernel,
+  type KernelObject,
+  type NextHop,
+  ownerOf,
+} from '#core/kernel/index.ts';
 import { LEASE_NAMESPACE } from '#core/lease/index.ts';
 import type { ObjectStore } from '#core/store/index.ts';
 import type { KernelLoop } from '../kernel-loop.ts';
 import { KindsFeed } from '../kinds-feed.ts';
-import { BGP_KINDS, BGP_SIGNS, storedKind } from './kinds.ts';
+import { BGP_KINDS, BGP_SIGNS, SERVICE_KINDS, storedKind } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
 import { Passwords } from './passwords.ts';
+import type { BgpPlace } from './place.ts';
 import type { PodAddresses } from './pod-addresses.ts';
 import { stationsOf } from './stations.ts';
 import type { BgpStatus } from './status.ts';
-import { type BgpPlace, type BgpWish, bgpWish, type HeldPeer } from './wish.ts';
+import { type BgpWish, bgpWish, type HeldPeer, tellsServices } from './wish.ts';
 
 export interface BgpKeeperOptions {
   readonly node: string;
@@ -67,6 +75,7 @@ export class BgpKeeper implements AsyncDisposable {
   #isConverged = true;
   /** Peers of whose session something is wrong since it began: it is told once. */
   readonly #faulty = new Set<string>();
+  #followsServices = false;
   #problems: readonly string[] = [];
   #failure: string | undefined;
   #work: Promise<void> = Promise.resolve();
@@ -143,12 +152,18 @@ export class BgpKeeper implements AsyncDisposable {
     });
   }
 
+  /** What pools' tunnels put around a packet of a pod, at most. */
+  get overheadBytes(): number {
+    return this.#wish?.overheadBytes ?? 0;
+  }
+
   /** What an operator should know, one sentence each. */
   problemTexts(): readonly string[] {
     const unreachable = [...(this.#routes?.unreachable ?? [])];
     return [
       ...this.#feed.problemTexts(),
       ...this.#problems,
+      ...(this.#wish?.lateProblems() ?? []),
       ...(this.#failure === undefined ? [] : [this.#failure]),
       ...(unreachable.length === 0
         ? []
@@ -173,7 +188,7 @@ export class BgpKeeper implements AsyncDisposable {
     const { kernel, loop } = this.#options;
     const found: KernelObject[] = [];
     for (const object of kernel.state().values())
-      if (object.kind === 'route' && object.protocol === BGP.protocol) found.push(object);
+      if (ownerOf(object, kernel.state()) === BGP) found.push(object);
     loop.want(STALE_PART, found);
     this.#isConverged = found.length === 0;
   }
@@ -220,6 +235,19 @@ export class BgpKeeper implements AsyncDisposable {
     this.#service?.refreshMetrics();
   }
 
+  /** They are asked for where blocks of them are told. What the server does not let us see holds up nothing: that is told. */
+  #knowsServices(): boolean {
+    if (!this.#followsServices && tellsServices(this.#known)) {
+      this.#followsServices = true;
+      for (const kind of SERVICE_KINDS) this.#feed.follow(kind);
+    }
+    return (
+      !this.#followsServices ||
+      SERVICE_KINDS.every((kind) => this.#feed.isTold(kind)) ||
+      this.#feed.problemTexts().length > 0
+    );
+  }
+
   get #isWanted(): boolean {
     return this.#options.isForced || BGP_SIGNS.some(({ kind }) => this.#known.of(kind).length > 0);
   }
@@ -227,7 +255,7 @@ export class BgpKeeper implements AsyncDisposable {
   async #carryOut(): Promise<void> {
     const { node, signal, logger } = this.#options;
     if (signal.aborted || this.#place === undefined) return;
-    if (!BGP_KINDS.every((kind) => this.#feed.isTold(kind))) return;
+    if (!BGP_KINDS.every((kind) => this.#feed.isTold(kind)) || !this.#knowsServices()) return;
     try {
       if (!this.#isWanted) return await this.#end();
       const wish = bgpWish(node, this.#place, this.#known, this.#held());
@@ -254,9 +282,11 @@ export class BgpKeeper implements AsyncDisposable {
     }
   }
 
-  async #run({ speaker, listen, rules, isBare }: BgpWish): Promise<void> {
+  async #run({ speaker, listen, rules, isBare, objects }: BgpWish): Promise<void> {
     if (speaker === undefined) return;
-    this.#options.loop.want(BASE_PART, isBare ? forwarding(speaker.neighbors) : []);
+    const { loop } = this.#options;
+    loop.want(BASE_PART, [...(isBare ? forwarding(speaker.neighbors) : []), ...objects]);
+    loop.trigger();
     const listening = JSON.stringify(listen);
     const announced = this.#service?.announced ?? [];
     if (this.#service !== undefined && listening !== this.#listening) {

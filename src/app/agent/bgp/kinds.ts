@@ -22,6 +22,18 @@ export const BGP_KINDS: readonly ResourcePath[] = [
   RESOURCES.nodes,
 ];
 
+/** What single addresses of services follow from; of no use where no blocks of services are told. */
+export const SERVICE_KINDS: readonly ResourcePath[] = [
+  { group: '', version: 'v1', plural: 'services', kind: 'Service', namespaced: true },
+  {
+    group: 'discovery.k8s.io',
+    version: 'v1',
+    plural: 'endpointslices',
+    kind: 'EndpointSlice',
+    namespaced: true,
+  },
+];
+
 /** Where Calico keeps the same objects if its own API server is not there. */
 export function storedKind(resource: ResourcePath): ResourcePath | undefined {
   return resource.group === 'projectcalico.org'

@@ -11,7 +11,7 @@ export class KnownObjects {
 
   /** All objects of a kind, in place of those that there were. True if anything is another. */
   sync({ kind }: ResourcePath, objects: readonly KubeObject[]): boolean {
-    const names = new Set(objects.map(({ metadata }) => metadata.name));
+    const names = new Set(objects.map(nameOf));
     let isChanged = false;
     for (const name of [...(this.#byKind.get(kind)?.keys() ?? [])])
       if (!names.has(name)) isChanged = this.#delete(kind, name) || isChanged;
@@ -25,8 +25,8 @@ export class KnownObjects {
   }
 
   /** True if it was there. */
-  remove({ kind }: ResourcePath, { metadata }: KubeObject): boolean {
-    return this.#delete(kind, metadata.name);
+  remove({ kind }: ResourcePath, object: KubeObject): boolean {
+    return this.#delete(kind, nameOf(object));
   }
 
   /** Of a kind; in no order that matters. */
@@ -39,13 +39,14 @@ export class KnownObjects {
   }
 
   #put(kind: string, object: KubeObject): boolean {
-    const essence = kind === 'Node' ? essenceOfNode(object) : essenceOf(object);
-    const key = `${kind} ${object.metadata.name}`;
+    const essence = (ESSENCES[kind] ?? essenceOf)(object);
+    const name = nameOf(object);
+    const key = `${kind} ${name}`;
     const text = JSON.stringify(essence);
     if (this.#texts.get(key) === text) return false;
     this.#texts.set(key, text);
     const objects = this.#byKind.get(kind) ?? new Map<string, KubeObject>();
-    this.#byKind.set(kind, objects.set(object.metadata.name, essence));
+    this.#byKind.set(kind, objects.set(name, essence));
     return true;
   }
 
@@ -55,9 +56,53 @@ export class KnownObjects {
   }
 }
 
+function nameOf({ metadata: { namespace, name } }: KubeObject): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
+const ESSENCES: Readonly<Record<string, (object: KubeObject) => KubeObject>> = {
+  Node: essenceOfNode,
+  Service: essenceOfService,
+  EndpointSlice: essenceOfSlice,
+};
+
 function essenceOf({ apiVersion, kind, metadata, ...rest }: KubeObject): KubeObject {
   const { name, annotations } = metadata;
   return { apiVersion, kind, metadata: { name, ...(annotations && { annotations }) }, spec: rest['spec'] };
+}
+
+function essenceOfService({ apiVersion, kind, metadata, ...rest }: KubeObject): KubeObject {
+  const { name, namespace } = metadata;
+  const { type, clusterIP, clusterIPs, externalIPs, externalTrafficPolicy } = (rest['spec'] ??
+    {}) as Readonly<Record<string, unknown>>;
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, ...(namespace !== undefined && { namespace }) },
+    spec: { type, clusterIP, clusterIPs, externalIPs, externalTrafficPolicy },
+    status: {
+      loadBalancer: (rest['status'] as { readonly loadBalancer?: unknown } | undefined)?.loadBalancer,
+    },
+  };
+}
+
+/** Nodes that have endpoints that are ready, whatever their number and addresses. */
+function essenceOfSlice({ apiVersion, kind, metadata, ...rest }: KubeObject): KubeObject {
+  const { name, namespace, labels } = metadata;
+  const endpoints = (rest['endpoints'] ?? []) as readonly {
+    readonly nodeName?: string;
+    readonly conditions?: { readonly ready?: boolean };
+  }[];
+  const nodes = endpoints.flatMap(({ nodeName, conditions }) =>
+    nodeName === undefined || conditions?.ready === false ? [] : [nodeName],
+  );
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, ...(namespace !== undefined && { namespace }), ...(labels && { labels }) },
+    addressType: rest['addressType'],
+    endpoints: [...new Set(nodes)].toSorted().map((nodeName) => ({ nodeName })),
+  };
 }
 
 interface NodeStatus {

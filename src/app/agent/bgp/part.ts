@@ -9,8 +9,8 @@ import { isNotFound, type ObjectStore, StoreError } from '#core/store/index.ts';
 import { sendJson } from '../json-answer.ts';
 import type { BgpKeeper, BgpKeeperOptions } from './keeper.ts';
 import { BGP_SIGNS, storedKind } from './kinds.ts';
+import type { BgpPlace } from './place.ts';
 import type { BgpStatus } from './status.ts';
-import type { BgpPlace } from './wish.ts';
 
 export interface BgpPartOptions extends Omit<BgpKeeperOptions, 'isForced' | 'store'> {
   /** Absent: leases are kept elsewhere, and BGP is not wanted. */
@@ -40,6 +40,11 @@ export class BgpPart implements AsyncDisposable {
 
   status(): BgpStatus | undefined {
     return this.#keeper?.status();
+  }
+
+  /** The MTU that pods get, where pools' tunnels carry their packets. */
+  podMtuBytes(mtuBytes: number): number {
+    return mtuBytes - (this.#keeper?.overheadBytes ?? 0);
   }
 
   problemTexts(): readonly string[] {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '#core/store/index.ts';
-import { BGP_KINDS } from './kinds.ts';
+import { BGP_KINDS, SERVICE_KINDS } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
-import { type BgpPlace, bgpWish } from './wish.ts';
+import type { BgpPlace } from './place.ts';
+import { bgpWish, tellsServices } from './wish.ts';
 
 const PLACE: BgpPlace = {
   addresses: ['10.0.0.1/24', 'fd00::1/64'],
@@ -124,24 +125,63 @@ describe('what BGP leaves to the overlay', () => {
     const { rules } = bgpWish('node1', { ...PLACE, backend }, known(...NODES));
     expect(rules.isWanted(prefix, prefix.includes(':') ? 'fd00::2' : '10.0.0.2')).toBe(isWanted);
   });
+});
 
-  it.each<[string, string, object, string]>([
-    [
-      'a pool that wants a tunnel',
-      'alloc',
-      { cidr: '10.10.0.0/16', vxlanMode: 'CrossSubnet' },
-      'IPPool pods spec: vxlan is wanted across subnets, and the network\'s backend is alloc: packets go as they are; Backend.Type "vxlan" with DirectRouting does it',
-    ],
-    [
-      'a pool that wants none',
-      'vxlan',
-      { cidr: '10.10.0.0/16' },
-      'IPPool pods spec: no encapsulation is wanted, and the network\'s backend is vxlan, which has routes of its own: Backend.Type "alloc" leaves it to BGP',
-    ],
-  ])('tells of %s', (_, backend, spec, expected) => {
-    const pool = object('IPPool', 'pods', spec);
-    const { problems } = bgpWish('node1', { ...PLACE, backend }, known(...NODES, pool));
-    expect(problems).toEqual([expected]);
+it('routes of services are for peers, and not for the kernel', () => {
+  const configuration = object('BGPConfiguration', 'default', {
+    serviceClusterIPs: [{ cidr: '10.96.0.0/16' }],
+  });
+  const { rules } = bgpWish('node1', PLACE, known(...NODES, configuration));
+  const isWanted = (prefix: string) => rules.isWanted(prefix, '10.0.0.2');
+  expect(['10.96.0.0/16', '10.96.0.7/32', '10.0.0.0/8'].map(isWanted)).toEqual([false, false, true]);
+});
+
+describe('what is known of services', () => {
+  const [services, slices] = SERVICE_KINDS;
+  if (services === undefined || slices === undefined) throw new Error('no services');
+  const web = (namespace: string, spec: object): KubeObject => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web', namespace },
+    spec: { clusterIP: '10.96.0.7', ...spec },
+  });
+  const slice = (...endpoints: readonly object[]): KubeObject => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'web-1', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    endpoints,
+  });
+
+  it('changes with addresses and with the nodes that have endpoints, and not with their number', () => {
+    const all = known(...NODES);
+    expect(all.upsert(services, web('shop', {}))).toBe(true);
+    expect(all.upsert(services, web('other', {}))).toBe(true);
+    expect(all.upsert(services, web('shop', { ports: [{ port: 80 }] }))).toBe(false);
+    expect(all.upsert(slices, slice({ nodeName: 'node1', addresses: ['10.10.1.2'] }))).toBe(true);
+    expect(
+      all.upsert(slices, slice({ nodeName: 'node1' }, { nodeName: 'node1', conditions: { ready: true } })),
+    ).toBe(false);
+    expect(all.upsert(slices, slice({ nodeName: 'node1', conditions: { ready: false } }))).toBe(true);
+    expect(all.of('Service')).toHaveLength(2);
+    expect(all.remove(services, web('other', {}))).toBe(true);
+    expect(all.of('Service')).toHaveLength(1);
+  });
+
+  it('becomes routes of those that are local', () => {
+    const configuration = object('BGPConfiguration', 'default', {
+      serviceClusterIPs: [{ cidr: '10.96.0.0/16' }],
+    });
+    const all = known(...NODES, configuration);
+    all.upsert(services, web('shop', { externalTrafficPolicy: 'Local' }));
+    all.upsert(slices, slice({ nodeName: 'node1' }));
+    expect(tellsServices(all)).toBe(true);
+    expect(tellsServices(known(...NODES))).toBe(false);
+    const told = (node: string) =>
+      bgpWish(node, PLACE, all)
+        .speaker?.routes.map(({ prefix }) => prefix)
+        .slice(2);
+    expect([told('node1'), told('node2')]).toEqual([['10.96.0.0/16', '10.96.0.7/32'], ['10.96.0.0/16']]);
   });
 });
 

@@ -1,29 +1,13 @@
 /** What a node's speaker and its routes are to be: Calico's objects, and beside them what Poplin knows of the node and adds in annotations. */
 import { familyOf, hostPrefixOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
-import {
-  type CalicoResult,
-  type CalicoWorld,
-  programmingOf,
-  translateCalico,
-} from '#core/bgp/calico/index.ts';
+import { type CalicoResult, type CalicoWorld, translateCalico } from '#core/bgp/calico/index.ts';
 import type { KernelRouteRules } from '#core/bgp/kernel/index.ts';
 import type { NeighborConfig, SpeakerConfig } from '#core/bgp/speaker/index.ts';
+import type { KernelObject } from '#core/kernel/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import { isDead, type KnownObjects, withAddresses } from './known-objects.ts';
-
-/** What the agent knows of its node. */
-export interface BgpPlace {
-  /** With the lengths of their networks, one for each family of the network. */
-  readonly addresses: readonly IpAddress[];
-  /** This node's pod subnets; none while no lease is held. */
-  readonly subnets: readonly IpPrefix[];
-  /** Addresses of its pods that are in none of them. */
-  readonly singles?: readonly IpAddress[];
-  /** The whole network's. */
-  readonly networks: readonly IpPrefix[];
-  /** Of the overlay; `alloc` leaves the network's packets to BGP. */
-  readonly backend: string;
-}
+import type { BgpPlace } from './place.ts';
+import { ownPoolName, type PoolPlan, planPools } from './pools.ts';
 
 export interface BgpWish {
   readonly speaker?: SpeakerConfig;
@@ -31,8 +15,14 @@ export interface BgpWish {
   readonly rules: KernelRouteRules;
   /** Networks are carried by BGP's routes alone. */
   readonly isBare: boolean;
+  /** What pools want of the kernel. */
+  readonly objects: readonly KernelObject[];
+  /** What pools' tunnels put around a packet of a pod, at most. */
+  readonly overheadBytes: number;
   /** What an operator should know, one sentence each. */
   readonly problems: readonly string[];
+  /** The same, of what is learned. */
+  readonly lateProblems: () => readonly string[];
 }
 
 /** What annotations of a BGPPeer, and for the mesh of the BGPConfiguration `default`, say beyond Calico's keys. */
@@ -58,7 +48,8 @@ export function bgpWish(
   for (const { place: where, message } of [...result.problems, ...result.warnings])
     problems.push(`${where}: ${message}`);
   const isBare = place.backend === 'alloc';
-  problems.push(...encapsulationProblems(result, place, isBare));
+  const pools = planPools(node, result, place);
+  problems.push(...pools.problems);
   const speaker = result.speaker && {
     ...result.speaker,
     deferMs: DEFER_MS,
@@ -75,9 +66,12 @@ export function bgpWish(
       port: result.listenPort,
       addresses: result.listenAddresses ?? families.map((family) => (family === 4 ? '0.0.0.0' : '::')),
     },
-    rules: rulesOf(result, place, isBare, speaker?.neighbors ?? []),
+    rules: rulesOf(result, place, pools, speaker?.neighbors ?? []),
     isBare,
+    objects: pools.objects,
+    overheadBytes: pools.overheadBytes,
     problems,
+    lateProblems: pools.lateProblems,
   };
 }
 
@@ -104,7 +98,7 @@ function ownPools({ networks }: BgpPlace, known: KnownObjects): readonly KubeObj
     .map((cidr) => ({
       apiVersion: 'projectcalico.org/v3',
       kind: 'IPPool',
-      metadata: { name: `network-${cidr}` },
+      metadata: { name: ownPoolName(cidr) },
       spec: { cidr },
     }));
 }
@@ -147,35 +141,23 @@ function meshOf(
   };
 }
 
+/** Blocks of services are told. */
+export function tellsServices(known: KnownObjects): boolean {
+  const spec = (configurationOf(known)?.['spec'] ?? {}) as Readonly<Record<string, unknown>>;
+  return ['serviceClusterIPs', 'serviceExternalIPs', 'serviceLoadBalancerIPs'].some((key) => {
+    const blocks = spec[key];
+    return Array.isArray(blocks) && blocks.length > 0;
+  });
+}
+
 function configurationOf(known: KnownObjects): KubeObject | undefined {
   return known.of('BGPConfiguration').find(({ metadata }) => metadata.name === 'default');
 }
 
-/** Whoever wants BGP alone to carry the network says so in net-conf.json; pools that say otherwise are told. */
-function encapsulationProblems(
-  result: CalicoResult,
-  { networks, backend }: BgpPlace,
-  isBare: boolean,
-): string[] {
-  return result.pools.flatMap(({ name, cidr, encapsulation, isCrossSubnet }) => {
-    if (!networks.some((network) => isWithin(network, cidr) || isWithin(cidr, network))) return [];
-    const mode = `IPPool ${name}`;
-    if (isBare && encapsulation !== 'none')
-      return [
-        `${mode} spec: ${encapsulation} is wanted${isCrossSubnet ? ' across subnets' : ''}, and the network's backend is alloc: packets go as they are; Backend.Type "vxlan"${isCrossSubnet ? ' with DirectRouting' : ''} does it`,
-      ];
-    if (!isBare && encapsulation === 'none' && !name.startsWith('network-'))
-      return [
-        `${mode} spec: no encapsulation is wanted, and the network's backend is ${backend}, which has routes of its own: Backend.Type "alloc" leaves it to BGP`,
-      ];
-    return [];
-  });
-}
-
 function rulesOf(
-  { pools, networks: ownNetworks, routePriority }: CalicoResult,
-  { networks }: BgpPlace,
-  isBare: boolean,
+  { routePriority, services }: CalicoResult,
+  { networks, backend }: BgpPlace,
+  { isCarried, tunnelTo }: PoolPlan,
   neighbors: readonly NeighborConfig[],
 ): KernelRouteRules {
   const links = new Map(
@@ -183,14 +165,17 @@ function rulesOf(
       session.interface === undefined ? [] : [[session.peerAddress, session.interface] as const],
     ),
   );
+  // Services are for whoever balances them on this node, as with Calico, and not for another node.
+  const ofServices = [...services.clusterIps, ...services.externalIps, ...services.loadBalancerIps];
   const byKey = new Map(neighbors.map(({ key, session }) => [key, session.interface]));
   return {
     metric: routePriority,
-    isWanted: (prefix, nextHop) => {
-      if (isBare) return true;
-      if (networks.some((network) => isWithin(prefix, network))) return false;
-      return programmingOf(pools, ownNetworks[familyOf(nextHop)], prefix, nextHop) === 'direct';
+    isWanted: (prefix) => {
+      if (ofServices.some((block) => isWithin(prefix, block))) return false;
+      if (backend === 'alloc') return true;
+      return !networks.some((network) => isWithin(prefix, network)) && isCarried(prefix);
     },
+    tunnelTo,
     linkOf: (nextHop, peer) => links.get(nextHop) ?? byKey.get(peer),
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { KubeObject } from '#core/store/index.ts';
 import { explainFilter } from '../filter/index.ts';
 import type { NeighborConfig } from '../speaker/index.ts';
-import { type CalicoResult, type CalicoWorld, programmingOf, translateCalico } from './index.ts';
+import { type CalicoResult, type CalicoWorld, encapsulationOf, poolOf, translateCalico } from './index.ts';
 import { CONFIGURATION, FILTER, NODE_BGP, PEER, POOL } from './schemas.ts';
 import { parseAsn, parseDuration, parsePeerAddress } from './values.ts';
 
@@ -653,6 +653,7 @@ describe('IPPool', () => {
         isDisabled: true,
         isExported: false,
         blockSize: 24,
+        isBlockSizeGiven: true,
         nodeSelector: 'all()',
         namespaceSelector: 'all()',
         allowedUses: ['Workload'],
@@ -683,16 +684,18 @@ describe('IPPool', () => {
   });
 
   test.each([
-    ['ipipMode', 'Never', 'direct', 'direct'],
+    ['ipipMode', 'Never', 'none', 'none'],
     ['ipipMode', 'Always', 'ipip', 'ipip'],
-    ['ipipMode', 'CrossSubnet', 'direct', 'ipip'],
-    ['vxlanMode', 'Always', 'left-to-overlay', 'left-to-overlay'],
-    ['vxlanMode', 'CrossSubnet', 'left-to-overlay', 'left-to-overlay'],
+    ['ipipMode', 'CrossSubnet', 'none', 'ipip'],
+    ['vxlanMode', 'Always', 'vxlan', 'vxlan'],
+    ['vxlanMode', 'CrossSubnet', 'none', 'vxlan'],
   ])('%s %s: %s in the same network, %s otherwise', (key, mode, near, far) => {
     const { pools, networks } = translate([A, object('IPPool', 'p', { cidr: '10.42.0.0/16', [key]: mode })]);
-    expect(programmingOf(pools, networks[4], '10.42.7.0/26', '10.0.0.2')).toBe(near);
-    expect(programmingOf(pools, networks[4], '10.42.7.0/26', '10.0.1.3')).toBe(far);
-    expect(programmingOf(pools, networks[4], '10.99.0.0/26', '10.0.1.3')).toBe('direct');
+    const pool = poolOf(pools, '10.42.7.0/26');
+    expect(encapsulationOf(pool, networks[4], '10.0.0.2')).toBe(near);
+    expect(encapsulationOf(pool, networks[4], '10.0.1.3')).toBe(far);
+    expect(poolOf(pools, '10.99.0.0/26')).toBeUndefined();
+    expect(encapsulationOf(undefined, networks[4], '10.0.1.3')).toBe('none');
   });
 });
 

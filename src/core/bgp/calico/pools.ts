@@ -15,6 +15,8 @@ export interface CalicoPool {
   /** BGP tells of it. */
   readonly isExported: boolean;
   readonly blockSize: number;
+  /** Somebody has said it. */
+  readonly isBlockSizeGiven: boolean;
   readonly nodeSelector: string;
   readonly namespaceSelector: string;
   readonly allowedUses: readonly ('Workload' | 'Tunnel' | 'LoadBalancer')[];
@@ -51,6 +53,7 @@ export function readPool(name: string, spec: unknown, findings: Findings): Calic
     isDisabled: pool.disabled,
     isExported: !pool.disableBGPExport,
     blockSize: size,
+    isBlockSizeGiven: blockSize !== undefined,
     nodeSelector: pool.nodeSelector,
     namespaceSelector: pool.namespaceSelector,
     allowedUses: pool.allowedUses,
@@ -58,24 +61,18 @@ export function readPool(name: string, spec: unknown, findings: Findings): Calic
   };
 }
 
-/** How a learned route is to be programmed. */
-export type Programming =
-  /** By way of its next hop as it is. */
-  | 'direct'
-  | 'ipip'
-  /** The overlay's routes are there; BGP's are not wanted beside them. */
-  | 'left-to-overlay';
+/** The pool that a prefix is of. */
+export function poolOf(pools: readonly CalicoPool[], prefix: IpPrefix): CalicoPool | undefined {
+  return pools.find(({ cidr }) => familyOf(cidr) === familyOf(prefix) && prefixContains(cidr, prefix));
+}
 
-/** What a route of a pool is programmed as, on a node in one network. Outside all pools it is direct. */
-export function programmingOf(
-  pools: readonly CalicoPool[],
+/** What packets of a pool travel in to a next hop, from a node in one network. Outside all pools they go as they are. */
+export function encapsulationOf(
+  pool: CalicoPool | undefined,
   ownNetwork: IpPrefix | undefined,
-  prefix: IpPrefix,
   nextHop: IpAddress,
-): Programming {
-  const pool = pools.find(({ cidr }) => prefixContains(cidr, prefix));
-  if (pool === undefined || pool.encapsulation === 'none') return 'direct';
-  if (pool.encapsulation === 'vxlan') return 'left-to-overlay';
+): CalicoPool['encapsulation'] {
+  if (pool === undefined) return 'none';
   const isNear = ownNetwork !== undefined && prefixContains(ownNetwork, nextHop);
-  return pool.isCrossSubnet && isNear ? 'direct' : 'ipip';
+  return pool.isCrossSubnet && isNear ? 'none' : pool.encapsulation;
 }

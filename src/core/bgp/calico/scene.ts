@@ -11,7 +11,8 @@ import { isClient, type WantedPeer, wantedPeers } from './peers.ts';
 import type { CalicoPool } from './pools.ts';
 import { type Findings, readValue, unknownName } from './reader.ts';
 import { type Configuration, FILTER } from './schemas.ts';
-import { allServices, prioritiesOf, toldServices } from './services.ts';
+import { serviceAddresses } from './service-addresses.ts';
+import { allServices, prioritiesOf, servicesOf, toldServices } from './services.ts';
 import { hashedRouterId, parseRouterId } from './values.ts';
 import type { CalicoWorld } from './world.ts';
 
@@ -63,7 +64,12 @@ export class Scene {
       if (spec !== undefined) this.#filters.set(name, calicoFilter(name, spec, findings));
     }
     const isExcluded = own.labels[NO_SERVICES_LABEL] !== undefined;
-    this.#services = isExcluded ? [] : toldServices(configuration);
+    this.#services = isExcluded
+      ? []
+      : [
+          ...toldServices(configuration),
+          ...serviceAddresses(world.objects, servicesOf(configuration), world.node),
+        ];
     const basis: ExportBasis = {
       pools,
       ownBlocks: world.blocks,

@@ -20,6 +20,8 @@ export interface CalicoResult {
   /** Addresses to listen at; absent: all. */
   readonly listenAddresses?: readonly IpAddress[];
   readonly pools: readonly CalicoPool[];
+  /** All nodes, this one among them. */
+  readonly nodes: readonly CalicoNode[];
   /** This node's networks, for tunnels across subnets only. */
   readonly networks: CalicoNode['networks'];
   /** Whether routes of pools are programmed by whoever does the overlay, and not by BGP. */
@@ -62,6 +64,7 @@ export function translateCalico(world: CalicoWorld): CalicoResult {
     listenPort: configuration.listenPort ?? DEFAULT_PORT,
     ...(bindMode === 'NodeIP' ? { listenAddresses: addresses } : {}),
     pools,
+    nodes,
     networks: own?.networks ?? {},
     isOverlayProgramming: configuration.programClusterRoutes === 'Disabled',
     ignoredInterfaces: configuration.ignoredInterfaces ?? [],

@@ -7,7 +7,7 @@ import type { LocalWorkload } from './peers.ts';
 /** What is known of the cluster, and of the node whose speaker it is. */
 export interface CalicoWorld {
   readonly node: string;
-  /** BGPConfiguration, BGPPeer, BGPFilter, IPPool and Node, of either API; others are ignored. */
+  /** BGPConfiguration, BGPPeer, BGPFilter, IPPool and Node, of either API, Service and EndpointSlice; others are ignored. */
   readonly objects: readonly KubeObject[];
   /** Blocks of addresses that are this node's. */
   readonly blocks: readonly IpPrefix[];

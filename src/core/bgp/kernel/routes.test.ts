@@ -113,6 +113,19 @@ describe('a learned route in the kernel', () => {
     expect(shown()).toEqual(expected);
   });
 
+  it('goes by a tunnel where it is not to go as it is', () => {
+    const { desired, routes, shown } = world(WAYS, {
+      tunnelTo: (prefix, via) =>
+        prefix === '10.244.2.0/24' && via === '10.9.0.7' ? { via, link: 'tunnel', onlink: true } : undefined,
+    });
+    desired.amend('bgp', routes.apply([learned('10.244.2.0/24', ['10.9.0.7', '10.0.1.1'])]));
+    desired.amend('bgp', routes.apply([learned('10.244.3.0/24', ['10.9.0.7'])]));
+    expect(shown()).toEqual([
+      'route 10.244.2.0/24 nexthop via 10.9.0.7 dev tunnel onlink nexthop via 10.0.1.1 dev eth0 metric 1024',
+      'route 10.244.3.0/24 via 10.0.1.254 dev eth0 metric 1024',
+    ]);
+  });
+
   it('is left to others where they have it', () => {
     const { routes } = world(WAYS, { isWanted: (prefix) => prefix !== '10.244.2.0/24' });
     expect(routes.apply([learned('10.244.2.0/24', ['10.0.1.1'])]).put).toEqual([]);

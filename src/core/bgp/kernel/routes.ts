@@ -15,6 +15,8 @@ export interface KernelRouteRules {
   readonly metric: { readonly 4: number; readonly 6: number };
   /** False where others have a route, the overlay such as: then it is not wanted from us. */
   readonly isWanted: (prefix: IpPrefix, nextHop: IpAddress) => boolean;
+  /** The way by a tunnel, where packets of the prefix are not to go to the next hop as they are. */
+  readonly tunnelTo?: (prefix: IpPrefix, nextHop: IpAddress) => NextHop | undefined;
   /** The link that a neighbour with such an address is on, where the address alone does not say it. */
   readonly linkOf: (nextHop: IpAddress, peer: string) => string | undefined;
 }
@@ -109,7 +111,7 @@ export class KernelRoutes {
     const hops = new Map<string, NextHop>();
     for (const { address, linkLocal } of nextHops) {
       if (!this.#rules.isWanted(prefix, address)) return undefined;
-      const hop = this.#hop(address, linkLocal, peer);
+      const hop = this.#rules.tunnelTo?.(prefix, address) ?? this.#hop(address, linkLocal, peer);
       if (hop !== undefined) hops.set(`${hop.via ?? ''} ${hop.link ?? ''}`, hop);
     }
     if (hops.size > 0) return { ...base, nextHops: [...hops.values()] };

@@ -180,6 +180,22 @@ describe('sysctls', () => {
     }
   });
 
+  test('of more handles than one procfs serves are of the right namespace, and leave no descriptor', async () => {
+    using own = currentNamespace();
+    const foreign = readSysctl(own, 'net/ipv4/ip_forward') === '1' ? '0' : '1';
+    writeSysctl(namespace, 'net/ipv4/ip_forward', foreign);
+    using kept = openNamespace(path);
+    kept.sysctlTree('ipv4');
+    const before = openDescriptors();
+    for (let round = 0; round < 300; round++) {
+      using opened = openNamespace(path);
+      opened.sysctlTree('ipv6');
+      expect(readSysctl(opened, 'net/ipv4/ip_forward')).toBe(foreign);
+    }
+    expect(readSysctl(kept, 'net/ipv4/ip_forward')).toBe(foreign);
+    await expect.poll(() => openDescriptors()).toEqual(before);
+  });
+
   test('that do not exist are undefined to read and ENOENT to write', () => {
     expect(readSysctl(namespace, 'net/ipv4/conf/nothing/forwarding')).toBeUndefined();
     expect(() => writeSysctl(namespace, 'net/ipv4/conf/nothing/forwarding', '1')).toThrow('ENOENT');

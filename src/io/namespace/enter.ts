@@ -5,7 +5,8 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { nativeAddon } from '#io/native/index.ts';
-import { type Namespace, PROC_SYS } from './namespace.ts';
+import type { Namespace } from './namespace.ts';
+import { PROC_SYS } from './sysctl-tree.ts';
 
 /** Names of links are parts of keys, and the kernel takes nearly any character in them. */
 const SYSCTL_KEY = /^[^/\0]+(\/[^/\0]+)+$/;

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { nativeAddon } from '#io/native/index.ts';
+import { openSysctlTree } from './sysctl-tree.ts';
 
 /** Device and inode of a namespace file, `dev:ino`: equal for two handles if and only if they are the same namespace. */
 export type NamespaceId = string;
@@ -26,8 +27,8 @@ export interface Namespace extends Disposable {
   readonly path: string;
   readonly id: NamespaceId;
   /**
-   * A descriptor of `/proc/sys/net/TREE` of this namespace, good in whatever namespace it is used, until the handle is closed. The
-   * kernel finds the trees of all namespaces under one name, one after another; this way it looks once. Throws ENOENT if there is none.
+   * A descriptor of `/proc/sys/net/TREE` of this namespace, good in whatever namespace it is used, until the handle is closed: to find
+   * the tree costs more than to use it. Throws ENOENT if there is none.
    */
   sysctlTree(tree: string): number;
   /** Closes the descriptor; harmless if repeated. */
@@ -43,12 +44,6 @@ export interface NamespaceEntry {
 
 /** The folder that `ip netns` and most runtimes use. */
 const SHARED_FOLDER = '/run/netns';
-
-/** Where /proc/sys is: a container sees its own read only, and the host's mounted elsewhere. */
-export const PROC_SYS = process.env['POPLIN_PROC_SYS'] ?? '/proc/sys';
-
-/** open(2): a place in the file system, and nothing to be read. */
-const O_PATH = 0o10000000;
 
 class NamespaceHandle implements Namespace {
   readonly path: string;
@@ -72,9 +67,7 @@ class NamespaceHandle implements Namespace {
   sysctlTree(tree: string): number {
     let fd = this.#trees.get(tree);
     if (fd === undefined) {
-      const { fd: namespace } = this;
-      const open = () => openSync(`${PROC_SYS}/net/${tree}`, O_PATH | constants.O_DIRECTORY);
-      fd = nativeAddon().runInNamespace(namespace, open);
+      fd = openSysctlTree(this.fd, tree);
       this.#trees.set(tree, fd);
     }
     return fd;

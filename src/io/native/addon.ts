@@ -43,6 +43,8 @@ export interface NativeAddon {
   makeMountShared(target: string): void;
   /** Lazy unmount (MNT_DETACH); EINVAL if nothing is mounted there. */
   unmount(target: string): void;
+  /** The root of a procfs of our own that is mounted nowhere, until it is closed; throws ENOSYS before Linux 5.2, EPERM. */
+  procOpen(): number;
 
   /**
    * The text of a small file (at most 128 KiB), or -errno; the path is relative to the folder of a descriptor, or absolute. A file of the

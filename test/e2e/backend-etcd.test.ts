@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { soaked } from '#testing/soak.ts';
 import { until } from './agent-world.ts';
 import type { CrowdReport } from './backend-crowd.ts';
-import { startFlow } from './backend-flow.ts';
+import { type FlowCount, startFlow } from './backend-flow.ts';
 import { BackendWorld, HOSTS, type PodAddresses } from './backend-world.ts';
 import { compactStore } from './second-network.ts';
 
@@ -86,6 +86,25 @@ function keysOf(world: BackendWorld): KeyOfNode[] {
     .sort((one, other) => one.node.localeCompare(other.node));
 }
 
+/** Once while nobody watches, so that what the watches ask for is gone when they are back, and once while they run. */
+async function killAndCompact(world: BackendWorld, crowd: Crowd): Promise<CrowdReport> {
+  const before = await crowd.report();
+  await world.stop('store', 'SIGKILL');
+  for (const host of HOSTS)
+    await world.statusWhere(host, 'the store is away', ({ store }) => store === 'away');
+  world.sh('router', SHUT);
+  await world.startStore();
+  compactStore(world);
+  world.sh('router', 'nft delete table inet shut');
+  for (const host of HOSTS) await world.ready(host);
+  const after = await crowd.reportWhere(
+    'all is listed anew, and more nodes have come',
+    ({ compactions, joined }) => compactions > before.compactions && joined > before.joined + 10,
+  );
+  compactStore(world);
+  return after;
+}
+
 test('etcd is killed and compacted under load: no packet is lost, no lease is lost or doubled', {
   timeout: soaked(180_000, 1_800_000),
 }, async () => {
@@ -102,28 +121,16 @@ test('etcd is killed and compacted under load: no packet is lost, no lease is lo
   const flows = pods.flatMap(({ netns }, at) =>
     (pods[(at + 1) % pods.length]?.addresses ?? []).map((address) => startFlow(world.file(netns), address)),
   );
-  let last = await crowd.report();
-  for (let round = 0; round < ROUNDS; round++) {
-    await world.stop('store', 'SIGKILL');
-    for (const host of HOSTS)
-      await world.statusWhere(host, 'the store is away', ({ store }) => store === 'away');
-    world.sh('router', SHUT);
-    await world.startStore();
-    // Before any watch is back, so that what it asks for is gone.
-    compactStore(world);
-    world.sh('router', 'nft delete table inet shut');
-    for (const host of HOSTS) await world.ready(host);
-    const { joined, compactions } = last;
-    last = await crowd.reportWhere(
-      'all is listed anew, and more nodes have come',
-      (report) => report.compactions > compactions && report.joined > joined + 10,
-    );
-    // And once while they run.
-    compactStore(world);
-    expect(last.faults).toEqual([]);
+  const counts: FlowCount[] = [];
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      const { faults } = await killAndCompact(world, crowd);
+      expect(faults).toEqual([]);
+    }
+  } finally {
+    counts.push(...(await Promise.all(flows.map((end) => end()))));
   }
-  for (const end of flows) {
-    const { sent, lost } = await end();
+  for (const { sent, lost } of counts) {
     expect(sent).toBeGreaterThan(ROUNDS * 20);
     expect(lost).toBeLessThanOrEqual(1); // the one on its way when ping is ended
   }

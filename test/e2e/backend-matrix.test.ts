@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { IS_SOAK } from '#testing/soak.ts';
 import { inNetns, until } from './agent-world.ts';
+import { startFlow } from './backend-flow.ts';
 import { BackendWorld, HOSTS, type Host, type PodAddresses, type RegistryName } from './backend-world.ts';
 import { cleanUpNetwork, compactStore, configureNetwork, makePod } from './second-network.ts';
 
@@ -102,20 +103,7 @@ describe.for(CELLS)('$name, $families, leases in $registry', (cell) => {
             await until(`${from} reaches ${to} at ${address}`, () => pings(from, address));
   }
 
-  /** Lines like those of `ping`, counted: what was lost of packets sent every 10 ms. */
-  function flow(from: Host, address: string): () => Promise<{ sent: number; lost: number }> {
-    const args = [`--net=${world.file(pod(from).netns)}`, 'ping', '-q', '-i0.01', '-W1', address];
-    const child = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    let out = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-    const ended = new Promise((resolve) => child.once('close', resolve));
-    return async () => {
-      child.kill('SIGINT');
-      await ended;
-      const [, sent = '0', received = '0'] = /(\d+) packets transmitted, (\d+) received/.exec(out) ?? [];
-      return { sent: Number(sent), lost: Number(sent) - Number(received) };
-    };
-  }
+  const flow = (from: Host, address: string) => startFlow(world.file(pod(from).netns), address);
 
   test('nodes join, and pods reach each other', { timeout: 60_000 }, async () => {
     for (const host of HOSTS) world.startAgent(host);

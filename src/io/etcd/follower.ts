@@ -56,6 +56,7 @@ export async function followEtcd(
   while (!signal.aborted) {
     const startedAtMs = clock.now();
     let failure: EtcdError;
+    const isListing = nextRevision === undefined;
     try {
       if (nextRevision === undefined) {
         const listing = await listRange(client, range, options);
@@ -78,9 +79,9 @@ export async function followEtcd(
     if (clock.now() - startedAtMs >= HEALTHY_WATCH_MS) backoff.reset();
     if (isOutOfHistory(failure)) {
       nextRevision = undefined;
-      // At once the first time; an etcd that goes on saying so is asked less and less often.
-      if (backoff.failures === 0) {
-        backoff.next();
+      // It is there again, however long it was away: list at once. One that says so of what it has just listed is asked less and less often.
+      if (!isListing) {
+        backoff.reset();
         continue;
       }
     } else tell('down', failure);

@@ -298,6 +298,19 @@ describe('a lease in etcd', () => {
     expect(node.open.problemTexts()).toEqual([]);
   });
 
+  it('and all others are known at the first answer after an outage in which history was forgotten', async () => {
+    for (let index = 1; index <= 8; index++) await world.node(index);
+    world.etcd.outage('down');
+    await world.pass(30 * 60);
+    const name = key('10.5.250.0/24');
+    world.etcd.put(name, '{"PublicIP":"192.0.2.99"}');
+    world.etcd.compact();
+    world.etcd.outage('up');
+    // The longest that anybody waits before it asks again.
+    await world.pass(30);
+    expect(world.nodes.filter((node) => !node.entries.has(`${name} ipv4`))).toEqual([]);
+  });
+
   it('that was written over or ended unseen is found out when it is renewed', async () => {
     const [a, b] = [await world.node(1), await world.node(2)];
     const { key: name, subnet } = a;

@@ -8,7 +8,15 @@ import { inNamespace, type NetlinkProtocol } from './descriptor.ts';
 import { ABSENT } from './error.ts';
 import type { MessageFailure } from './frame.ts';
 import { KernelTransport } from './kernel-transport.ts';
-import { ask, dump, refusalOf, request, type TransactOptions, transact } from './operation.ts';
+import {
+  ask,
+  dump,
+  refusalOf,
+  request,
+  type TransactOptions,
+  transact,
+  transactPacked,
+} from './operation.ts';
 import type { NetlinkTransport } from './transport.ts';
 
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
@@ -44,15 +52,22 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
 
   /** Opens a socket with extended acknowledgements (and strict checking for NETLINK_ROUTE). Throws a SystemCallError. */
   static open(options: NetlinkSocketOptions): NetlinkSocket {
-    const transport = new KernelTransport({
-      protocol: options.protocol,
-      ...inNamespace(options.namespace),
-      ...(options.isBrief !== true && {
-        receiveBufferBytes: options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
-        sendBufferBytes: options.sendBufferBytes ?? SEND_BUFFER_BYTES,
-      }),
-    });
-    return new NetlinkSocket(options.protocol, transport);
+    return new NetlinkSocket(options.protocol, openTransport(options));
+  }
+
+  /** open(), and the port that what runs on the thread pool comes from: the kernel names it where it tells others of changes. */
+  static openWithPort(options: NetlinkSocketOptions): {
+    readonly socket: NetlinkSocket;
+    readonly poolPortId: number;
+  } {
+    const transport = openTransport(options);
+    const socket = new NetlinkSocket(options.protocol, transport);
+    try {
+      return { socket, poolPortId: transport.poolPortId() };
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
   }
 
   /** One message with an acknowledgement; returns the answers other than the acknowledgement. Throws NetlinkError. */
@@ -86,6 +101,11 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
     return this.channel.run(transact(this.channel, messages, options));
   }
 
+  /** transact of messages that lie one behind the other, each aligned; they are stamped where they lie. */
+  transactPacked(bytes: Uint8Array): Promise<MessageFailure[]> {
+    return this.channel.run(transactPacked(this.channel, bytes));
+  }
+
   /** All messages of a dump, repeated if it was disturbed by changes. Throws NetlinkError; isDumpInterrupted after 10 tries. */
   dump(message: Uint8Array, operation = 'netlink dump'): Uint8Array[] {
     return this.channel.runSync(dump(this.channel, message, operation));
@@ -110,4 +130,15 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
     this.close();
     await this.channel.settled();
   }
+}
+
+function openTransport(options: NetlinkSocketOptions): KernelTransport {
+  return new KernelTransport({
+    protocol: options.protocol,
+    ...inNamespace(options.namespace),
+    ...(options.isBrief !== true && {
+      receiveBufferBytes: options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
+      sendBufferBytes: options.sendBufferBytes ?? SEND_BUFFER_BYTES,
+    }),
+  });
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { type KernelObject, type KernelOp, keyOf } from '#core/kernel/index.ts';
+import { element } from '#core/nft/index.ts';
 import { RealKernel, type RealKernelOptions } from '#io/kernel/index.ts';
 import { createNamespace, type Namespace, removeNamespace } from '#io/namespace/index.ts';
 import { inNamespace } from './ip.ts';
@@ -68,6 +69,16 @@ function additions(): KernelOp[] {
   );
 }
 
+const HERE = { family: 'inet', table: 'poplin-overlay' } as const;
+const PEERS = { kind: 'nft-set', ...HERE, name: 'peers', keyType: ['ipv4_addr'] } as const;
+
+function elementAdditions(): KernelOp[] {
+  const elements = Array.from({ length: NODES }, (_, at) => element(PEERS, [`10.9.${at >> 8}.${at & 255}`]));
+  return [{ kind: 'nft-table', family: 'inet', name: HERE.table } as const, PEERS, ...elements].map(
+    (object): KernelOp => ({ verb: 'add', object }),
+  );
+}
+
 /** What a dump shows of routes, neighbours and forwarding entries. */
 function dumped(): Map<string, KernelObject> {
   using fresh = RealKernel.open(namespace);
@@ -75,19 +86,18 @@ function dumped(): Map<string, KernelObject> {
 }
 
 function carried(kernel: RealKernel): Map<string, KernelObject> {
-  const kinds = new Set(['route', 'neighbour', 'fdb']);
+  const kinds = new Set(['route', 'neighbour', 'fdb', 'nft-element']);
   return new Map([...kernel.state()].filter(([, { kind }]) => kinds.has(kind)).sort());
 }
 
 test('are all there afterwards, as a dump shows them, and nobody is told', async () => {
   const { kernel, heard } = listen();
-  kernel.state();
-  const ops = additions();
+  const ops = [...additions(), ...elementAdditions()];
   expect(await kernel.apply(ops)).toMatchObject({ applied: ops.length, failures: [] });
   const state = carried(kernel);
   expect(state).toEqual(dumped());
-  for (const { object } of ops) expect(state.has(keyOf(object))).toBe(true);
-  expect(heard.keys.size).toBe(0);
+  for (const { object } of ops) expect(kernel.state().has(keyOf(object))).toBe(true);
+  expect([...heard.keys].filter((key) => state.has(key))).toEqual([]);
 });
 
 test('lead to no notifications of routes and neighbours: a buffer for a few is enough', async () => {
@@ -107,6 +117,30 @@ test('are shown where the kernel took them, and what is refused is not', async (
   ]);
   expect(carried(kernel)).toEqual(dumped());
 });
+
+test('of elements come between what others do before and after', async () => {
+  const { kernel, heard } = listen();
+  const [table, set, ...elements] = elementAdditions() as [KernelOp, KernelOp, ...KernelOp[]];
+  await kernel.apply([table, set]);
+  for (let round = 0; round < 5; round++) {
+    const lines = [0, 1, 2, 3].flatMap((step) => [
+      `flush set ${HERE.family} ${HERE.table} ${PEERS.name}`,
+      `add element ${HERE.family} ${HERE.table} ${PEERS.name} { 10.9.0.${round * 4 + step}, 10.8.0.${step} }`,
+    ]);
+    const others = spawn('bash', ['-c', EACH_LINE, path, ...lines], { stdio: 'ignore' });
+    const gone = once(others, 'exit');
+    expect(await kernel.apply(elements)).toMatchObject({ failures: [] });
+    await gone;
+    const state = carried(kernel);
+    expect(state).toEqual(dumped());
+    await Promise.resolve();
+    const lost = elements.filter(({ object }) => !state.has(keyOf(object)));
+    for (const { object } of lost) expect(heard.keys).toContain(keyOf(object));
+  }
+});
+
+/** Each line is a transaction of its own. */
+const EACH_LINE = 'for line in "$@"; do nsenter "--net=$0" nft "$line"; done';
 
 const DISTURBANCES: Readonly<Record<string, (round: number) => string[]>> = {
   'removes some': (round) =>

@@ -62,12 +62,10 @@ export class AdditionSender implements Disposable {
 
   private open(): NetlinkSocket {
     if (this.socket !== undefined) return this.socket;
-    const { socket, poolPortId } = NetlinkSocket.openWithPort({
-      protocol: NETLINK_ROUTE,
-      namespace: this.namespace,
-    });
+    const { namespace } = this;
+    const { socket, poolPortId } = NetlinkSocket.openWithPorts({ protocol: NETLINK_ROUTE, namespace });
     this.socket = socket;
-    this.follower?.portOpened(poolPortId);
+    this.follower?.portOpened(poolPortId());
     return socket;
   }
 

@@ -17,7 +17,10 @@ export interface OwnChangesOptions {
   readonly drain: () => void;
 }
 
-type Followed = Pick<SessionContext, 'beforeSend' | 'beforeTransaction' | 'afterSend' | 'additions'>;
+type Followed = Pick<
+  SessionContext,
+  'beforeSend' | 'transactionPort' | 'beforeTransaction' | 'afterSend' | 'additions'
+>;
 
 /** What a session tells of its changes. */
 export function followOwnChanges({ routes, tables, routeMonitor, drain }: OwnChangesOptions): Followed {
@@ -26,6 +29,7 @@ export function followOwnChanges({ routes, tables, routeMonitor, drain }: OwnCha
       for (let at = 0; at < messages.length; at++)
         routes.expect(messages[at] as Uint8Array, sources[at] as KernelOp);
     },
+    transactionPort: (portId) => tables.setOwnPort(portId),
     beforeTransaction: (ops) => tables.expect(ops),
     afterSend: drain,
     additions: followAdditions(routes, routeMonitor, drain),

@@ -49,6 +49,8 @@ export interface SessionContext {
   state?(): KernelState;
   /** Called before each send of what concerns no link, with the operation each message serves. */
   beforeSend?(messages: readonly Uint8Array[], sources: readonly KernelOp[]): void;
+  /** Transactions of nf_tables come from this port, but for the largest. */
+  transactionPort?(portId: number): void;
   /** Called before a transaction of nf_tables is sent. */
   beforeTransaction?(ops: readonly KernelOp[]): void;
   /** Told of many additions at once, in place of `beforeSend`. */
@@ -82,8 +84,12 @@ export class KernelSession implements Disposable {
   }
 
   get nft(): NetlinkSocket {
-    this.netfilter ??= NetlinkSocket.open({ protocol: NETLINK_NETFILTER, namespace: this.namespace });
-    return this.netfilter;
+    if (this.netfilter !== undefined) return this.netfilter;
+    const { namespace } = this;
+    const { socket, portId } = NetlinkSocket.openWithPorts({ protocol: NETLINK_NETFILTER, namespace });
+    this.netfilter = socket;
+    this.context.transactionPort?.(portId);
+    return socket;
   }
 
   /** All operations in order, those of nf_tables last and as one transaction; returns what failed. */
@@ -216,9 +222,10 @@ export class KernelSession implements Disposable {
     const encoded = this.encodeNft(ops, failures);
     if (encoded === undefined) return;
     const { messages, opIndex } = encoded;
+    const { nft } = this;
     this.context.beforeTransaction?.(ops);
     const run = messages.length > SYNC_MESSAGES ? nftBatch : nftBatchSync;
-    const outcome = await run(this.nft, messages);
+    const outcome = await run(nft, messages);
     this.context.afterSend?.();
     if (outcome.failures.length === 0) return;
     // A transaction fails as a whole: every operation of it failed, each with its own reason or with the first one's.

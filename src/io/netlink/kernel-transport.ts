@@ -107,6 +107,11 @@ export class KernelTransport implements NetlinkTransport {
     return false;
   }
 
+  /** The port that requests of the calling thread come from. */
+  get portId(): number {
+    return this.#portId;
+  }
+
   /** The port that the requests of the thread pool come from. */
   poolPortId(): number {
     this.#openAsync();

@@ -33,6 +33,13 @@ export interface NetlinkSocketOptions {
   readonly isBrief?: boolean;
 }
 
+export interface NetlinkSocketWithPorts {
+  readonly socket: NetlinkSocket;
+  readonly portId: number;
+  /** Opens the descriptor of the thread pool. Throws a SystemCallError. */
+  readonly poolPortId: () => number;
+}
+
 /**
  * In all methods a message is a complete netlink message; its length must equal nlmsg_len (else a RangeError). The socket works on
  * a copy, in which it sets NLM_F_REQUEST, the acknowledgement or dump flags, the sequence number and the port id; all other flags
@@ -55,19 +62,14 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
     return new NetlinkSocket(options.protocol, openTransport(options));
   }
 
-  /** open(), and the port that what runs on the thread pool comes from: the kernel names it where it tells others of changes. */
-  static openWithPort(options: NetlinkSocketOptions): {
-    readonly socket: NetlinkSocket;
-    readonly poolPortId: number;
-  } {
+  /**
+   * open(), and the ports that its requests come from, which the kernel names where it tells others of changes: of what is done on the
+   * calling thread, and on the thread pool.
+   */
+  static openWithPorts(options: NetlinkSocketOptions): NetlinkSocketWithPorts {
     const transport = openTransport(options);
     const socket = new NetlinkSocket(options.protocol, transport);
-    try {
-      return { socket, poolPortId: transport.poolPortId() };
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+    return { socket, portId: transport.portId, poolPortId: () => transport.poolPortId() };
   }
 
   /** One message with an acknowledgement; returns the answers other than the acknowledgement. Throws NetlinkError. */

@@ -41,6 +41,7 @@ import {
 import { describeFailure } from './failure.ts';
 import { FollowedSysctls } from './followed-sysctls.ts';
 import { LinkRemover } from './link-remover.ts';
+import { followOwnChanges } from './own-changes.ts';
 import { Recovery } from './recovery.ts';
 import { KernelSession } from './session.ts';
 import { changedEndpoints } from './wireguard.ts';
@@ -86,9 +87,12 @@ export class RealKernel implements Kernel {
     this.session = new KernelSession(namespace, KernelSession.openRouteSocket(namespace), {
       indexOf: (name) => this.routes.indexOf(name),
       state: () => this.objects,
-      beforeSend: (messages, sources) => this.expect(messages, sources),
-      beforeTransaction: (ops) => this.tables.expect(ops),
-      afterSend: () => this.reporting(() => this.drain()),
+      ...followOwnChanges({
+        routes: this.routes,
+        tables: this.tables,
+        routeMonitor: () => this.routeMonitor,
+        drain: () => this.reporting(() => this.drain()),
+      }),
     });
     const monitor = {
       namespace,
@@ -234,11 +238,6 @@ export class RealKernel implements Kernel {
     }
   }
 
-  private expect(messages: readonly Uint8Array[], sources: readonly KernelOp[]): void {
-    for (let at = 0; at < messages.length; at++)
-      this.routes.expect(messages[at] as Uint8Array, sources[at] as KernelOp);
-  }
-
   private resyncRoutes(kinds: readonly DumpKind[]): void {
     this.routes.beginResync(kinds);
     for (const request of dumpRequests(kinds, this.owners)) {
@@ -336,6 +335,7 @@ export class RealKernel implements Kernel {
   /** The wake-up that told of the loss may have been the last: nothing else would read anew. */
   private lose(): void {
     this.lost = true;
+    this.routes.quiet.disturb();
     this.recovery.plan();
   }
 

@@ -10,7 +10,14 @@ import {
   type OpFailure,
   type Sysctl,
 } from '#core/kernel/index.ts';
-import { encodeOp, errnoText, type LinkIndex, linkSteps } from '#core/netlink/index.ts';
+import {
+  encodeOp,
+  errnoText,
+  isPlainAddition,
+  type LinkIndex,
+  linkSteps,
+  type PlainAddition,
+} from '#core/netlink/index.ts';
 import { encodeNftOps, type NftTransaction } from '#core/netlink/nftables/index.ts';
 import { type Namespace, openNamespace, writeSysctls } from '#io/namespace/index.ts';
 import {
@@ -21,6 +28,7 @@ import {
   nftBatch,
   nftBatchSync,
 } from '#io/netlink/index.ts';
+import { type AdditionFollower, AdditionSender } from './additions.ts';
 import { isNameTaken, makeDistantLink } from './distant-link.ts';
 import { describeFailure, encodeFailure } from './failure.ts';
 import { tunDeviceFor } from './tun-device.ts';
@@ -31,6 +39,9 @@ const SYNC_MESSAGES = 100;
 /** Notifications of so many messages fit the monitor's buffer between two drains. */
 const CHUNK_MESSAGES = 2000;
 
+/** From so many on, a dump of what others touched meanwhile, and a socket, cost less than notifications. */
+const MANY_ADDITIONS = 200;
+
 /** What a session needs to know of its namespace. */
 export interface SessionContext {
   indexOf(name: string): number | undefined;
@@ -38,8 +49,12 @@ export interface SessionContext {
   state?(): KernelState;
   /** Called before each send of what concerns no link, with the operation each message serves. */
   beforeSend?(messages: readonly Uint8Array[], sources: readonly KernelOp[]): void;
+  /** Transactions of nf_tables come from this port, but for the largest. */
+  transactionPort?(portId: number): void;
   /** Called before a transaction of nf_tables is sent. */
   beforeTransaction?(ops: readonly KernelOp[]): void;
+  /** Told of many additions at once, in place of `beforeSend`. */
+  readonly additions?: AdditionFollower;
   /** Called after each send, so that an owner can take in what it changed. */
   afterSend?(): void;
 }
@@ -52,12 +67,16 @@ export class KernelSession implements Disposable {
   private readonly context: SessionContext;
   private netfilter: NetlinkSocket | undefined;
   private readonly wireguard: WireguardSession;
+  private readonly additions: AdditionSender;
+  private readonly links: LinkIndex;
 
   constructor(namespace: Namespace, route: NetlinkSocket, context: SessionContext) {
     this.namespace = namespace;
     this.route = route;
     this.context = context;
     this.wireguard = new WireguardSession(namespace);
+    this.links = { indexOf: (name) => context.indexOf(name), netnsFd: noNamespace };
+    this.additions = new AdditionSender(namespace, this.links, context.additions);
   }
 
   static openRouteSocket(namespace: Namespace): NetlinkSocket {
@@ -65,8 +84,12 @@ export class KernelSession implements Disposable {
   }
 
   get nft(): NetlinkSocket {
-    this.netfilter ??= NetlinkSocket.open({ protocol: NETLINK_NETFILTER, namespace: this.namespace });
-    return this.netfilter;
+    if (this.netfilter !== undefined) return this.netfilter;
+    const { namespace } = this;
+    const { socket, portId } = NetlinkSocket.openWithPorts({ protocol: NETLINK_NETFILTER, namespace });
+    this.netfilter = socket;
+    this.context.transactionPort?.(portId);
+    return socket;
   }
 
   /** All operations in order, those of nf_tables last and as one transaction; returns what failed. */
@@ -94,6 +117,7 @@ export class KernelSession implements Disposable {
     this.route.close();
     this.netfilter?.close();
     this.wireguard[Symbol.dispose]();
+    this.additions[Symbol.dispose]();
   }
 
   private applySysctls(ops: readonly KernelOp[], failures: OpFailure[]): void {
@@ -143,7 +167,14 @@ export class KernelSession implements Disposable {
   }
 
   private async applyRoute(ops: readonly KernelOp[], failures: OpFailure[]): Promise<void> {
-    const index: LinkIndex = { indexOf: (name) => this.context.indexOf(name), netnsFd: noNamespace };
+    for (const run of runsOfAdditions(ops)) {
+      if ('additions' in run)
+        for (const failure of await this.additions.send(run.additions)) failures.push(failure);
+      else await this.applyAny(run.ops, failures);
+    }
+  }
+
+  private async applyAny(ops: readonly KernelOp[], failures: OpFailure[]): Promise<void> {
     let batch = new Batch();
     // While the thread pool sends one batch, the next is encoded and the notifications of the one before are taken in.
     let underway: Promise<void> | undefined;
@@ -166,7 +197,7 @@ export class KernelSession implements Disposable {
     };
     for (const op of ops) {
       try {
-        for (const message of encodeOp(op, index)) batch.add(message, op);
+        for (const message of encodeOp(op, this.links)) batch.add(message, op);
       } catch (error) {
         failures.push(encodeFailure(op, error));
       }
@@ -191,9 +222,10 @@ export class KernelSession implements Disposable {
     const encoded = this.encodeNft(ops, failures);
     if (encoded === undefined) return;
     const { messages, opIndex } = encoded;
+    const { nft } = this;
     this.context.beforeTransaction?.(ops);
     const run = messages.length > SYNC_MESSAGES ? nftBatch : nftBatchSync;
-    const outcome = await run(this.nft, messages);
+    const outcome = await run(nft, messages);
     this.context.afterSend?.();
     if (outcome.failures.length === 0) return;
     // A transaction fails as a whole: every operation of it failed, each with its own reason or with the first one's.
@@ -259,6 +291,25 @@ function stages(ops: readonly KernelOp[]): { stage: Stage; ops: KernelOp[] }[] {
     const last = runs.at(-1);
     if (last?.stage === stage) last.ops.push(op);
     else runs.push({ stage, ops: [op] });
+  }
+  return runs;
+}
+
+/** Parts what are many plain additions in a row from all else, keeping the order. */
+function runsOfAdditions(
+  ops: readonly KernelOp[],
+): ({ readonly additions: readonly PlainAddition[] } | { readonly ops: readonly KernelOp[] })[] {
+  const runs: ReturnType<typeof runsOfAdditions> = [];
+  for (let from = 0, begin = 0; from < ops.length; ) {
+    let end = from;
+    while (end < ops.length && isPlainAddition(ops[end] as KernelOp)) end++;
+    if (end - from >= MANY_ADDITIONS) {
+      if (from > begin) runs.push({ ops: ops.slice(begin, from) });
+      runs.push({ additions: ops.slice(from, end) as PlainAddition[] });
+      begin = end;
+    } else if (end === from) end++;
+    from = end;
+    if (from === ops.length && begin < from) runs.push({ ops: ops.slice(begin) });
   }
   return runs;
 }

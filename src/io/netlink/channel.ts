@@ -36,15 +36,12 @@ export class Channel {
     return step.value;
   }
 
-  /** Runs after all asynchronous operations that were started before. */
+  /** Runs after all asynchronous operations that were started before; begins at once if there are none. */
   async run<T>(operation: Operation<T>): Promise<T> {
     this.#checkOpen();
     this.#pending += 1;
-    const result = this.#tail.then(async () => {
-      let step = operation.next();
-      while (!step.done) step = operation.next(await this.transport.exchangeAsync(step.value));
-      return step.value;
-    });
+    const result =
+      this.#pending === 1 ? this.#carryOut(operation) : this.#tail.then(() => this.#carryOut(operation));
     this.#tail = result.then(noop, noop);
     try {
       return await result;
@@ -52,6 +49,12 @@ export class Channel {
       this.#pending -= 1;
       if (this.#closed && this.#pending === 0) this.transport.close();
     }
+  }
+
+  async #carryOut<T>(operation: Operation<T>): Promise<T> {
+    let step = operation.next();
+    while (!step.done) step = operation.next(await this.transport.exchangeAsync(step.value));
+    return step.value;
   }
 
   /** No call is accepted from now on; the descriptors close at once, or after what runs on the thread pool. */

@@ -80,10 +80,15 @@ export function copyMessage(message: Uint8Array, target: Uint8Array, at: number,
   // Most are short: for them the system's copying takes longer to call than to do.
   if (message.length > COPY_BYTES) target.set(message, at);
   else for (let i = 0; i < message.length; i++) target[at + i] = message[i] as number;
-  setUint16(target, at + 6, flagsOf(message) | stamp.flags);
-  setUint32(target, at + 8, stamp.sequence);
-  setUint32(target, at + 12, 0);
+  stampMessage(target, at, stamp);
   return at + aligned(message.length);
+}
+
+/** Writes sequence and further flags into the message at `at`, and port 0 as the kernel wants it. */
+export function stampMessage(bytes: Uint8Array, at: number, { sequence, flags }: Stamp): void {
+  setUint16(bytes, at + 6, uint16At(bytes, at + 6) | flags);
+  setUint32(bytes, at + 8, sequence);
+  setUint32(bytes, at + 12, 0);
 }
 
 function setUint16(bytes: Uint8Array, at: number, value: number): void {

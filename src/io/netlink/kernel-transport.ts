@@ -107,15 +107,29 @@ export class KernelTransport implements NetlinkTransport {
     return false;
   }
 
+  /** The port that requests of the calling thread come from. */
+  get portId(): number {
+    return this.#portId;
+  }
+
+  /** The port that the requests of the thread pool come from. */
+  poolPortId(): number {
+    this.#openAsync();
+    return this.#asyncPortId;
+  }
+
+  #openAsync(): void {
+    if (this.#asyncFd >= 0) return;
+    const sendBufferBytes = this.#sendBufferBytes;
+    this.#asyncFd = openSibling(this.#fd, {
+      ...this.#options,
+      ...(sendBufferBytes !== undefined && { sendBufferBytes }),
+    });
+    this.#asyncPortId = boundPortId(this.#asyncFd);
+  }
+
   async exchangeAsync(request: Uint8Array): Promise<NetlinkExchange> {
-    if (this.#asyncFd < 0) {
-      const sendBufferBytes = this.#sendBufferBytes;
-      this.#asyncFd = openSibling(this.#fd, {
-        ...this.#options,
-        ...(sendBufferBytes !== undefined && { sendBufferBytes }),
-      });
-      this.#asyncPortId = boundPortId(this.#asyncFd);
-    }
+    this.#openAsync();
     const { bytes, ...outcome } = await nativeAddon().netlinkExchange(this.#asyncFd, request);
     const messages = splitMessages(bytes).filter((message) => portIdOf(message) === this.#asyncPortId);
     return { ...outcome, messages };

@@ -13,6 +13,7 @@ import {
 } from './descriptor.ts';
 import { NetlinkError } from './error.ts';
 import { appendMessages, uint32At } from './frame.ts';
+import { ownPortFilter } from './own-port-filter.ts';
 
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 const READABLE = 1;
@@ -103,6 +104,11 @@ export class NetlinkMonitor implements Disposable {
   drain(): Uint8Array[] {
     if (this.#fd < 0) throw new Error('netlink monitor is used after it was closed');
     return this.#receive(Number.POSITIVE_INFINITY);
+  }
+
+  /** From now on notifications of these types that answer requests of a port are left out; a second call takes the first one's place. */
+  leaveOut(portId: number, types: readonly number[]): void {
+    nativeAddon().attachFilter(this.#fd, ownPortFilter(portId, types));
   }
 
   /** Stops; no callback runs afterwards. Harmless if repeated. */

@@ -4,7 +4,7 @@ import { Channel } from './channel.ts';
 import { isDumpInterrupted, isOverrun, NetlinkError } from './error.ts';
 import { flagsOf, sequenceOf, splitMessages } from './frame.ts';
 import { message } from './message.fixture.ts';
-import { dump, request, transact } from './operation.ts';
+import { dump, request, transact, transactPacked } from './operation.ts';
 import type { NetlinkExchange, NetlinkTransport } from './transport.ts';
 
 const ACKNOWLEDGE = 0x4;
@@ -19,6 +19,10 @@ function verdict(sequence: number, errno: number): Uint8Array {
 
 function done(sequence: number, flags = 2): Uint8Array {
   return message(3, flags, sequence, [0, 0, 0, 0]);
+}
+
+function padded(bytes: Uint8Array): number[] {
+  return [...bytes, ...Array(-bytes.length & 3).fill(0)];
 }
 
 type Answer = Partial<NetlinkExchange>;
@@ -125,6 +129,29 @@ describe('a dump', () => {
 describe('a transaction', () => {
   const accept = (sent: Uint8Array[]): Answer => ({
     messages: sent.filter((each) => flagsOf(each) & ACKNOWLEDGE).map((each) => verdict(sequenceOf(each), 0)),
+  });
+
+  test('of messages that lie one behind the other is stamped in place, cut alike, and refused message by message', () => {
+    const lengths = [0, 0, 0, 17, 17, 0, 0, 0, 0];
+    const packed = Uint8Array.from(
+      lengths.flatMap((bytes) => padded(message(18, 0x400, 0, Array(bytes).fill(7)))),
+    );
+    const transport = new ScriptedTransport((sent, turn) => ({
+      messages: [
+        ...(turn === 4 ? [verdict(sequenceOf(sent[1] as Uint8Array), 17)] : []),
+        verdict(lastOf(sent), 0),
+      ],
+    }));
+    const channel = new Channel(transport);
+    expect(channel.runSync(transactPacked(channel, packed))).toEqual([
+      { index: 7, errno: 17, code: 'EEXIST' },
+    ]);
+    expect(transport.requests.map((each) => each.length)).toEqual([3, 1, 2, 3]);
+    const sent = transport.requests.flat();
+    expect(sent.map(sequenceOf)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const [plain, last] = [0x401, 0x405];
+    expect(sent.map(flagsOf)).toEqual([plain, plain, last, last, plain, last, plain, plain, last]);
+    expect(() => channel.runSync(transactPacked(channel, packed.subarray(0, 20)))).toThrow(RangeError);
   });
 
   test('is cut by bytes and by the number of answers that fit', () => {

@@ -11,7 +11,9 @@ import {
   type MessageFailure,
   readVerdict,
   sequenceOf,
+  stampMessage,
   typeOf,
+  uint32At,
   type Verdict,
 } from './frame.ts';
 import type { NetlinkExchange } from './transport.ts';
@@ -124,6 +126,51 @@ export function* transact(
     from = to;
   }
   return failures;
+}
+
+/** transact of messages that lie one behind the other, aligned; they are stamped where they lie. */
+export function* transactPacked(channel: Channel, bytes: Uint8Array): Operation<MessageFailure[]> {
+  const failures: MessageFailure[] = [];
+  const { answersMax } = channel.transport;
+  for (let at = 0, index = 0; at < bytes.length; ) {
+    const bytesMax = channel.transport.sendBytesMax(aligned(uint32At(bytes, at)));
+    const { end, count } = endOfPart(bytes, at, at + bytesMax, answersMax);
+    const operation = `netlink transaction, messages ${index} to ${index + count - 1}`;
+    const first = channel.takeSequences(count);
+    stampAll(bytes, at, end, first);
+    const exchange = yield bytes.subarray(at, end);
+    checkSent(exchange, operation);
+    const verdicts = collectVerdicts(exchange, first, count);
+    if (!verdicts.has(count - 1) || exchange.lost) throw unanswered(exchange, operation, first + count - 1);
+    for (const [place, verdict] of verdicts)
+      if (verdict.errno !== 0) failures.push({ ...verdict, index: index + place });
+    at = end;
+    index += count;
+  }
+  return failures;
+}
+
+/** As many whole messages from `at` on as end at `bytesEnd` at the latest, but one at least. */
+function endOfPart(bytes: Uint8Array, at: number, bytesEnd: number, countMax: number) {
+  let [end, count] = [at, 0];
+  while (end < bytes.length && count < countMax) {
+    const next = end + aligned(uint32At(bytes, end));
+    if (next === end || next > bytes.length) throw new RangeError(`no netlink message at byte ${end}`);
+    if (next > bytesEnd && count > 0) break;
+    end = next;
+    count += 1;
+  }
+  return { end, count };
+}
+
+function stampAll(bytes: Uint8Array, from: number, end: number, firstSequence: number): void {
+  let sequence = firstSequence;
+  for (let at = from; at < end; ) {
+    const next = at + aligned(uint32At(bytes, at));
+    stampMessage(bytes, at, { sequence, flags: next < end ? NLM_F.REQUEST : NLM_F.REQUEST | NLM_F.ACK });
+    sequence += 1;
+    at = next;
+  }
 }
 
 /** Copies messages into one request. */

@@ -8,7 +8,15 @@ import { inNamespace, type NetlinkProtocol } from './descriptor.ts';
 import { ABSENT } from './error.ts';
 import type { MessageFailure } from './frame.ts';
 import { KernelTransport } from './kernel-transport.ts';
-import { ask, dump, refusalOf, request, type TransactOptions, transact } from './operation.ts';
+import {
+  ask,
+  dump,
+  refusalOf,
+  request,
+  type TransactOptions,
+  transact,
+  transactPacked,
+} from './operation.ts';
 import type { NetlinkTransport } from './transport.ts';
 
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
@@ -23,6 +31,13 @@ export interface NetlinkSocketOptions {
   readonly sendBufferBytes?: number;
   /** For a few messages, and not for long: the buffers are left as the system makes them, which saves the calls. */
   readonly isBrief?: boolean;
+}
+
+export interface NetlinkSocketWithPorts {
+  readonly socket: NetlinkSocket;
+  readonly portId: number;
+  /** Opens the descriptor of the thread pool. Throws a SystemCallError. */
+  readonly poolPortId: () => number;
 }
 
 /**
@@ -44,15 +59,17 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
 
   /** Opens a socket with extended acknowledgements (and strict checking for NETLINK_ROUTE). Throws a SystemCallError. */
   static open(options: NetlinkSocketOptions): NetlinkSocket {
-    const transport = new KernelTransport({
-      protocol: options.protocol,
-      ...inNamespace(options.namespace),
-      ...(options.isBrief !== true && {
-        receiveBufferBytes: options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
-        sendBufferBytes: options.sendBufferBytes ?? SEND_BUFFER_BYTES,
-      }),
-    });
-    return new NetlinkSocket(options.protocol, transport);
+    return new NetlinkSocket(options.protocol, openTransport(options));
+  }
+
+  /**
+   * open(), and the ports that its requests come from, which the kernel names where it tells others of changes: of what is done on the
+   * calling thread, and on the thread pool.
+   */
+  static openWithPorts(options: NetlinkSocketOptions): NetlinkSocketWithPorts {
+    const transport = openTransport(options);
+    const socket = new NetlinkSocket(options.protocol, transport);
+    return { socket, portId: transport.portId, poolPortId: () => transport.poolPortId() };
   }
 
   /** One message with an acknowledgement; returns the answers other than the acknowledgement. Throws NetlinkError. */
@@ -86,6 +103,11 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
     return this.channel.run(transact(this.channel, messages, options));
   }
 
+  /** transact of messages that lie one behind the other, each aligned; they are stamped where they lie. */
+  transactPacked(bytes: Uint8Array): Promise<MessageFailure[]> {
+    return this.channel.run(transactPacked(this.channel, bytes));
+  }
+
   /** All messages of a dump, repeated if it was disturbed by changes. Throws NetlinkError; isDumpInterrupted after 10 tries. */
   dump(message: Uint8Array, operation = 'netlink dump'): Uint8Array[] {
     return this.channel.runSync(dump(this.channel, message, operation));
@@ -110,4 +132,15 @@ export class NetlinkSocket implements Disposable, AsyncDisposable {
     this.close();
     await this.channel.settled();
   }
+}
+
+function openTransport(options: NetlinkSocketOptions): KernelTransport {
+  return new KernelTransport({
+    protocol: options.protocol,
+    ...inNamespace(options.namespace),
+    ...(options.isBrief !== true && {
+      receiveBufferBytes: options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
+      sendBufferBytes: options.sendBufferBytes ?? SEND_BUFFER_BYTES,
+    }),
+  });
 }

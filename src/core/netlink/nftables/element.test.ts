@@ -1,9 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bigIntToIp } from '#base/ip/index.ts';
+import { Writer } from '#core/codec/index.ts';
 import { element, formatHex, type NftElement, type NftSet } from '#core/nft/index.ts';
+import { encodeMessage } from '../message.ts';
 import { elementFromWire, elementToWire } from './element.ts';
-import type { WireElement } from './messages.ts';
+import { elementsMessage, setElement, type WireElement } from './messages.ts';
 import { layoutOf } from './set.ts';
 
 const base = { kind: 'nft-set', family: 'inet', table: 't', name: 's' } as const;
@@ -83,4 +85,21 @@ test('a catch-all element, which has no key, is none of ours', () => {
 test('a comment that does not fit is refused', () => {
   const made = element(nets, ['10.0.0.1'], { comment: 'x'.repeat(255) });
   expect(() => elementToWire(layoutOf(nets), made)).toThrow('a comment has at most 254 bytes');
+});
+
+test('an element that is a key alone is written as its declaration says, whatever its length', () => {
+  for (let length = 0; length <= 64; length++) {
+    const wire: WireElement = { key: { value: Uint8Array.from({ length }, (_, at) => at + 1) } };
+    const payload = { family: 1, version: 0, resourceId: 0, attributes: { elements: [wire, wire] } };
+    const message = encodeMessage(elementsMessage, { type: 0, flags: 0, payload });
+    const writer = new Writer();
+    for (const each of [wire, wire]) {
+      const at = writer.reserve(4);
+      setElement.encode(writer, each);
+      writer.patchU16le(at, writer.length - at);
+      writer.patchU16le(at + 2, 0x8001);
+    }
+    // Headers of the message, of its family and of the list.
+    expect(message.subarray(16 + 4 + 4)).toEqual(writer.finish());
+  }
 });

@@ -16,6 +16,8 @@ export const INTERVAL_END = 1;
 /** What adds the element: one or two of the kernel's. Throws RangeError if it does not fit the set's types. */
 export function elementToWire(layout: SetLayout, element: NftElement): WireElement[] {
   const { data, timeoutMs, comment } = element;
+  if (data === undefined && timeoutMs === undefined && comment === undefined)
+    return elementKeysToWire(layout, element);
   const [first, ...rest] = elementKeysToWire(layout, element);
   return [
     {

@@ -1,5 +1,5 @@
 /** The messages of nf_tables: tables, chains, rules, sets, elements and the generation, with all their attributes. */
-import { i32be, rest, text, u32be, u64be, type ValueOf } from '#core/codec/index.ts';
+import { type Codec, i32be, rest, text, u32be, u64be, type ValueOf } from '#core/codec/index.ts';
 import { attribute, attributeList, attributes, nest } from '../attribute.ts';
 import { data } from './data.ts';
 import { expression, expressionList } from './expression-codecs.ts';
@@ -103,12 +103,42 @@ export const setElement = attributes({
 });
 export type WireElement = ValueOf<typeof setElement>;
 
+const NLA_F_NESTED = 0x8000;
+const KEY = 1;
+const VALUE = 1;
+const REGISTERS_BYTES = 64;
+
+/** setElement, quicker for elements that are a key and nothing else, which come by the thousand. */
+const quickElement: Codec<WireElement> = {
+  shape: setElement.shape,
+  decode: (reader) => setElement.decode(reader),
+  encode: (writer, element) => {
+    const value = onlyKeyOf(element);
+    if (value === undefined) return setElement.encode(writer, element);
+    writer.u16le(((value.length + 3) & ~3) + 8);
+    writer.u16le(KEY | NLA_F_NESTED);
+    writer.u16le(value.length + 4);
+    writer.u16le(VALUE);
+    writer.raw(value);
+    writer.align(4);
+  },
+};
+
+/** The register of an element without data, flags and whatever else there may be. */
+function onlyKeyOf(element: WireElement): Uint8Array | undefined {
+  for (const name in element) if (name !== 'key') return undefined;
+  const { key } = element;
+  for (const name in key) if (name !== 'value') return undefined;
+  const value = key?.value;
+  return value === undefined || value.length > REGISTERS_BYTES ? undefined : value;
+}
+
 /** NFTA_SET_ELEM_LIST_*. */
 export const elementsMessage = generic(
   attributes({
     table: attribute(1, text),
     set: attribute(2, text),
-    elements: nest(3, attributeList(1, setElement)),
+    elements: nest(3, attributeList(1, quickElement)),
     setId: number(4),
   }),
 );

@@ -37,6 +37,11 @@ export class MirrorSet {
     }
   }
 
+  /** An element with this key is there, and was reported. */
+  note(key: string): void {
+    this.keys.add(key);
+  }
+
   /** Reports the ranges that changed; other elements were reported as they came. */
   settle(report: Report): void {
     if (this.boundaries === undefined) return;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type KernelObject, keyOf } from '#core/kernel/index.ts';
+import { type KernelObject, type KernelOp, keyOf } from '#core/kernel/index.ts';
 import {
   act,
   element,
@@ -251,5 +251,97 @@ describe('a dump', () => {
     tell('add', { ...table, name: 'firewalld' }, table, hosts, { ...nets, dynamic: true });
     const types = [...requests].map((bytes) => bytes[4]);
     expect(types).toEqual([NFT_MESSAGE.GETRULE & 0xff, NFT_MESSAGE.GETSETELEM & 0xff]);
+  });
+});
+
+describe('elements of an own transaction', () => {
+  const PORT = 0x8123_4567;
+  const two = element(hosts, ['10.0.0.2']);
+  const additions = [one, two].map((object) => ({ verb: 'add', object }) as const);
+
+  /** As tell, in the name of whoever has the port. */
+  const tellOf = (port: number, verb: 'add' | 'remove', ...objects: NftObject[]) => {
+    const state = new Map<string, KernelObject>([hosts, nets].map((set) => [keyOf(set), set]));
+    const { messages } = encodeNftOps(
+      objects.map((object) => ({ verb, object })),
+      state,
+    );
+    for (const message of messages) mirror.apply(from(port, message));
+  };
+  const tellGeneration = (port: number) => {
+    const payload = { family: 0, version: 0, resourceId: 0, attributes: { id: 7 } };
+    const bytes = encodeMessage(generationMessage, { type: NFT_MESSAGE.NEWGEN, flags: 0, payload });
+    mirror.apply(from(port, bytes));
+  };
+  const from = (port: number, message: Uint8Array) => {
+    new DataView(message.buffer, message.byteOffset).setUint32(12, port, true);
+    return message;
+  };
+
+  beforeEach(() => {
+    mirror.setOwnPort(PORT);
+    tell('add', table, hosts, nets);
+    mirror.takeChanged();
+  });
+
+  test('are there with its generation, and nobody is told', () => {
+    mirror.expect(additions);
+    tellOf(PORT, 'add', one, two);
+    tellGeneration(1);
+    expect(mirror.state.has(keyOf(one))).toBe(false);
+    tellGeneration(PORT);
+    expect(mirror.state.get(keyOf(one))).toBe(one);
+    expect(mirror.state.get(keyOf(two))).toBe(two);
+    expect(mirror.takeChanged()).toEqual(new Set());
+    tell('remove', one);
+    expect(mirror.takeChanged()).toEqual(new Set([keyOf(one)]));
+  });
+
+  test('come between what others did before and after', () => {
+    mirror.expect(additions);
+    tellOf(1, 'add', one);
+    tellOf(1, 'remove', one);
+    tellGeneration(1);
+    tellGeneration(PORT);
+    tellOf(1, 'remove', two);
+    expect([one, two].map((each) => mirror.state.has(keyOf(each)))).toEqual([true, false]);
+  });
+
+  test('vanish with their set, and are dumped where the set is not known any more', () => {
+    mirror.expect(additions);
+    tellGeneration(PORT);
+    mirror.expect(additions);
+    tell('remove', hosts);
+    expect(mirror.state.has(keyOf(two))).toBe(false);
+    tellGeneration(PORT);
+    expect(mirror.state.has(keyOf(two))).toBe(false);
+    expect(mirror.takeNeedsDump()).toBe(true);
+  });
+
+  test('that was refused are not there', () => {
+    mirror.expect(additions);
+    mirror.expectNoMore();
+    tellGeneration(PORT);
+    expect(mirror.state.has(keyOf(one))).toBe(false);
+  });
+
+  const READ: Readonly<Record<string, readonly KernelOp[]>> = {
+    'of a set of ranges': [{ verb: 'add', object: element(nets, ['10.0.0.0/24']) }],
+    'beside a removal': [...additions, { verb: 'remove', object: element(hosts, ['10.0.0.3']) }],
+    'of a set that is nowhere': [{ verb: 'add', object: { ...one, set: 'none' } }],
+    'with a comment': [{ verb: 'add', object: { ...one, comment: 'c' } }],
+  };
+  test.each(Object.entries(READ))('are read from their notifications: %s', (_name, ops) => {
+    mirror.expect(ops);
+    tellOf(PORT, 'add', one);
+    expect(mirror.state.has(keyOf(one))).toBe(true);
+  });
+
+  test('are read while a dump is under way', () => {
+    mirror.expect(additions);
+    mirror.beginResync();
+    tellOf(PORT, 'add', table, hosts, one);
+    mirror.endResync();
+    expect(mirror.state.has(keyOf(one))).toBe(true);
   });
 });

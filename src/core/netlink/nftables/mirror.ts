@@ -11,7 +11,7 @@ import {
   keyOfOp,
   USUAL_OWNERS,
 } from '#core/kernel/index.ts';
-import { type NftFamily, type NftTable, sameData } from '#core/nft/index.ts';
+import { type NftFamily, type NftSet, type NftTable, sameData } from '#core/nft/index.ts';
 import { decodeMessage, type Message, messageType } from '../message.ts';
 import { elementsRequest, overviewRequests, rulesRequest } from './dump.ts';
 import { NFT_MESSAGE, tableOfMessage } from './header.ts';
@@ -30,6 +30,7 @@ import {
 import { MirrorChain } from './mirror-chain.ts';
 import { MirrorSet } from './mirror-set.ts';
 import { chainFromWire, ruleFromWire, tableFromWire } from './objects.ts';
+import { type ElementAddition, OwnElements } from './own-elements.ts';
 import { setFromWire } from './set.ts';
 
 const OWN_TABLES: ReadonlySet<string> = new Set(USUAL_OWNERS.flatMap((owner) => owner.tables));
@@ -52,6 +53,7 @@ export class NftMirror {
   private readonly unsettledSets = new Set<MirrorSet>();
   private needsDump = false;
   /** By key, elements of a transaction under way. */
+  private readonly own = new OwnElements();
   private readonly expected = new Map<string, { readonly key: string; readonly object: KernelObject }>();
 
   /** Objects are kept in the given map, beside others'. `owned` are the names of the tables that count as ours, in any family. */
@@ -67,6 +69,12 @@ export class NftMirror {
 
   /** Takes in one message of a dump or one notification. Throws DecodeError for a malformed one about a table of ours. */
   apply(bytes: Uint8Array): void {
+    // Answers of a dump carry the port too.
+    if (this.fresh === undefined) {
+      if (this.own.skips(bytes)) return;
+      const added = this.own.takeAt(bytes);
+      if (added !== undefined) return this.addOwn(added);
+    }
     const at = tableOfMessage(bytes);
     if (at === undefined || !this.owned.has(at.table)) return;
     const { family } = at;
@@ -100,8 +108,14 @@ export class NftMirror {
     }
   }
 
+  /** The port that own transactions come from. */
+  setOwnPort(portId: number): void {
+    this.own.setPort(portId);
+  }
+
   /** Told of a transaction that is about to be sent, the mirror keeps its elements as they are in place of copies. */
   expect(ops: readonly KernelOp[]): void {
+    if (this.own.expect(ops, (key) => this.setOf(key))) return;
     for (const op of ops) {
       if (op.verb === 'remove' || op.object.kind !== 'nft-element') continue;
       const key = keyOfOp(op);
@@ -112,6 +126,7 @@ export class NftMirror {
   /** The transaction is over, and all its notifications were taken in. */
   expectNoMore(): void {
     this.expected.clear();
+    this.own.clear();
   }
 
   /**
@@ -294,6 +309,25 @@ export class NftMirror {
     if (set === undefined) return;
     set.add(attributes.elements ?? [], this.report);
     this.unsettledSets.add(set);
+  }
+
+  private setOf(key: string): NftSet | undefined {
+    const object = this.objects.get(key);
+    return object?.kind === 'nft-set' ? object : undefined;
+  }
+
+  /** What came out as it was asked for: nobody need be told. */
+  private addOwn(added: readonly ElementAddition[]): void {
+    for (const op of added) {
+      const { family, table, set } = op.object;
+      const found = this.tables.get(`${family} ${table}`)?.sets.get(set);
+      if (found === undefined) this.needsDump = true;
+      else {
+        const key = keyOfOp(op);
+        found.note(key);
+        this.objects.set(key, op.object);
+      }
+    }
   }
 
   private deleteElements(table: MirrorTable, { attributes }: ElementsMessage): void {

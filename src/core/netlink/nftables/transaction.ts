@@ -67,6 +67,7 @@ class TransactionEncoder {
   /** Keys of the objects the operations are on. */
   private touched: Set<string> | undefined;
   private nextSetId = 1;
+  private lastAddition: { readonly layout: SetLayout; readonly batch: ElementBatch } | undefined;
 
   constructor(ops: readonly KernelOp[], state: KernelState) {
     this.ops = ops.map((op) => ({ op, object: requireNft(op.object) }));
@@ -222,8 +223,13 @@ class TransactionEncoder {
   }
 
   private addElement(element: NftElement, index: number): void {
-    const layout = this.layoutFor(setKey(element), this.after);
-    batchFor(this.additions, layout).add(elementToWire(layout, element), index);
+    const { lastAddition: last } = this;
+    // Thousands for one set in a row are nearly all there is.
+    const isInLast = last !== undefined && isInSet(element, last.layout.set);
+    const layout = isInLast ? last.layout : this.layoutFor(setKey(element), this.after);
+    const batch = isInLast ? last.batch : batchFor(this.additions, layout);
+    if (!isInLast) this.lastAddition = { layout, batch };
+    batch.add(elementToWire(layout, element), index);
   }
 
   private layoutFor(key: string, known: Map<string, SetLayout>): SetLayout {
@@ -267,6 +273,10 @@ function batchFor(batches: Map<SetLayout, ElementBatch>, layout: SetLayout): Ele
   const found = batches.get(layout) ?? new ElementBatch(layout);
   batches.set(layout, found);
   return found;
+}
+
+function isInSet({ family, table, set }: NftElement, of: NftSet): boolean {
+  return set === of.name && table === of.table && family === of.family;
 }
 
 type InTable = Pick<NftChain, 'family' | 'table'>;

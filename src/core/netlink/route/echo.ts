@@ -95,7 +95,7 @@ export class EchoQueue {
       if (index === undefined) continue;
       this.next = at + 1;
       const object = op.object as Echoed;
-      return { object: object.kind === 'route' ? announced(object) : object, key: keyOfOp(op), index };
+      return { object: object.kind === 'route' ? announcedRoute(object) : object, key: keyOfOp(op), index };
     }
     return undefined;
   }
@@ -107,7 +107,7 @@ export function linkOfEchoed(object: Echoed): string | undefined {
 }
 
 /** A plain route with all that the kernel tells of one. */
-function announced(route: Route): Route {
+export function announcedRoute(route: Route): Route {
   const { kind, dst, nextHops, protocol } = route;
   const metric = routeMetric(route);
   const table = route.table ?? MAIN_TABLE;

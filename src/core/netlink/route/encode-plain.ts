@@ -44,21 +44,50 @@ class Templates {
   }
 }
 
+/** The largest message of a template, one of IPv6, is shorter. */
+export const PLAIN_BYTES_MAX = 256;
+const alone: Target = { bytes: new Uint8Array(PLAIN_BYTES_MAX), at: 0 };
+
 const routes = new Templates();
 const neighbours = new Templates();
 const fdbEntries = new Templates();
 
+/** Where a message is to be written. */
+export interface Target {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+}
+
 /** As encodeRoute to add, or undefined where that is to be asked. Throws MissingLinkError. */
 export function encodePlainRoute(route: Route, links: LinkIndex): Uint8Array | undefined {
-  const [hop] = route.nextHops;
+  return encodedAlone((target) => putPlainRoute(route, links, target));
+}
+
+/** As encodeNeighbour to add, or undefined where that is to be asked. Throws MissingLinkError. */
+export function encodePlainNeighbour(entry: Neighbour, links: LinkIndex): Uint8Array | undefined {
+  return encodedAlone((target) => putPlainNeighbour(entry, links, target));
+}
+
+/** As encodeFdb to add, or undefined where that is to be asked. Throws MissingLinkError. */
+export function encodePlainFdb(entry: FdbEntry, links: LinkIndex): Uint8Array | undefined {
+  return encodedAlone((target) => putPlainFdb(entry, links, target));
+}
+
+function encodedAlone(put: (target: Target) => number): Uint8Array | undefined {
+  const length = put(alone);
+  return length < 0 ? undefined : alone.bytes.slice(0, length);
+}
+
+/** Writes what encodeRoute gives to add; its length, or -1 where that is to be asked. Throws MissingLinkError. */
+export function putPlainRoute(route: Route, links: LinkIndex, target: Target): number {
+  const hop = route.nextHops[0];
   const { dst, scope } = route;
-  if (hop?.via === undefined || hop.link === undefined || !isPlainRoute(route)) return undefined;
+  if (hop?.via === undefined || hop.link === undefined || !isPlainRoute(route)) return -1;
   const family = familyOf(dst);
-  if ((family === 4) !== (typeof scope === 'number') || (scope !== undefined && !isByte(scope)))
-    return undefined;
+  if ((family === 4) !== (typeof scope === 'number') || (scope !== undefined && !isByte(scope))) return -1;
   const slash = dst.indexOf('/');
   const length = prefixLength(dst, slash);
-  if (length < 0) return undefined;
+  if (length < 0) return -1;
   const index = requireIndex(links, hop.link);
   const onlink = hop.onlink === true ? 1 : 0;
   const { protocol, table = MAIN_TABLE } = route;
@@ -66,13 +95,14 @@ export function encodePlainRoute(route: Route, links: LinkIndex): Uint8Array | u
   const template =
     routes.find(family, index, protocol, table, metric, onlink) ??
     routes.add([family, index, protocol, table, metric, onlink], routeTemplate(route, family, links));
-  const [dstAt = 0, lengthAt = 0, viaAt = 0, scopeAt] = template.places;
-  const bytes = template.bytes.slice();
-  if (!putIp(dst, slash, family, bytes, dstAt)) return undefined;
-  if (!putIp(hop.via, hop.via.length, family, bytes, viaAt)) return undefined;
-  bytes[lengthAt] = length;
-  if (scopeAt !== undefined) bytes[scopeAt] = scope as number;
-  return bytes;
+  const { places } = template;
+  const { bytes, at } = target;
+  const size = putTemplate(template, bytes, at);
+  if (!putIp(dst, slash, family, bytes, at + (places[0] as number))) return -1;
+  if (!putIp(hop.via, hop.via.length, family, bytes, at + (places[2] as number))) return -1;
+  bytes[at + (places[1] as number)] = length;
+  if (family === 4) bytes[at + (places[3] as number)] = scope as number;
+  return size;
 }
 
 function routeTemplate({ scope: _, ...rest }: Route, family: IpFamily, links: LinkIndex): Template {
@@ -93,8 +123,8 @@ function routeTemplate({ scope: _, ...rest }: Route, family: IpFamily, links: Li
   return templateOf<[string, number, string, number]>([...samples, [1, 2]], made);
 }
 
-/** As encodeNeighbour to add, or undefined where that is to be asked. Throws MissingLinkError. */
-export function encodePlainNeighbour(entry: Neighbour, links: LinkIndex): Uint8Array | undefined {
+/** As putPlainRoute, for encodeNeighbour. */
+export function putPlainNeighbour(entry: Neighbour, links: LinkIndex, target: Target): number {
   const { address, mac, protocol } = entry;
   const family = familyOf(address);
   const index = requireIndex(links, entry.link);
@@ -106,13 +136,13 @@ export function encodePlainNeighbour(entry: Neighbour, links: LinkIndex): Uint8A
         encodeNeighbour('add', { ...entry, address: ip, mac: lladdr }, links),
       ),
     );
-  return filled(template, address, family, mac);
+  return fill(template, target, address, family, mac);
 }
 
-/** As encodeFdb to add, or undefined where that is to be asked. Throws MissingLinkError. */
-export function encodePlainFdb(entry: FdbEntry, links: LinkIndex): Uint8Array | undefined {
+/** As putPlainRoute, for encodeFdb. */
+export function putPlainFdb(entry: FdbEntry, links: LinkIndex, target: Target): number {
   const { dst, mac } = entry;
-  if (mac === ALL_ZERO_MAC) return undefined;
+  if (mac === ALL_ZERO_MAC) return -1;
   const family = familyOf(dst);
   const index = requireIndex(links, entry.link);
   const template =
@@ -123,13 +153,23 @@ export function encodePlainFdb(entry: FdbEntry, links: LinkIndex): Uint8Array | 
         encodeFdb('add', { ...entry, dst: ip, mac: lladdr }, links),
       ),
     );
-  return filled(template, dst, family, mac);
+  return fill(template, target, dst, family, mac);
 }
 
-function filled(template: Template, ip: string, family: IpFamily, mac: string): Uint8Array | undefined {
-  const [ipAt = 0, macAt = 0] = template.places;
-  const bytes = template.bytes.slice();
-  return putIp(ip, ip.length, family, bytes, ipAt) && putMac(mac, bytes, macAt) ? bytes : undefined;
+function fill(template: Template, { bytes, at }: Target, ip: string, family: IpFamily, mac: string): number {
+  const { places } = template;
+  const size = putTemplate(template, bytes, at);
+  return putIp(ip, ip.length, family, bytes, at + (places[0] as number)) &&
+    putMac(mac, bytes, at + (places[1] as number))
+    ? size
+    : -1;
+}
+
+/** In a loop: for so few bytes a call of set() takes longer. */
+function putTemplate({ bytes: sample }: Template, bytes: Uint8Array, at: number): number {
+  const { length } = sample;
+  for (let i = 0; i < length; i++) bytes[at + i] = sample[i] as number;
+  return length;
 }
 
 function putIp(text: string, end: number, family: IpFamily, bytes: Uint8Array, at: number): boolean {

@@ -1,5 +1,7 @@
 /** Small questions a mirror asks of messages and objects. */
+import { familyOf } from '#base/ip/index.ts';
 import type { Link } from '#core/kernel/index.ts';
+import type { LinkRecord } from './link-table.ts';
 import { NEIGHBOUR_STATES } from './neighbour.ts';
 import { AF } from './scope.ts';
 
@@ -21,4 +23,12 @@ export function isIp(family: number | undefined): boolean {
 /** True for neighbours that only their maker removes. */
 export function isPermanent(state: string | number): boolean {
   return state === 'permanent' || (typeof state === 'number' && (state & NEIGHBOUR_STATES.permanent) !== 0);
+}
+
+/** True if an IPv4 address lies on the link. */
+export function hasIpv4Address(record: LinkRecord): boolean {
+  for (const key of record.dependents) {
+    if (key.startsWith('address ') && familyOf(key) === 4) return true;
+  }
+  return false;
 }

@@ -12,6 +12,9 @@ export class MirrorStore {
   private readonly sources = new Map<IpAddress, number>();
   private confirmed: Set<string> | undefined;
 
+  /** Told of each key that the kernel speaks of, or that changes. */
+  touch: ((key: string) => void) | undefined;
+
   constructor(objects: Map<string, KernelObject>, links: LinkTable) {
     this.objects = objects;
     this.links = links;
@@ -36,16 +39,23 @@ export class MirrorStore {
 
   /** Takes in what follows from something else. */
   place(key: string, object: KernelObject): void {
+    this.touch?.(key);
     if (this.note(key, object)) this.changed.add(key);
   }
 
   drop(key: string): boolean {
+    this.touch?.(key);
     const object = this.objects.get(key);
     if (object === undefined) return false;
     this.objects.delete(key);
     this.detach(key, object);
     this.changed.add(key);
     return true;
+  }
+
+  /** What became of the object is not known: it counts as changed. */
+  tell(key: string): void {
+    this.changed.add(key);
   }
 
   /** Whether a route prefers this address as its source. */

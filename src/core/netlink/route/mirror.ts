@@ -33,10 +33,11 @@ import { DUMP_KINDS, type DumpKind } from './dump.ts';
 import { EchoQueue, linkOfEchoed } from './echo.ts';
 import { linkMessage, RTM_LINK } from './link.ts';
 import { type LinkRecord, LinkTable } from './link-table.ts';
-import { carriesIpv6, defaultPvidOf, isIp, isPermanent } from './mirror-facts.ts';
+import { carriesIpv6, defaultPvidOf, hasIpv4Address, isIp, isPermanent } from './mirror-facts.ts';
 import { withHops, withLink, withoutLink } from './mirror-objects.ts';
 import { MirrorStore } from './mirror-store.ts';
 import { NTF, neighbourMessage, RTM_NEIGHBOUR } from './neighbour.ts';
+import { QuietChanges } from './quiet-changes.ts';
 import { RTM_F_CLONED, RTM_ROUTE, routeMessage } from './route.ts';
 import { FIB_RULE, RTM_RULE, ruleMessage } from './rule.ts';
 import { AF } from './scope.ts';
@@ -69,6 +70,8 @@ export class RouteMirror {
   private readonly owned: ReadonlySet<number>;
   private readonly links = new LinkTable();
   private readonly store: MirrorStore;
+  /** Is told of own changes that the kernel does not announce. */
+  readonly quiet: QuietChanges;
   /** What the mirrors of traffic control and WireGuard work on. */
   readonly parts: Parameters<typeof filterRequests>[0];
   /** Messages about links not yet heard of, by ifindex: a dump of links is older than the dumps after it. */
@@ -83,6 +86,7 @@ export class RouteMirror {
     this.owned = new Set(owners.map((owner) => owner.protocol));
     this.store = new MirrorStore(state, this.links);
     this.parts = { links: this.links, store: this.store };
+    this.quiet = new QuietChanges(this.parts, this.owned, this.stale);
   }
 
   /** Takes in one message of a dump or a notification; others are ignored. The bytes may be reused afterwards. Throws DecodeError. */
@@ -235,7 +239,7 @@ export class RouteMirror {
     if (isNew) return this.store.put(address);
     if (!this.store.drop(keyOf(address))) return;
     const family = familyOf(address.address);
-    if (family === 4 && !this.hasIpv4Address(record)) {
+    if (family === 4 && !hasIpv4Address(record)) {
       this.dropRoutesOver(record, (route) => familyOf(route.dst) === 4);
     }
     if (this.store.isSource(address.address.slice(0, address.address.indexOf('/')))) this.markStale('route');
@@ -275,6 +279,7 @@ export class RouteMirror {
   /** IPv6 tells of next hops that leave a multipath route one by one; IPv4 of whole routes. */
   private removeRoute(gone: Route): void {
     const key = keyOf(gone);
+    this.quiet.touch(key);
     const route = this.store.get(key);
     if (route?.kind !== 'route' || route.protocol !== gone.protocol) return;
     const left = route.nextHops.filter(
@@ -325,19 +330,14 @@ export class RouteMirror {
     return object?.kind === 'link' ? object : undefined;
   }
 
-  private hasIpv4Address(record: LinkRecord): boolean {
-    for (const key of record.dependents) {
-      if (key.startsWith('address ') && familyOf(key) === 4) return true;
-    }
-    return false;
-  }
-
   private markStale(...kinds: DumpKind[]): void {
     for (const kind of kinds) this.stale.add(kind);
+    this.quiet.disturb(kinds);
   }
 
   /** Drops the routes that leave by this link alone; of multipath routes only a dump can tell. */
   private dropRoutesOver(record: LinkRecord, concerns: (route: Route) => boolean): void {
+    this.quiet.disturb(['route']);
     for (const key of record.dependents) {
       const route = this.store.get(key);
       if (route?.kind !== 'route' || !concerns(route)) continue;
@@ -347,6 +347,7 @@ export class RouteMirror {
   }
 
   private renameLink(record: LinkRecord, name: string): void {
+    this.quiet.disturb();
     const moved: KernelObject[] = [];
     for (const key of [...record.dependents]) {
       const object = this.store.get(key);
@@ -359,6 +360,7 @@ export class RouteMirror {
   }
 
   private removeLink(record: LinkRecord): void {
+    this.quiet.disturb();
     for (const key of [...record.dependents]) {
       const object = this.store.get(key);
       const left = object === undefined ? undefined : withoutLink(object, record.name);

@@ -21,6 +21,7 @@ import { LEASE_NAMESPACE } from '#core/lease/index.ts';
 import type { ObjectStore } from '#core/store/index.ts';
 import type { KernelLoop } from '../kernel-loop.ts';
 import { KindsFeed } from '../kinds-feed.ts';
+import { EventLog } from './event-log.ts';
 import { BGP_KINDS, BGP_SIGNS, SERVICE_KINDS, storedKind } from './kinds.ts';
 import { KnownObjects } from './known-objects.ts';
 import { Passwords } from './passwords.ts';
@@ -64,6 +65,7 @@ export class BgpKeeper implements AsyncDisposable {
   readonly #known = new KnownObjects();
   readonly #feed: KindsFeed;
   readonly #passwords: Passwords;
+  readonly #log: EventLog;
   readonly #watch: Disposable;
   readonly #timers = new Map<Timer, Disposable>();
   #place: BgpPlace | undefined;
@@ -73,8 +75,6 @@ export class BgpKeeper implements AsyncDisposable {
   #listening = '';
   #routes: KernelRoutes | undefined;
   #isConverged = true;
-  /** Peers of whose session something is wrong since it began: it is told once. */
-  readonly #faulty = new Set<string>();
   #followsServices = false;
   #problems: readonly string[] = [];
   #failure: string | undefined;
@@ -83,6 +83,7 @@ export class BgpKeeper implements AsyncDisposable {
   /** To be made before anything is removed from the kernel. */
   constructor(options: BgpKeeperOptions) {
     this.#options = options;
+    this.#log = new EventLog(options.logger);
     const { store, clock, signal, kernel, loop } = options;
     this.#passwords = new Passwords({
       store,
@@ -332,18 +333,8 @@ export class BgpKeeper implements AsyncDisposable {
   }
 
   #hear(event: ServiceEvent): void {
-    const { logger } = this.#options;
-    if (event.type === 'session') {
-      const { peer, isUp, reason } = event;
-      this.#faulty.delete(peer);
-      logger.info({ peer, isUp, reason }, 'BGP session');
-      this.#wishSoon();
-    } else if (event.type === 'station') logger.info(event, 'BGP: a BMP station');
-    else if (event.type === 'table') logger.info(event.event, 'BGP routes of a peer');
-    else if (event.type === 'fault' && !this.#faulty.has(event.peer)) {
-      this.#faulty.add(event.peer);
-      logger.warn({ peer: event.peer, fault: event.text }, 'BGP: something of a session is wrong');
-    }
+    this.#log.hear(event);
+    if (event.type === 'session') this.#wishSoon();
   }
 
   #amend(amendment: Amendment): void {

@@ -12,7 +12,7 @@ import {
   type IpPrefix,
   type MacAddress,
 } from '#base/ip/index.ts';
-import { type KernelObject, OVERLAY, type Route } from '#core/kernel/index.ts';
+import { type KernelObject, type NextHop, OVERLAY, type Route } from '#core/kernel/index.ts';
 import type { LocalSubnet } from './backend.ts';
 import { forwarding, unusedSubnet } from './forwarding.ts';
 import { NODE_TABLE, nodeRule } from './node-table.ts';
@@ -92,21 +92,23 @@ export function planRemote(remote: OverlaySubnet, settings: Pick<VxlanSettings, 
   return [
     { kind: 'neighbour', link, address: vtep, mac: remote.vtepMac, protocol },
     { kind: 'fdb', link, mac: remote.vtepMac, dst: remote.publicIp },
-    remoteRoute({ kind: 'route', dst: remote.subnet, nextHops, protocol }),
-    remoteRoute({
-      kind: 'route',
-      dst: hostPrefixOf(remote.publicIp),
-      table: NODE_TABLE,
-      nextHops,
-      protocol,
-    }),
+    remoteRoute(remote.subnet, nextHops),
+    remoteRoute(hostPrefixOf(remote.publicIp), nextHops, NODE_TABLE),
     peerElement(remote.family, remote.publicIp),
   ];
 }
 
-/** IPv6 has no scopes, and no chain that would want them. */
-function remoteRoute(route: Route): Route {
-  return familyOf(route.dst) === 6 ? route : { ...route, scope: spreadScope(route.dst) };
+/** IPv6 has no scopes, and no chain that would want them. Each made in one piece: thousands come at once. */
+function remoteRoute(dst: IpPrefix, nextHops: readonly NextHop[], table?: number): Route {
+  const { protocol } = OVERLAY;
+  if (familyOf(dst) === 6)
+    return table === undefined
+      ? { kind: 'route', dst, nextHops, protocol }
+      : { kind: 'route', dst, table, nextHops, protocol };
+  const scope = spreadScope(dst);
+  return table === undefined
+    ? { kind: 'route', dst, nextHops, protocol, scope }
+    : { kind: 'route', dst, table, nextHops, protocol, scope };
 }
 
 function planDevice(local: OverlaySubnet, settings: VxlanSettings): KernelObject[] {

@@ -106,7 +106,7 @@ describe('the extension backend', () => {
     expect(log()).toEqual(['add   10.1.2.0/24 192.0.2.2   <$(touch x); `id`>']);
     function existsLog(): boolean {
       try {
-        return log().length === 1;
+        return log()[0] !== ''; // the shell makes the file before it writes
       } catch {
         return false;
       }

@@ -127,13 +127,22 @@ function churned(count: number, mesh: typeof MESH) {
   expect(it.faults()).toEqual([]);
   const counts = it.sessionCounts().toSorted((a, b) => a - b);
   const { messages } = it.wire;
+  const inFullMesh = (messagesOfSession() * count * (count - 1)) / 2;
   process.stdout.write(
-    `${count} speakers: ${counts[0]} to ${counts.at(-1)} sessions, half have ${counts[count / 2]}, full mesh: ${count - 1}; ${messages} messages to converge, ${(messages / count).toFixed(0)} a speaker\n`,
+    `${count} speakers: ${counts[0]} to ${counts.at(-1)} sessions each, half have ${counts[count / 2]} (full mesh: ${count - 1}); ${messages} messages in the first minute, ${(messages / count).toFixed(0)} a speaker (full mesh: ${inFullMesh.toFixed(0)}, ${(inFullMesh / count).toFixed(0)} a speaker)\n`,
   );
+  expect(messages).toBeLessThan(inFullMesh);
   churn(it, count, IS_SOAK ? 20 : 5);
   expect(it.faults()).toEqual([]);
   const numbers = [...it.nodes.keys()].map((name) => Number(name.slice(1)));
   return { numbers, digests: digestsOf(it) };
+}
+
+/** Of one session of a full mesh in its first minute: the same for each, however many nodes there are. */
+function messagesOfSession(): number {
+  const it = new SimCluster({ mesh: MESH, families: [4] }).add(...upTo(20)).run(60);
+  expect(it.reflectors).toEqual([]);
+  return it.wire.messages / ((20 * 19) / 2);
 }
 
 function digestsOf(it: SimCluster): ReadonlyMap<string, string> {

@@ -2,6 +2,7 @@
 import { familyOf, type IpFamily } from '#base/ip/index.ts';
 import { type MeshOptions, planMesh } from '#core/bgp/mesh/index.ts';
 import { routesOf } from '#core/bgp/rib/index.ts';
+import { AttributeMemory } from '#core/bgp/wire/index.ts';
 import { SimClock } from '../sim-clock.ts';
 import { SimAgenda } from './agenda.ts';
 import { ipv6Of, SimNode } from './node.ts';
@@ -15,6 +16,8 @@ export interface SimClusterOptions {
   readonly families?: readonly IpFamily[];
 }
 
+/** Sets of attributes that sessions remember together: of each node what each reflector makes of it. */
+const MEMORY_SLOTS = 65_536;
 /** How long until all nodes have heard that one is alive or is not. */
 const LIVENESS_MS = 20_000;
 
@@ -25,6 +28,7 @@ export class SimCluster {
   /** Prefixes of nodes that were there all the time and that some node could not reach for a moment, by whom. */
   readonly gaps = new Set<string>();
   readonly #agenda: SimAgenda;
+  readonly #memory = new AttributeMemory(MEMORY_SLOTS);
   readonly #mesh: MeshOptions;
   readonly #dead = new Set<string>();
   readonly #steady = new Set<string>();
@@ -52,6 +56,7 @@ export class SimCluster {
         families: this.#families,
         agenda: this.#agenda,
         wire: this.wire,
+        memory: this.#memory,
         random: () => this.random(),
         addressOf: (peer: string) => this.nodes.get(peer)?.address,
         onProgram: (node: SimNode, prefix: string, nextHop: string | undefined) =>

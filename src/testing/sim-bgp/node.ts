@@ -11,6 +11,7 @@ import {
 } from '#core/bgp/mesh/index.ts';
 import { solePeers } from '#core/bgp/rib/index.ts';
 import { type NeighborConfig, Speaker, type SpeakerAction, sessionConfig } from '#core/bgp/speaker/index.ts';
+import type { AttributeMemory } from '#core/bgp/wire/index.ts';
 import type { SimAgenda } from './agenda.ts';
 import { SimSession } from './session.ts';
 import type { SimWire } from './wire.ts';
@@ -20,6 +21,7 @@ export interface SimNodePorts {
   readonly agenda: SimAgenda;
   readonly wire: SimWire;
   readonly random: Random;
+  readonly memory: AttributeMemory;
   readonly addressOf: (name: string) => string | undefined;
   /** Told whenever packets to a prefix go another way, or none. */
   readonly onProgram: (node: SimNode, prefix: string, nextHop: string | undefined) => void;
@@ -188,6 +190,7 @@ export class SimNode {
       agenda: this.#ports.agenda,
       wire: this.#ports.wire,
       random: this.#ports.random,
+      memory: this.#ports.memory,
       onNews: (news) => {
         if (this.#sessions.get(key) === session) this.#hear(key, news);
       },

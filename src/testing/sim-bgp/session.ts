@@ -11,7 +11,7 @@ import {
   stepSession,
   type TimerName,
 } from '#core/bgp/session/index.ts';
-import { MessageFramer } from '#core/bgp/wire/index.ts';
+import { type AttributeMemory, MessageFramer } from '#core/bgp/wire/index.ts';
 import type { SimAgenda } from './agenda.ts';
 import type { SimEnd, SimWire } from './wire.ts';
 
@@ -19,6 +19,8 @@ export interface SimSessionPorts {
   readonly agenda: SimAgenda;
   readonly wire: SimWire;
   readonly random: Random;
+  /** Of all sessions: what a thousand nodes have read is the same. */
+  readonly memory: AttributeMemory;
   readonly onNews: (news: SessionNews) => void;
 }
 
@@ -42,7 +44,7 @@ export class SimSession {
   #wakeAt = Infinity;
 
   constructor(config: SessionConfig, localAddress: string, ports: SimSessionPorts) {
-    this.#state = newSession(config);
+    this.#state = newSession(config, ports.memory);
     this.#localAddress = localAddress;
     this.#ports = ports;
   }

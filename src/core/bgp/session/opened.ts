@@ -96,10 +96,11 @@ export function establish(turn: Turn): void {
   state.main = { ...connection, phase: 'established' };
   state.phase = 'established';
   state.isRestarting = false;
-  state.decoder = new UpdateDecoder({
+  const context = {
     ...bargain.agreed,
     ...(config.isFirstAsnChecked !== undefined && { isFirstAsnChecked: config.isFirstAsnChecked }),
-  });
+  };
+  state.decoder = new UpdateDecoder(context, state.attributeMemory);
   restartHold(turn);
   turn.setTimer('settled', SETTLED_SEC);
   turn.tell({ type: 'established', agreed: bargain.agreed });

@@ -4,6 +4,7 @@
  */
 import type { Random } from '#base/clock.ts';
 import {
+  type AttributeMemory,
   CEASE,
   ceaseOf,
   ERROR,
@@ -19,8 +20,8 @@ import { begin, dial, onConnectFailed, onConnection, openMain, wait } from './op
 import { type Slot, Turn } from './turn.ts';
 import type { SessionConfig, SessionEvent, SessionState, SessionStep, TimerName } from './types.ts';
 
-/** One that has not been started. */
-export function newSession(config: SessionConfig): SessionState {
+/** One that has not been started. `attributeMemory`: shared with sessions of the same configuration, with peers of one AS; absent: its own. */
+export function newSession(config: SessionConfig, attributeMemory?: AttributeMemory): SessionState {
   const { holdTimeSec } = config;
   if (holdTimeSec !== 0 && holdTimeSec < 3)
     throw new RangeError(`hold time ${holdTimeSec} s: it is 0, or 3 and more`);
@@ -31,6 +32,7 @@ export function newSession(config: SessionConfig): SessionState {
     isDialing: false,
     failures: 0,
     isRestarting: config.restart?.isRestarting === true,
+    ...(attributeMemory === undefined ? {} : { attributeMemory }),
   };
 }
 

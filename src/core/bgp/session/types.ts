@@ -3,6 +3,7 @@ import type { IpAddress } from '#base/ip/index.ts';
 import type { Asn, Nlri, RouteFamily, RouterId } from '../model.ts';
 import type { Agreed, AgreedFamily, SessionNews, SessionSend } from '../ports.ts';
 import type {
+  AttributeMemory,
   LongLivedAbility,
   Message,
   Notification,
@@ -126,6 +127,8 @@ export interface SessionState {
   readonly bargain?: Bargain;
   /** Reads UPDATEs; remembers attributes, which changes nothing but the time it takes. */
   readonly decoder?: UpdateDecoder;
+  /** For decoders, if others read into it, too. */
+  readonly attributeMemory?: AttributeMemory;
   /** Since the last session that lasted. */
   readonly failures: number;
   /** We have just restarted, and have told nobody yet (RFC 4724). */

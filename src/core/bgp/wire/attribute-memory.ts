@@ -25,9 +25,15 @@ const FNV_OFFSET = 0x811c_9dc5;
 export class AttributeMemory {
   #slots: (Memory | undefined)[] = Array.from({ length: FIRST_SLOTS });
   #used = 0;
+  readonly #maxSlots: number;
   readonly #scratch = new Uint8Array(MAX_KEY_BYTES);
   #keyBytes = 0;
   #hash = 0;
+
+  /** `maxSlots`: how many sets are kept at most, a power of two. Sessions that share one want more. */
+  constructor(maxSlots = MAX_SLOTS) {
+    this.#maxSlots = maxSlots;
+  }
 
   /** What was kept for these attributes and, from MP_REACH_NLRI, this next hop; a miss can be followed by keep(). */
   find(
@@ -54,7 +60,7 @@ export class AttributeMemory {
   keep(attributes: PathAttributes): void {
     if (this.#keyBytes > MAX_KEY_BYTES) return;
     const key = this.#scratch.slice(0, this.#keyBytes);
-    if (this.#used * 2 >= this.#slots.length && this.#slots.length < MAX_SLOTS) this.#widen();
+    if (this.#used * 2 >= this.#slots.length && this.#slots.length < this.#maxSlots) this.#widen();
     this.#put({ key, hash: this.#hash, attributes });
   }
 

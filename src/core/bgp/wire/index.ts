@@ -1,5 +1,6 @@
 /** BGP on the wire: messages, capabilities, attributes, UPDATEs and their errors. Pure: bytes and values. */
 
+export { AttributeMemory } from './attribute-memory.ts';
 export type { UpdateContext, UpdateFault } from './attributes.ts';
 export {
   type AddPathAbility,

@@ -37,10 +37,12 @@ const NO_FAULTS: readonly UpdateFault[] = [];
 
 export class UpdateDecoder {
   readonly #context: UpdateContext;
-  readonly #memory = new AttributeMemory();
+  readonly #memory: AttributeMemory;
 
-  constructor(context: UpdateContext) {
+  /** `memory` may be shared by decoders of sessions with peers of one AS that have agreed on the same: what is without fault depends on that. */
+  constructor(context: UpdateContext, memory = new AttributeMemory()) {
     this.#context = context;
+    this.#memory = memory;
   }
 
   /** The body of an UPDATE, behind the header. Throws MessageError; bytes are not kept. */

@@ -7,6 +7,7 @@ import { IS_SOAK, runs } from '#testing/soak.ts';
 import { thrownBy } from '#testing/thrown.ts';
 import type { AsPathSegment, Nlri, PathAttributes, RouteFamily } from '../model.ts';
 import type { AgreedFamily } from '../ports.ts';
+import { AttributeMemory } from './attribute-memory.ts';
 import { ATTRIBUTE_ROWS, MP_REACH, MP_UNREACH } from './attribute-table.ts';
 import type { UpdateContext } from './attributes.ts';
 import { MessageError } from './error.ts';
@@ -253,6 +254,15 @@ describe('an UPDATE', () => {
     const reach = (prefix: string) =>
       read(`80 0e 1a 0002 01 10 fd000077000000000000000000000001 00 20 ${prefix} ${ORIGIN} ${AS_PATH}`, '');
     expect(reach('fd000301')).toBe(reach('fd000302'));
+  });
+
+  test('is remembered by all decoders that share a memory, and by no other', () => {
+    const memory = new AttributeMemory(16);
+    const read = (decoder: UpdateDecoder) =>
+      decoder.decode(bodyOf('', MANDATORY, NLRI)).announced[0]!.attributes;
+    const first = read(new UpdateDecoder(CONTEXT, memory));
+    expect(read(new UpdateDecoder(CONTEXT, memory))).toBe(first);
+    expect(read(new UpdateDecoder(CONTEXT))).not.toBe(first);
   });
 
   test.each(['00'.repeat(16), `ff02${'00'.repeat(13)}01`])(

@@ -182,7 +182,7 @@ describe.for(CONFIGS)('an agent that comes back to pods of %s', ([plugin, config
     await until('nothing of it is left', () => world.hostText() === host);
   });
 
-  test('a pod that vanishes while it runs is forgotten too, and nothing is tried for it', async () => {
+  test('a pod that vanishes while it runs is forgotten too, and nothing is tried for it any more', async () => {
     await attach(config, 'stays');
     const [host, recorded, reserved] = [world.hostText(), world.recorded(), world.reserved(config.name)];
     await attach(config, 'goes');
@@ -191,7 +191,9 @@ describe.for(CONFIGS)('an agent that comes back to pods of %s', ([plugin, config
     expect(world.recorded()).toEqual(recorded);
     await until('its addresses are back', () => world.reserved(config.name).length === reserved.length);
     await until('nothing of it is left', () => world.hostText() === host);
-    expect(world.loop.status()).toMatchObject({ failures: [], conflicts: [] });
+    // Its link may go before its namespace is seen to be gone, and is wanted again until then.
+    await until('nothing is tried', () => world.loop.status().failures.length === 0);
+    expect(world.loop.status().conflicts).toEqual([]);
     expect((await world.call(plugin, 'DEL', 'goes', config)).exitStatus).toBe(0);
   });
 

@@ -65,7 +65,11 @@ export class CniWorld implements AsyncDisposable {
       ip link add uplink type bridge
       ip address add ${HOST[4]}/24 dev uplink
       ip address add ${HOST[6]}/64 dev uplink nodad
-      ip link set uplink up`);
+      ip link set uplink up
+      for try in $(seq 500); do
+        ip -6 route show table local | grep -q '^local ${HOST[6]} ' && break # comes a moment later
+        sleep 0.01
+      done`);
   }
 
   static async open(): Promise<CniWorld> {

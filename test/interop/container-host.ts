@@ -29,6 +29,8 @@ export const HOST = { 4: '192.168.80.1', 6: 'fd80::1' } as const;
 export const OUTSIDE = { 4: '192.168.80.2', 6: 'fd80::2' } as const;
 /** Where Debian has the reference plugins. */
 const REFERENCE_PLUGINS = '/usr/lib/cni';
+const BUSY_TRIES = 100;
+const BUSY_MS = 50;
 const CGROUPS = '/sys/fs/cgroup';
 const CLIENT = join(PROGRAM, '..', 'poplin-cni');
 
@@ -207,7 +209,6 @@ export function podNetns(name: string): string {
   return `/run/netns/${name}`;
 }
 
-/** Control groups without processes, the inner ones first. */
 /** Takes a control group out of all hierarchies; nothing may run in it. */
 export function removeCgroup(name: string): void {
   for (const hierarchy of readdirSync(CGROUPS)) removeCgroups(join(CGROUPS, hierarchy, name));
@@ -217,5 +218,13 @@ function removeCgroups(path: string): void {
   if (!existsSync(path)) return;
   for (const entry of readdirSync(path, { withFileTypes: true }))
     if (entry.isDirectory()) removeCgroups(join(path, entry.name));
-  rmdirSync(path);
+  // What ran in it may be a moment from being gone.
+  for (let again = 0; ; again++) {
+    try {
+      return rmdirSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || again === BUSY_TRIES) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_MS);
+    }
+  }
 }

@@ -4,6 +4,9 @@ import { ROOT } from '../command.ts';
 import { ALONE } from './alone.ts';
 import { filesRunInstead } from './skips.ts';
 
+/** The run of vitest is told by the first, tools/test.ts by the second. */
+const IS_SOAK = process.env['POPLIN_SOAK'] !== undefined || process.argv.includes('--soak');
+
 /** A tier; its name is that of its first vitest project. */
 export interface Tier {
   readonly name: string;
@@ -83,7 +86,8 @@ export function filesOf({ include, exclude }: Part, filters: readonly string[]):
 function privileged(name: string, testTimeoutMs: number, limitMinutes: number): Tier {
   return {
     name,
-    files: [`test/${name}/**/*.test.ts`],
+    // Files of a soak alone take minutes, or hold what does not work with every peer yet.
+    files: [`test/${name}/**/*.test.ts`, ...(IS_SOAK ? [`test/${name}/**/*.soak.ts`] : [])],
     privileged: true,
     isolated: true,
     workers: SIDE_BY_SIDE,

@@ -1,1 +1,2 @@
 export { bgpCommands } from './commands.ts';
+export { parseSpeakerFile } from './speaker-file.ts';

@@ -1,7 +1,15 @@
 /** BGP speakers that nobody here wrote, each in a namespace: BIRD, FRR, GoBGP and ExaBGP, started, asked and ended. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import type { BgpLan, LanNode } from './lan.ts';
@@ -49,6 +57,8 @@ class Speaker implements AsyncDisposable {
     return execFileSync('nsenter', [`--net=${this.node.namespace.path}`, command, ...args], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
+      // Whole tables.
+      maxBuffer: 256 * 1024 * 1024,
     });
   }
 
@@ -68,6 +78,10 @@ class Speaker implements AsyncDisposable {
         throw new Error(`ended: ${this.#output}`);
       if (!isReady()) throw new Error(`not ready: ${this.#output}`);
     }, WAIT);
+  }
+
+  protected signal(signal: NodeJS.Signals): void {
+    for (const child of this.#processes) child.kill(signal);
   }
 
   /** Ends it with a signal and waits until it is gone; SIGKILL leaves it no time for a last word. */
@@ -132,6 +146,9 @@ interface FrrParts {
 
 /** FRR: zebra, bgpd and, if asked for, bfdd and what speaks BMP. The configuration is what vtysh reads. */
 export class Frr extends Speaker {
+  #bgpd: ChildProcess | undefined;
+  #bgpdFlags: readonly string[] = [];
+
   static async start(lan: BgpLan, name: string, config: string, parts: FrrParts = {}): Promise<Frr> {
     const frr = new Frr(lan, lan.node(name));
     await frr.start(config, parts);
@@ -142,32 +159,44 @@ export class Frr extends Speaker {
     const run = this.path('run');
     mkdirSync(run, { recursive: true });
     execFileSync('chown', ['-R', 'frr:frr', this.folder]);
-    const zebraSocket = join(run, 'zserv.api');
-    const daemon = (program: string, ...args: string[]) =>
-      this.spawn(`${FRR}/${program}`, [
-        ...[
-          '-z',
-          zebraSocket,
-          '-i',
-          join(run, `${program}.pid`),
-          '--vty_socket',
-          run,
-          '-P',
-          '0',
-          '--log',
-          'stdout',
-        ],
-        ...args,
-      ]);
+    this.#daemon('zebra');
+    await this.until(() => existsSync(join(run, 'zserv.api')) && existsSync(join(run, 'zebra.vty')));
+    if (bfd) {
+      this.#daemon('bfdd', '--bfdctl', join(run, 'bfdd.sock'));
+      await this.until(() => existsSync(join(run, 'bfdd.vty')));
+    }
+    this.#bgpdFlags = bmp ? ['-M', 'bmp'] : [];
+    await this.startBgpd(config);
+  }
+
+  /** Also again, after killBgpd(). */
+  async startBgpd(config: string): Promise<void> {
     const { ipv4, ipv6 } = this.node;
-    daemon('zebra');
-    await this.until(() => existsSync(zebraSocket) && existsSync(join(run, 'zebra.vty')));
-    if (bfd) daemon('bfdd', '--bfdctl', join(run, 'bfdd.sock'));
-    daemon('bgpd', '-p', '179', '-l', ipv4, '-l', ipv6, ...(bmp ? ['-M', 'bmp'] : []));
-    const daemons = bfd ? ['bfdd', 'bgpd'] : ['bgpd'];
-    await this.until(() => daemons.every((each) => existsSync(join(run, `${each}.vty`))));
+    this.#bgpd = this.#daemon('bgpd', '-p', '179', '-l', ipv4, '-l', ipv6, ...this.#bgpdFlags);
+    await this.until(() => existsSync(join(this.path('run'), 'bgpd.vty')));
+    this.configure(config);
+  }
+
+  /** Adds to the configuration that is there. */
+  configure(config: string): void {
     const file = this.write('frr.conf', config);
-    this.run('vtysh', ['--vty_socket', run, '-f', file]);
+    this.run('vtysh', ['--vty_socket', this.path('run'), '-f', file]);
+  }
+
+  /** bgpd dies without a word; zebra and what it has put into the kernel stay. */
+  async killBgpd(): Promise<void> {
+    const bgpd = this.#bgpd;
+    if (bgpd === undefined) return;
+    const gone = once(bgpd, 'exit');
+    bgpd.kill('SIGKILL');
+    await gone;
+    rmSync(join(this.path('run'), 'bgpd.vty'), { force: true });
+  }
+
+  #daemon(program: string, ...args: readonly string[]): ChildProcess {
+    const run = this.path('run');
+    const files = ['-z', join(run, 'zserv.api'), '-i', join(run, `${program}.pid`), '--vty_socket', run];
+    return this.spawn(`${FRR}/${program}`, [...files, '-P', '0', '--log', 'stdout', ...args]);
   }
 
   /** What vtysh prints. */
@@ -206,10 +235,14 @@ export class Exabgp extends Speaker {
 
   async start(config: string): Promise<void> {
     // Its output stays open: ExaBGP takes a closed one for its death.
-    const script = this.write('watch.sh', `#!/bin/sh\ncat >> ${this.path('heard')}\n`);
+    const script = this.write(
+      'watch.sh',
+      `#!/bin/sh\ntail -f ${this.path('commands')} & tail=$!\ncat >> ${this.path('heard')}\nkill $tail\n`,
+    );
     chmodSync(script, 0o755);
     writeFileSync(this.path('heard'), '');
-    const file = this.write('exabgp.conf', `process watch { run ${script}; encoder json; }\n${config}`);
+    writeFileSync(this.path('commands'), '');
+    const file = this.#configure(config);
     const env = {
       ...process.env,
       'exabgp.daemon.user': 'root',
@@ -220,6 +253,22 @@ export class Exabgp extends Speaker {
     };
     this.spawn('exabgp', [file], env);
     await this.until(() => this.output.includes('loaded new configuration successfully'));
+  }
+
+  /** Routes of another configuration are told, and those that are not in it withdrawn. */
+  reload(config: string): void {
+    this.#configure(config);
+    this.signal('SIGUSR1');
+  }
+
+  #configure(config: string): string {
+    const head = `process watch { run ${this.path('watch.sh')}; encoder json; }\n`;
+    return this.write('exabgp.conf', head + config);
+  }
+
+  /** Has its process say something to it. */
+  command(line: string): void {
+    appendFileSync(this.path('commands'), `${line}\n`);
   }
 
   /** What its process was told, a JSON object a line. */

@@ -54,7 +54,7 @@ export const TIERS: readonly Tier[] = [
   privileged('e2e', 180_000, 20),
   {
     // All others run beside it, so it takes half as long again as by itself.
-    ...privileged('vm', 240_000, 25),
+    ...privileged('vm', 480_000, 40),
     // What is skipped elsewhere, and what the agent rests on: it has to hold on a kernel that is years older, too.
     borrowed: [
       ...filesRunInstead('vm'),

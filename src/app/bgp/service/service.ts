@@ -249,10 +249,15 @@ export class BgpService implements AsyncDisposable {
     const { wake } = this.#speaker;
     if (wake === this.#wake?.at) return;
     this.#wake?.timer[Symbol.dispose]();
-    this.#wake =
-      wake === undefined
-        ? undefined
-        : { at: wake, timer: this.#options.clock.setTimeout(wake - this.#now(), () => this.#flushSoon()) };
+    this.#wake = wake === undefined ? undefined : { at: wake, timer: this.#wakeAt(wake) };
+  }
+
+  #wakeAt(at: number): Disposable {
+    return this.#options.clock.setTimeout(at - this.#now(), () => {
+      // A timer may fire within the millisecond before it is due: then another one is needed.
+      this.#wake = undefined;
+      this.#flushSoon();
+    });
   }
 
   #act(action: SpeakerAction): void {

@@ -1,9 +1,17 @@
 /**
- * What is tried with each speaker of others, and why not where it is not. Declarations alone; scenes/ say
- * how each is tried.
+ * What is tried with each speaker of others, and why not where it is not. Declarations alone: docs/bgp-interop.md is made of them
+ * (`node tools/docs.ts`), and scenes/ say how each is tried.
  */
 export const PEER_NAMES = ['BIRD', 'FRR', 'GoBGP', 'ExaBGP'] as const;
 export type PeerName = (typeof PEER_NAMES)[number];
+
+/** The versions are those of Debian 12. */
+export const PEER_VERSIONS: Readonly<Record<PeerName, string>> = {
+  BIRD: '2.0.12',
+  FRR: '8.4.4',
+  GoBGP: '3.10.0',
+  ExaBGP: '4.2.21',
+};
 
 export interface Feature {
   /** What a test of it asserts: the end of "with BIRD, …". */

@@ -62,7 +62,7 @@ export interface PeerPlan {
 export interface Counterpart extends AsyncDisposable {
   /** Becomes what the plan says; sessions begin anew. */
   apply(plan: PeerPlan): Promise<void>;
-  /** All routes of a family that it has, those of its own too. */
+  /** All routes of a family that it has, those of its own too; with next hop, path and MED at least. */
   table(family: IpFamily): readonly PeerRoute[];
   /** How many prefixes it has of a family. */
   count(family: IpFamily): number;

@@ -41,7 +41,7 @@ export class GobgpCounterpart implements Counterpart {
   }
 
   table(family: IpFamily): readonly PeerRoute[] {
-    return parse(this.#running.gobgp('global', 'rib', '-a', `ipv${family}`, '-j'));
+    return parseText(this.#running.gobgp('global', 'rib', '-a', `ipv${family}`));
   }
 
   count(family: IpFamily): number {
@@ -175,9 +175,22 @@ function parse(text: string): readonly PeerRoute[] {
   return Object.values(table).flat().map(routeFrom);
 }
 
+/** Of a whole table: in JSON each IPv6 route has all that came in the same message beside it, which is hundreds of megabytes. */
+function parseText(text: string): readonly PeerRoute[] {
+  return text.split('\n').flatMap((line) => {
+    const [, prefix, nextHop, path = '', attributes = ''] =
+      /^\S*\s+(\S+\/\d+)\s+(\S+)\s+(\d[\d ]*?)?\s+\d+:\d+:\d+\s+\[(.*)\]/.exec(line) ?? [];
+    if (prefix === undefined || nextHop === undefined) return [];
+    const med = /\{Med: (\d+)\}/.exec(attributes)?.[1];
+    const none = { communities: [], large: [], extended: [], clusters: [], members: [] };
+    const asns = path.match(/\d+/g)?.map(Number) ?? [];
+    return [{ ...none, prefix, nextHop, asns, ...(med !== undefined && { med: Number(med) }) }];
+  });
+}
+
 function routeFrom({ nlri, attrs }: GobgpPath): PeerRoute {
   const of = (...types: readonly number[]) => attrs.find(({ type }) => types.includes(type));
-  const list = (type: number) => (of(type)?.value ?? []) as readonly unknown[];
+  const list = <T>(type: number) => (of(type)?.value ?? []) as readonly T[];
   const segments = of(2)?.as_paths ?? [];
   const asns = (isMember: boolean) =>
     segments
@@ -193,11 +206,11 @@ function routeFrom({ nlri, attrs }: GobgpPath): PeerRoute {
     asns: asns(false),
     members: asns(true),
     communities: (of(8)?.communities ?? []).map((each) => `${each >>> 16}:${each & 0xffff}`),
-    large: (list(32) as readonly { ASN: number; LocalData1: number; LocalData2: number }[]).map(
+    large: list<{ ASN: number; LocalData1: number; LocalData2: number }>(32).map(
       (each) => `${each.ASN}:${each.LocalData1}:${each.LocalData2}`,
     ),
-    extended: (list(16) as readonly { value: string; subtype: number }[]).map(({ value }) => `rt:${value}`),
-    clusters: list(10) as readonly string[],
+    extended: list<{ value: string; subtype: number }>(16).map(({ value }) => `rt:${value}`),
+    clusters: list<string>(10),
     ...(med === undefined ? {} : { med }),
     ...(localPref === undefined ? {} : { localPref }),
     ...(originator === undefined ? {} : { originator }),

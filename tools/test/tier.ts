@@ -86,7 +86,7 @@ export function filesOf({ include, exclude }: Part, filters: readonly string[]):
 function privileged(name: string, testTimeoutMs: number, limitMinutes: number): Tier {
   return {
     name,
-    // Files of a soak alone take minutes, or hold what does not work with every peer yet.
+    // Files of a soak alone take minutes.
     files: [`test/${name}/**/*.test.ts`, ...(IS_SOAK ? [`test/${name}/**/*.soak.ts`] : [])],
     privileged: true,
     isolated: true,

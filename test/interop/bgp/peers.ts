@@ -1,5 +1,5 @@
 /** BGP speakers that nobody here wrote, each in a namespace: BIRD, FRR, GoBGP and ExaBGP, started, asked and ended. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -11,10 +11,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { vi } from 'vitest';
 import type { BgpLan, LanNode } from './lan.ts';
 
 const WAIT = { timeout: 20_000, interval: 50 };
+/** Whole tables. */
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const FRR = '/usr/lib/frr';
 
 /** Processes of one speaker, its folder, and what they print. */
@@ -57,9 +60,15 @@ class Speaker implements AsyncDisposable {
     return execFileSync('nsenter', [`--net=${this.node.namespace.path}`, command, ...args], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
-      // Whole tables.
-      maxBuffer: 256 * 1024 * 1024,
+      maxBuffer: MAX_OUTPUT_BYTES,
     });
+  }
+
+  /** What a command prints that takes its time: sessions of this process go on meanwhile. */
+  protected async read(command: string, ...args: readonly string[]): Promise<string> {
+    const all = [`--net=${this.node.namespace.path}`, command, ...args];
+    const { stdout } = await promisify(execFile)('nsenter', all, { maxBuffer: MAX_OUTPUT_BYTES });
+    return stdout;
   }
 
   protected path(name: string): string {
@@ -134,6 +143,12 @@ export class Bird extends Speaker {
     return this.run('birdc', ['-s', this.path('ctl'), ...command.split(' ')]);
   }
 
+  /** Routes of a family with all attributes, as birdc prints them. */
+  table(family: 4 | 6): Promise<string> {
+    const command = `show route all table master${family}`;
+    return this.read('birdc', '-s', this.path('ctl'), ...command.split(' '));
+  }
+
   get log(): string {
     return existsSync(this.path('log')) ? readFileSync(this.path('log'), 'utf8') : '';
   }
@@ -199,6 +214,12 @@ export class Frr extends Speaker {
     return this.spawn(`${FRR}/${program}`, [...files, '-P', '0', '--log', 'stdout', ...args]);
   }
 
+  /** Routes of a family with all attributes, as JSON. */
+  table(family: 4 | 6): Promise<string> {
+    const command = `show bgp ipv${family} unicast json detail`;
+    return this.read('vtysh', '--vty_socket', this.path('run'), '-c', command);
+  }
+
   /** What vtysh prints. */
   vtysh(...commands: readonly string[]): string {
     return this.run('vtysh', ['--vty_socket', this.path('run'), ...commands.flatMap((each) => ['-c', each])]);
@@ -213,10 +234,17 @@ export class Gobgp extends Speaker {
     return gobgp;
   }
 
-  async start(config: string): Promise<void> {
+  /** Also again, after end(); `--graceful-restart` begins with one. */
+  async start(config: string, ...flags: readonly string[]): Promise<void> {
     const file = this.write('gobgpd.toml', config);
-    this.spawn('gobgpd', ['-t', 'toml', '-f', file, '--api-hosts', '127.0.0.1:50051', '--pprof-disable']);
+    const api = ['--api-hosts', '127.0.0.1:50051', '--pprof-disable'];
+    this.spawn('gobgpd', ['-t', 'toml', '-f', file, ...api, ...flags]);
     await this.until(() => this.gobgp('global').includes('Router-ID'));
+  }
+
+  /** Routes of a family, one a line. */
+  table(family: 4 | 6): Promise<string> {
+    return this.read('gobgp', '-p', '50051', 'global', 'rib', '-a', `ipv${family}`);
   }
 
   /** What gobgp prints. */

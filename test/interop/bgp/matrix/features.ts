@@ -1,6 +1,6 @@
 /**
  * What is tried with each speaker of others, and why not where it is not. Declarations alone: docs/bgp-interop.md is made of them
- * (`node tools/docs.ts`), and scenes/ say how each is tried.
+ * (document.ts), and scenes/ say how each is tried.
  */
 export const PEER_NAMES = ['BIRD', 'FRR', 'GoBGP', 'ExaBGP'] as const;
 export type PeerName = (typeof PEER_NAMES)[number];
@@ -70,6 +70,7 @@ export const FEATURES = {
   restartOfPeer: {
     name: 'the peer is killed and comes back: its routes stay, and no packet is lost',
     rfc: 4724,
+    partly: { FRR: 'FRR 8.4 takes an IPv6 route of its own kernel away and puts it back when it returns' },
   },
   restartOfOurs: {
     name: 'we are killed and come back: the peer keeps our routes, and no packet is lost',

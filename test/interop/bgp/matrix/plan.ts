@@ -63,8 +63,8 @@ export interface Counterpart extends AsyncDisposable {
   /** Becomes what the plan says; sessions begin anew. */
   apply(plan: PeerPlan): Promise<void>;
   /** All routes of a family that it has, those of its own too; with next hop, path and MED at least. */
-  table(family: IpFamily): readonly PeerRoute[];
-  /** How many prefixes it has of a family. */
+  table(family: IpFamily): Promise<readonly PeerRoute[]>;
+  /** How many prefixes it has of a family; of FRR and ExaBGP only those that it was told. */
   count(family: IpFamily): number;
   /** What it has of a prefix, with all attributes. */
   routes(prefix: string): readonly PeerRoute[];

@@ -36,17 +36,17 @@ export class Pings implements Disposable {
     }, WAIT);
   }
 
-  /** Ends them; how many were lost between the first and the last that was answered. */
-  async lost(): Promise<number> {
+  /** Ends them; of each how many were lost between the first and the last that was answered. */
+  async lost(): Promise<readonly number[]> {
     for (const child of this.#children) {
       const closed = once(child, 'close');
       child.kill('SIGINT');
       await closed;
     }
-    return this.#outputs.reduce((sum, output) => {
+    return this.#outputs.map((output) => {
       const answered = new Set([...output.matchAll(ANSWER)].map(([, sequence]) => Number(sequence)));
-      return sum + Math.max(...answered) - Math.min(...answered) + 1 - answered.size;
-    }, 0);
+      return Math.max(...answered) - Math.min(...answered) + 1 - answered.size;
+    });
   }
 
   [Symbol.dispose](): void {

@@ -38,8 +38,8 @@ export class BirdCounterpart implements Counterpart {
     return this.#bird;
   }
 
-  table(family: IpFamily): readonly PeerRoute[] {
-    return parse(this.#running.ctl(`show route all table master${family}`));
+  async table(family: IpFamily): Promise<readonly PeerRoute[]> {
+    return parse(await this.#running.table(family));
   }
 
   count(family: IpFamily): number {

@@ -46,12 +46,16 @@ export class ExabgpCounterpart implements Counterpart {
     return this.#exabgp;
   }
 
-  table(family: IpFamily): readonly PeerRoute[] {
-    return fold(this.#running.heard).filter(({ prefix }) => familyNumber(prefix) === family);
+  async table(family: IpFamily): Promise<readonly PeerRoute[]> {
+    return this.#all(family);
   }
 
   count(family: IpFamily): number {
-    return this.table(family).length;
+    return this.#all(family).length;
+  }
+
+  #all(family: IpFamily): readonly PeerRoute[] {
+    return fold(this.#running.heard).filter(({ prefix }) => familyNumber(prefix) === family);
   }
 
   routes(prefix: string): readonly PeerRoute[] {

@@ -39,8 +39,8 @@ export class FrrCounterpart implements Counterpart {
     return this.#frr;
   }
 
-  table(family: IpFamily): readonly PeerRoute[] {
-    const text = this.#running.vtysh(`show bgp ipv${family} unicast json detail`);
+  async table(family: IpFamily): Promise<readonly PeerRoute[]> {
+    const text = await this.#running.table(family);
     const { routes } = JSON.parse(text) as { routes: Record<string, (FrrPath | { aspath?: undefined })[]> };
     // The first of each list is about the prefix.
     return Object.entries(routes).flatMap(([prefix, paths]) =>
@@ -50,7 +50,8 @@ export class FrrCounterpart implements Counterpart {
 
   count(family: IpFamily): number {
     const text = this.#running.vtysh(`show bgp ipv${family} unicast summary json`);
-    return (JSON.parse(text) as { ribCount?: number }).ribCount ?? 0;
+    const { peers } = JSON.parse(text) as { peers?: Record<string, { pfxRcd: number }> };
+    return Object.values(peers ?? {}).reduce((sum, { pfxRcd }) => sum + pfxRcd, 0);
   }
 
   routes(prefix: string): readonly PeerRoute[] {

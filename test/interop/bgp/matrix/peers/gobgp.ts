@@ -28,11 +28,13 @@ export class GobgpCounterpart implements Counterpart {
     await this.#start();
   }
 
-  async #start(): Promise<void> {
+  async #start(...flags: readonly string[]): Promise<void> {
     if (this.#plan === undefined) return;
     if (this.#gobgp === undefined) this.#gobgp = await Gobgp.start(this.#lan, 'peer', configOf(this.#plan));
-    else await this.#gobgp.start(configOf(this.#plan));
+    else await this.#gobgp.start(configOf(this.#plan), ...flags);
     for (const route of this.#plan.routes) this.#gobgp.gobgp(...additionOf(route, this.#plan));
+    // Not before: the mark of the end would come before the routes.
+    for (const address of this.#addresses()) this.#gobgp.gobgp('neighbor', address, 'enable');
   }
 
   get #running(): Gobgp {
@@ -40,8 +42,8 @@ export class GobgpCounterpart implements Counterpart {
     return this.#gobgp;
   }
 
-  table(family: IpFamily): readonly PeerRoute[] {
-    return parseText(this.#running.gobgp('global', 'rib', '-a', `ipv${family}`));
+  async table(family: IpFamily): Promise<readonly PeerRoute[]> {
+    return parseText(await this.#running.table(family));
   }
 
   count(family: IpFamily): number {
@@ -76,7 +78,7 @@ export class GobgpCounterpart implements Counterpart {
   }
 
   async comeBack(): Promise<void> {
-    await this.#start();
+    await this.#start('--graceful-restart');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,6 +124,7 @@ function neighborOf({ asn: ownAsn, clusterId }: PeerPlan, neighbor: PeerNeighbor
   [neighbors.config]
     neighbor-address = "${ADDRESS[node][transport]}"
     peer-as = ${asn}
+    admin-down = true
     ${localAsn === undefined || localAsn === ownAsn ? '' : `local-as = ${localAsn}`}
     ${password === undefined ? '' : `auth-password = "${password}"`}
   [neighbors.timers.config]
@@ -190,7 +193,7 @@ function parseText(text: string): readonly PeerRoute[] {
 
 function routeFrom({ nlri, attrs }: GobgpPath): PeerRoute {
   const of = (...types: readonly number[]) => attrs.find(({ type }) => types.includes(type));
-  const list = <T>(type: number) => (of(type)?.value ?? []) as readonly T[];
+  const list = (type: number) => (of(type)?.value ?? []) as readonly unknown[];
   const segments = of(2)?.as_paths ?? [];
   const asns = (isMember: boolean) =>
     segments
@@ -206,11 +209,11 @@ function routeFrom({ nlri, attrs }: GobgpPath): PeerRoute {
     asns: asns(false),
     members: asns(true),
     communities: (of(8)?.communities ?? []).map((each) => `${each >>> 16}:${each & 0xffff}`),
-    large: list<{ ASN: number; LocalData1: number; LocalData2: number }>(32).map(
+    large: (list(32) as readonly { ASN: number; LocalData1: number; LocalData2: number }[]).map(
       (each) => `${each.ASN}:${each.LocalData1}:${each.LocalData2}`,
     ),
-    extended: list<{ value: string; subtype: number }>(16).map(({ value }) => `rt:${value}`),
-    clusters: list<string>(10),
+    extended: (list(16) as readonly { value: string; subtype: number }[]).map(({ value }) => `rt:${value}`),
+    clusters: list(10) as readonly string[],
     ...(med === undefined ? {} : { med }),
     ...(localPref === undefined ? {} : { localPref }),
     ...(originator === undefined ? {} : { originator }),

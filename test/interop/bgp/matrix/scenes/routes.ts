@@ -1,6 +1,6 @@
 /** What is said of routes: attributes, several paths, next hops, and very many of them. */
 import { expect } from 'vitest';
-import type { FeatureId } from '../features.ts';
+import type { FeatureId, PeerName } from '../features.ts';
 import type { Ours } from '../ours.ts';
 import { ADDRESS, FAMILIES, familyNumber, type PeerRoute, type PlannedRoute } from '../plan.ts';
 import {
@@ -259,6 +259,12 @@ const lineOf = ({
 }: Pick<PeerRoute, 'prefix' | 'nextHop' | 'asns' | 'med'>): string =>
   `${prefix} via ${by} path ${asns.join(' ')} med ${med ?? '-'}`;
 
+/** FRR leaves an IPv4 next hop alone that is on the same link; GoBGP names itself by the session's own address. */
+const NEXT_HOPS: Partial<Record<PeerName, Partial<Record<4 | 6, string>>>> = {
+  FRR: { 4: ADDRESS.them[4] },
+  GoBGP: { 6: `::ffff:${ADDRESS.peer[4]}` },
+};
+
 const bulk: Run = async (world) => {
   const [theirs, ours] = [routesFrom(16), routesFrom(80)];
   // FRR and GoBGP have no way to be given so many at once but BGP.
@@ -273,8 +279,10 @@ const bulk: Run = async (world) => {
   const isOurs = new Set(ours.map(({ prefix }) => prefix));
   const own = isTransit || world.name === 'BIRD' ? theirs.length : 0;
   const count = () => world.peer.count(4) + world.peer.count(6);
-  const held = () =>
-    FAMILIES.flatMap((family) => world.peer.table(family)).filter(({ prefix }) => isOurs.has(prefix));
+  const held = async () => {
+    const tables = [await world.peer.table(4), await world.peer.table(6)];
+    return tables.flat().filter(({ prefix }) => isOurs.has(prefix));
+  };
   await us.until('not all is told', () => count() === ours.length + own);
   const expected = ours.map(({ prefix, med }) =>
     lineOf({
@@ -284,7 +292,7 @@ const bulk: Run = async (world) => {
       ...(med !== undefined && { med }),
     }),
   );
-  expect(held().map(lineOf).toSorted()).toEqual(expected.toSorted());
+  expect((await held()).map(lineOf).toSorted()).toEqual(expected.toSorted());
   const asns = isTransit ? [PEER_ASN, THEM_ASN] : [PEER_ASN];
   const learned = taken().map(({ prefix, received }) =>
     lineOf({
@@ -294,8 +302,7 @@ const bulk: Run = async (world) => {
       ...(received.med !== undefined && !isTransit && { med: received.med }),
     }),
   );
-  // GoBGP names itself by the session's own address.
-  const hops = world.name === 'GoBGP' ? { 4: ADDRESS.peer[4], 6: `::ffff:${ADDRESS.peer[4]}` } : ADDRESS.peer;
+  const hops = { ...ADDRESS.peer, ...NEXT_HOPS[world.name] };
   const wanted = theirs.map(({ prefix, med }) => {
     const by = hops[familyNumber(prefix)];
     return lineOf({ prefix, nextHop: by, asns, ...(med !== undefined && !isTransit && { med }) });

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type KernelObject, type KernelOp, keyOf } from '#core/kernel/index.ts';
 import { element } from '#core/nft/index.ts';
-import { RealKernel, type RealKernelOptions } from '#io/kernel/index.ts';
+import { RealKernel } from '#io/kernel/index.ts';
 import { createNamespace, type Namespace, removeNamespace } from '#io/namespace/index.ts';
+import { listen } from './heard.ts';
 import { inNamespace } from './ip.ts';
 
 const NODES = 2000;
@@ -31,21 +32,6 @@ afterEach(() => {
   removeNamespace(path);
   rmSync(folder, { recursive: true });
 });
-
-function listen(options: RealKernelOptions = {}) {
-  const kernel = RealKernel.open(namespace, options);
-  onTestFinished(() => kernel[Symbol.dispose]());
-  const heard = { resyncs: 0, keys: new Set<string>() };
-  kernel.watch({
-    changed: (keys) => {
-      for (const key of keys) heard.keys.add(key);
-    },
-    resynced: () => {
-      heard.resyncs += 1;
-    },
-  });
-  return { kernel, heard };
-}
 
 function nodesObjects(node: number): KernelObject[] {
   const [high, low] = [node >> 8, node & 255];
@@ -91,7 +77,7 @@ function carried(kernel: RealKernel): Map<string, KernelObject> {
 }
 
 test('are all there afterwards, as a dump shows them, and nobody is told', async () => {
-  const { kernel, heard } = listen();
+  const { kernel, heard } = listen(namespace);
   const ops = [...additions(), ...elementAdditions()];
   expect(await kernel.apply(ops)).toMatchObject({ applied: ops.length, failures: [] });
   const state = carried(kernel);
@@ -101,7 +87,7 @@ test('are all there afterwards, as a dump shows them, and nobody is told', async
 });
 
 test('lead to no notifications of routes and neighbours: a buffer for a few is enough', async () => {
-  const { kernel, heard } = listen({ receiveBufferBytes: 16 * 1024 });
+  const { kernel, heard } = listen(namespace, { receiveBufferBytes: 16 * 1024 });
   const ops = additions().filter(({ object }) => object.kind !== 'fdb');
   expect(await kernel.apply(ops)).toMatchObject({ failures: [] });
   expect(carried(kernel)).toEqual(dumped());
@@ -110,7 +96,7 @@ test('lead to no notifications of routes and neighbours: a buffer for a few is e
 
 test('are shown where the kernel took them, and what is refused is not', async () => {
   inNamespace(path, 'ip', 'route', 'add', '10.1.7.0/24', 'dev', 'vx0', 'protocol', '99');
-  const { kernel } = listen();
+  const { kernel } = listen(namespace);
   const { failures } = await kernel.apply(additions());
   expect(failures.map(({ code, op }) => [code, keyOf(op.object)])).toEqual([
     ['EEXIST', 'route 10.1.7.0/24 table 254 metric 0'],
@@ -119,7 +105,7 @@ test('are shown where the kernel took them, and what is refused is not', async (
 });
 
 test('of elements come between what others do before and after', async () => {
-  const { kernel, heard } = listen();
+  const { kernel, heard } = listen(namespace);
   const [table, set, ...elements] = elementAdditions() as [KernelOp, KernelOp, ...KernelOp[]];
   await kernel.apply([table, set]);
   for (let round = 0; round < 5; round++) {
@@ -162,7 +148,7 @@ const DISTURBANCES: Readonly<Record<string, (round: number) => string[]>> = {
 test.each(Object.entries(DISTURBANCES))(
   'somebody else who %s meanwhile is heard',
   async (_name, commands) => {
-    const { kernel, heard } = listen();
+    const { kernel, heard } = listen(namespace);
     const batch = join(folder, 'batch');
     const lines = Array.from({ length: 8 }, (_, round) => commands(round)).flat();
     writeFileSync(batch, lines.join('\n'));

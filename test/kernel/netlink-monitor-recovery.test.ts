@@ -4,8 +4,8 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { RealKernel, type RealKernelOptions } from '#io/kernel/index.ts';
 import { createNamespace, type Namespace, removeNamespace } from '#io/namespace/index.ts';
+import { listen } from './heard.ts';
 import { inNamespace } from './ip.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'poplin-recovery-'));
@@ -29,22 +29,6 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A kernel and what its listener hears. */
-function listen(options: RealKernelOptions) {
-  const kernel = RealKernel.open(namespace, options);
-  onTestFinished(() => kernel[Symbol.dispose]());
-  const heard = { resyncs: 0, keys: new Set<string>() };
-  kernel.watch({
-    changed: (keys) => {
-      for (const key of keys) heard.keys.add(key);
-    },
-    resynced: () => {
-      heard.resyncs += 1;
-    },
-  });
-  return { kernel, heard };
-}
-
 /** The event loop stands still meanwhile. */
 function flood(): void {
   inNamespace(path, 'ip', '-batch', batch);
@@ -53,7 +37,7 @@ function flood(): void {
 const soon = { timeout: 10_000, interval: 10 };
 
 test('after an overrun the kernel is read anew, and later changes are announced, time and again', async () => {
-  const { heard } = listen({ receiveBufferBytes: 64 * 1024 });
+  const { heard } = listen(namespace, { receiveBufferBytes: 64 * 1024 });
   for (const round of [1, 2]) {
     flood();
     await expect.poll(() => heard.resyncs, soon).toBe(round);
@@ -64,7 +48,7 @@ test('after an overrun the kernel is read anew, and later changes are announced,
 });
 
 test('changes that nobody could hear in an overrun are told', async () => {
-  const { kernel, heard } = listen({ receiveBufferBytes: 64 * 1024 });
+  const { kernel, heard } = listen(namespace, { receiveBufferBytes: 64 * 1024 });
   flood();
   inNamespace(path, 'ip', 'link', 'add', 'unheard', 'type', 'bridge');
   await expect.poll(() => heard.keys, soon).toContain('link unheard');
@@ -74,7 +58,7 @@ test('changes that nobody could hear in an overrun are told', async () => {
 
 test('what fails in the event loop is reported, tried again until it succeeds, and then told as a resync', async () => {
   const errors: unknown[] = [];
-  const { kernel, heard } = listen({ onError: (error) => errors.push(error) });
+  const { kernel, heard } = listen(namespace, { onError: (error) => errors.push(error) });
   kernel.trackSysctls(['net/ipv4/conf/starved/forwarding', 'net/ipv6/conf/starved/forwarding']);
   const ip = spawn(
     'nsenter',
@@ -99,7 +83,7 @@ test('what fails in the event loop is reported, tried again until it succeeds, a
 });
 
 test('sysctls of any link name are followed, and paths that cannot be read are absent', () => {
-  const { kernel } = listen({});
+  const { kernel } = listen(namespace);
   inNamespace(path, 'ip', 'link', 'add', 'br+0', 'type', 'bridge');
   const good = ['net/ipv4/conf/br+0/forwarding', 'net/ipv6/conf/br+0/forwarding'];
   const bad = [

@@ -1,8 +1,8 @@
 /** What the agent says of itself, as JSON over HTTP on a root-only unix socket: `GET /status`, and what BGP is asked below `/bgp/`. */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { onlyForOwnUser, SocketFile } from '#io/files/index.ts';
+import { sendJson } from '#io/http/index.ts';
 import type { BgpStatus } from './bgp/index.ts';
-import { sendJson } from './json-answer.ts';
 import type { KernelLoopStatus } from './kernel-loop.ts';
 import type { PolicyStatus } from './policy/index.ts';
 

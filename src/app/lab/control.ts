@@ -1,6 +1,7 @@
 /** The lab's control socket: JSON over HTTP between a lab's commands and its supervisor. Only the lab's own user can open it. */
 import { once } from 'node:events';
 import { createServer, request, type Server } from 'node:http';
+import { sendJson } from '#io/http/index.ts';
 
 export type ControlRoutes = Readonly<Record<string, () => Promise<unknown>>>;
 
@@ -8,10 +9,7 @@ export type ControlRoutes = Readonly<Record<string, () => Promise<unknown>>>;
 export async function serveControl(path: string, routes: ControlRoutes): Promise<Server> {
   const server = createServer((incoming, response) => {
     const handler = routes[`${incoming.method} ${incoming.url}`];
-    const answer = (status: number, body: unknown) => {
-      response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
-      response.end(JSON.stringify(body ?? null));
-    };
+    const answer = (status: number, body: unknown) => sendJson(response, status, body ?? null);
     if (handler === undefined) return answer(404, { error: `no ${incoming.method} ${incoming.url}` });
     handler().then(
       (body) => answer(200, body),

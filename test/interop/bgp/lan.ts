@@ -61,6 +61,13 @@ export class BgpLan implements Disposable {
     return this.#ip(this.node(name).namespace, ...commands);
   }
 
+  /** How many connections of BGP a node has that are up, whoever made them. */
+  connections(name: string): number {
+    const ports = ['sport', '=', ':179', 'or', 'dport', '=', ':179'];
+    const out = this.run(name, 'ss', '-Htn', 'state', 'established', ...ports);
+    return out.trim().split('\n').filter(Boolean).length;
+  }
+
   [Symbol.dispose](): void {
     this.#namespaces[Symbol.dispose]();
   }

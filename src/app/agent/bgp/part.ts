@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { delay } from '#base/clock.ts';
 import { BGP } from '#core/kernel/index.ts';
 import { isNotFound, type ObjectStore, StoreError } from '#core/store/index.ts';
-import { sendJson } from '../json-answer.ts';
+import { sendJson } from '#io/http/index.ts';
 import type { BgpKeeper, BgpKeeperOptions } from './keeper.ts';
 import { BGP_SIGNS, storedKind } from './kinds.ts';
 import type { BgpPlace } from './place.ts';

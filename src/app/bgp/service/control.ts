@@ -4,6 +4,7 @@ import { networkOf, parsePrefix } from '#base/ip/index.ts';
 import { parseCommunity } from '#core/bgp/filter/index.ts';
 import { routesOf, toldTo } from '#core/bgp/rib/index.ts';
 import type { Why } from '#core/bgp/speaker/index.ts';
+import { sendJson } from '#io/http/index.ts';
 import { attributesOf } from './own-route.ts';
 import type { BgpService } from './service.ts';
 
@@ -95,16 +96,11 @@ export function answerControl(
     if (handler === undefined) throw new ControlError(404, `no ${asked}`);
     if (typeof host === 'string') throw new ControlError(503, host);
     const value = handler(url.searchParams, response, host);
-    if (value !== undefined) send(response, 200, value);
+    if (value !== undefined) sendJson(response, 200, value);
   } catch (error) {
     const { message } = error instanceof Error ? error : new Error(String(error));
-    send(response, error instanceof ControlError ? error.status : 400, { error: message });
+    sendJson(response, error instanceof ControlError ? error.status : 400, { error: message });
   }
-}
-
-function send(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
-  response.end(JSON.stringify(value));
 }
 
 function prefixOf(query: Query): string {

@@ -54,31 +54,12 @@ const passive: Run = async (world) => {
   await us.up('peer');
 };
 
-/** Connections of a node that are up, to or from port 179. */
-function connections({ lan }: World): number {
-  const out = lan.run(
-    'us',
-    'ss',
-    '-Htn',
-    'state',
-    'established',
-    'sport',
-    '=',
-    ':179',
-    'or',
-    'dport',
-    '=',
-    ':179',
-  );
-  return out.trim().split('\n').filter(Boolean).length;
-}
-
 const collision: Run = async (world) => {
   for (let round = 0; round < 3; round++) {
     await world.plan([TO_US]);
     await using station = world.station();
     await station.agreed();
-    await vi.waitFor(() => expect(connections(world)).toBe(1), WAIT);
+    await vi.waitFor(() => expect(world.lan.connections('us')).toBe(1), WAIT);
     expect(station.runner.state.second).toBeUndefined();
   }
 };

@@ -1,12 +1,13 @@
 /**
  * A benchmark runs in a process, a mount namespace and a folder of its own, so that whatever ends it, Ctrl-C too, leaves nothing: its processes go with
- * it, the network namespaces it made with their mounts, and this file removes the folder.
+ * it, the network namespaces it made with their mounts, and this file removes the folder and what was bundled.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeBundled } from './bundle.ts';
 
 const MARK = 'POPLIN_BENCH_CONFINED';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -36,5 +37,6 @@ export async function runConfined(): Promise<number> {
     return signal === undefined ? (status ?? 1) : 128 + constants.signals[signal];
   } finally {
     rmSync(folder, { recursive: true, force: true });
+    removeBundled(folder);
   }
 }

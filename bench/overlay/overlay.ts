@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { bundled } from '../bundle.ts';
 import type { BenchOptions } from '../options.ts';
 import { type AgentMemory, measureMemory } from './memory.ts';
 import { measureProgramming, type Programming } from './programming.ts';
@@ -30,17 +30,14 @@ function planFor(nodes: number): Plan {
 /** Prints the table, or with `json` one line; progress goes to standard error. */
 export async function benchOverlay({ json, quick, nodes = USUAL_NODES }: BenchOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-'));
-  // Beside the addon, which the bundle looks for in its own folder.
-  const measured = join(ROOT, 'dist', `bench-overlay-${process.pid}.mjs`);
   try {
-    await bundle(measured);
+    const measured = await bundled(join(import.meta.dirname, 'measured.ts'));
     const rows: Row[] = [];
     for (const count of nodes)
       rows.push(await measure(count, quick ? QUICK : planFor(count), measured, folder));
     process.stdout.write(json ? `${JSON.stringify(jsonOf(rows))}\n` : tableOf(rows));
   } finally {
     rmSync(folder, { recursive: true, force: true });
-    rmSync(measured, { force: true });
   }
 }
 
@@ -61,24 +58,6 @@ async function measure(nodes: number, plan: Plan, measured: string, folder: stri
     memory: await memory([4]),
     dualStack: await memory([4, 6]),
   };
-}
-
-async function bundle(outfile: string): Promise<void> {
-  await build({
-    entryPoints: [join(import.meta.dirname, 'measured.ts')],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    mainFields: ['module', 'main'],
-    external: ['*.node'],
-    // As the released bundle has it: some packages are CommonJS.
-    banner: {
-      js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);",
-    },
-    logLevel: 'error',
-  });
 }
 
 function say(text: string): void {

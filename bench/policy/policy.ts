@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { build } from 'esbuild';
+import { bundled } from '../bundle.ts';
 import type { BenchOptions } from '../options.ts';
 import { type Sizes, USUAL_SIZES } from './content.ts';
 import { loadIptables } from './iptables.ts';
@@ -17,7 +17,6 @@ import { Traffic } from './packets.ts';
 import { Place } from './place.ts';
 import { jsonOf, type PolicyFigures, tableOf } from './report.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 /** Without policies: `bare` tracks connections, as the NAT of any cluster makes a node do, `untracked` does not even that. */
 const SIDES = ['untracked', 'bare', 'poplin', 'iptables'] as const;
 type Side = (typeof SIDES)[number];
@@ -33,14 +32,11 @@ const QUICK: Amount = { rounds: 1, seconds: 1, changes: 50 };
 /** Prints the table, or with `json` one line; progress goes to standard error. */
 export async function benchPolicy({ json, quick }: BenchOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'poplin-bench-policy-'));
-  // Beside the addon, which the bundle looks for in its own folder.
-  const program = join(ROOT, 'dist', `bench-policy-${process.pid}.mjs`);
   try {
-    await bundle(program);
+    const program = await bundled(join(import.meta.dirname, 'measured.ts'));
     const figures = await measure(folder, program, USUAL_SIZES, quick ? QUICK : USUAL);
     process.stdout.write(json ? `${JSON.stringify(jsonOf(figures))}\n` : tableOf(figures));
   } finally {
-    rmSync(program, { force: true });
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -133,22 +129,4 @@ class Agent implements AsyncDisposable {
     this.#child.stdin?.end();
     await gone;
   }
-}
-
-async function bundle(outfile: string): Promise<void> {
-  await build({
-    entryPoints: [join(import.meta.dirname, 'measured.ts')],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    mainFields: ['module', 'main'],
-    external: ['*.node'],
-    logLevel: 'error',
-    // As the released bundle has it: some packages are CommonJS.
-    banner: {
-      js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);",
-    },
-  });
 }

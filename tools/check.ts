@@ -71,7 +71,7 @@ function tool(name: string, command: string, args: readonly string[]): Step {
 async function unitTests(): Promise<Omit<Result, 'name'>> {
   const part = TIERS.flatMap(partsOf).find(({ name }) => name === 'unit');
   if (part === undefined) throw new Error('tools/test/tier.ts lists no tier "unit"');
-  const { passed, failed, skipped, totalSeconds: seconds, output } = await runPart(part, []);
+  const { passed, failed, skipped, totalSeconds: seconds, output } = await runPart(part);
   const isEmpty = passed.length === 0;
   return {
     ok: failed.length === 0 && !isEmpty,

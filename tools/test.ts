@@ -94,17 +94,14 @@ async function run(part: Part, isShown: boolean): Promise<void> {
   const runId = randomUUID();
   // Nothing done in the virtual machine reaches the host, where another tier may be at work.
   const before = tier.privileged && tier.virtual !== true ? readHostState(runId) : undefined;
-  const pattern = values.testNamePattern === undefined ? [] : ['-t', values.testNamePattern];
-  const { passed, failed, skipped, seconds, totalSeconds, output } = await runPart(
-    part,
-    [...pattern, ...filters],
-    {
-      inherit: isShown,
-      limited: !values.soak,
-      onStart: (progress) => watch.add(name, progress),
-      env: { [RUN_MARK]: runId, ...(values.soak ? { POPLIN_SOAK: '1' } : {}) },
-    },
-  );
+  const { passed, failed, skipped, seconds, totalSeconds, output, resumed } = await runPart(part, {
+    filters,
+    pattern: values.testNamePattern,
+    inherit: isShown,
+    limited: !values.soak,
+    onStart: (progress) => watch.add(name, progress),
+    env: { [RUN_MARK]: runId, ...(values.soak ? { POPLIN_SOAK: '1' } : {}) },
+  });
   watch.remove(name);
   if (!isShown) process.stdout.write(`\n── ${name} ──\n${output.trimEnd()}\n\n`);
   const left = before === undefined ? [] : await settledLeftovers(before, runId);
@@ -116,6 +113,7 @@ async function run(part: Part, isShown: boolean): Promise<void> {
   if (values.testNamePattern === undefined)
     total.skipped.push(...skipped.map((skip) => ({ ...skip, tier: tier.name })));
   summary.push(
+    ...resumed.map((why) => `note: ${name}: ${why}`),
     `${name.padEnd(14)} ${passed.length} passed, ${failed.length + left.length} failed, ${skipped.length} skipped in ${totalSeconds.toFixed(1)} s`,
   );
 }

@@ -7,72 +7,108 @@ import { guestEnvironment, Machine } from '../vm/index.ts';
 import { type Progress, readProgress, readTally, type Tally } from './tally.ts';
 import type { Part } from './tier.ts';
 
-export interface PartRun extends Tally {
+export interface PartRun extends Pick<Tally, 'passed' | 'failed' | 'skipped' | 'seconds'> {
   /** The whole run's. */
   readonly totalSeconds: number;
   /** What vitest said, when it was not shown. */
   readonly output: string;
+  /** For each time node itself broke off and what was left was run again: why. */
+  readonly resumed: readonly string[];
 }
 
 export interface RunOptions extends Pick<CommandOptions, 'env' | 'inherit'> {
+  /** Parts of a file's path; all of the part's files without. */
+  readonly filters?: readonly string[];
+  /** Of the tests' names. */
+  readonly pattern?: string | undefined;
   readonly limited?: boolean;
-  /** Called once, with what tells how far the run is. */
+  /** Called whenever vitest is started, with what tells how far the run is. */
   readonly onStart?: (progress: () => Progress | undefined) => void;
 }
 
-interface Run {
+export interface Run {
   readonly outcome: Outcome;
+  /** Undefined if vitest did not get as far as writing it. */
   readonly tally: Tally | undefined;
-  /** Node itself broke, not a test. */
-  readonly isNodeBroken?: boolean;
 }
 
-/** V8's last words. On an emulated processor a check in its compiler fails once in many runs, whatever it is that runs. */
-const V8_BROKE = /^# Fatal error in .*, line \d+\r?$/m;
-/** Enough for a line that comes in pieces. */
-const SAID_CHARS = 400;
+/**
+ * On an emulated processor a check in V8's compiler fails once in many runs, whatever it is that runs, and takes the process
+ * along in which all files of the part are run. What breaks for a reason breaks each time.
+ */
+const RUNS_IN_MACHINE = 3;
 
 type RunHere = CommandOptions & Pick<RunOptions, 'onStart'>;
 
 /** Runs a part to its end. A run that breaks off, or fails without a failed test, counts as one failure. */
-export async function runPart(
-  { tier, name }: Part,
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<PartRun> {
-  const { limited = true, env, inherit, onStart } = options;
-  const command = ['vitest', 'run', '--project', name, ...args];
-  const limits = limited ? { timeoutMs: tier.limitMinutes * 60_000 } : {};
-  const run = tier.virtual === true ? runInMachine : runHere;
-  const runOptions = {
-    ...(inherit === undefined ? {} : { inherit }),
-    ...(onStart === undefined ? {} : { onStart }),
-    ...limits,
-    env: env ?? {},
+export async function runPart({ tier, name }: Part, options: RunOptions = {}): Promise<PartRun> {
+  const { filters = [], pattern, limited = true, env = {}, inherit, onStart } = options;
+  const command = ['vitest', 'run', '--project', name, ...(pattern === undefined ? [] : ['-t', pattern])];
+  const deadline = limited ? performance.now() + tier.limitMinutes * 60_000 : undefined;
+  const start = (files: readonly string[]): Promise<Run> =>
+    (tier.virtual === true ? runInMachine : runHere)([...command, ...files], {
+      ...(inherit === undefined ? {} : { inherit }),
+      ...(onStart === undefined ? {} : { onStart }),
+      ...(deadline === undefined ? {} : { timeoutMs: Math.max(0, deadline - performance.now()) }),
+      env,
+    });
+  const resumed: string[] = [];
+  let run = await start(filters);
+  while (tier.virtual === true && resumed.length + 1 < RUNS_IN_MACHINE && isWorthAgain(run)) {
+    const files = run.tally?.unfinished ?? filters;
+    resumed.push(`${causeOf(run)}; what was left was run again`);
+    process.stdout.write(`${name}: ${causeOf(run)}; going on with what is left\n`);
+    run = joined(run, await start(files));
+  }
+  return { ...resultOf(name, run), resumed };
+}
+
+/** A run that node broke off, and no test, and that had time left: it says nothing of what it did not get to. */
+export function isWorthAgain({ outcome: { code }, tally }: Run): boolean {
+  if (code === null || code === 0) return false;
+  return tally === undefined || (tally.failed.length === 0 && tally.unfinished.length > 0);
+}
+
+/** A run, and the run of what it had left. */
+export function joined(first: Run, second: Run): Run {
+  const outcome = {
+    code: second.outcome.code,
+    output: `${first.outcome.output}\n${second.outcome.output}`,
+    seconds: first.outcome.seconds + second.outcome.seconds,
   };
-  const first = await run(command, runOptions);
-  const { outcome, tally } = isWorthAgain(first) ? await again(name, run, command, runOptions) : first;
-  const { code, seconds: totalSeconds, output } = outcome;
-  const { passed = [], failed = [], skipped = [], seconds = {} } = tally ?? {};
-  const rest = { passed, skipped, seconds, totalSeconds, output };
-  if (code === 0 || failed.length > 0) return { ...rest, failed };
-  const cause = code === null ? `broken off after ${totalSeconds.toFixed(0)} s` : `vitest ended with ${code}`;
-  return { ...rest, failed: [`${name}: ${cause}`] };
+  if (first.tally === undefined || second.tally === undefined)
+    return { outcome, tally: second.tally ?? first.tally };
+  const { passed, failed, skipped, seconds } = first.tally;
+  const next = second.tally;
+  return {
+    outcome,
+    tally: {
+      passed: [...passed, ...next.passed],
+      failed: [...failed, ...next.failed],
+      skipped: [...skipped, ...next.skipped],
+      seconds: { ...seconds, ...next.seconds },
+      broken: next.broken,
+      unfinished: next.unfinished,
+    },
+  };
 }
 
-/** A run that node broke off, and no test: it says nothing of what is tested. */
-export function isWorthAgain({ isNodeBroken = false, tally }: Pick<Run, 'isNodeBroken' | 'tally'>): boolean {
-  return isNodeBroken && (tally?.failed.length ?? 0) === 0;
+/** What a run comes to: whatever broke it off, or was not run, is a failure too. */
+export function resultOf(name: string, run: Run): Omit<PartRun, 'resumed'> {
+  const { code, seconds: totalSeconds, output } = run.outcome;
+  const { passed = [], skipped = [], seconds = {}, broken = [], unfinished = [] } = run.tally ?? {};
+  const failed = [
+    ...(run.tally?.failed ?? []),
+    ...broken.map((error) => `${name}: outside any test: ${error}`),
+    ...unfinished.map((file) => `${file}: not run to its end`),
+  ];
+  if (code !== 0 && failed.length === 0) failed.push(`${name}: ${causeOf(run)}`);
+  return { passed, failed, skipped, seconds, totalSeconds, output };
 }
 
-function again(
-  name: string,
-  run: typeof runHere,
-  command: readonly string[],
-  options: RunHere,
-): Promise<Run> {
-  process.stdout.write(`${name}: node itself broke (V8) in the virtual machine; once more from the start\n`);
-  return run(command, options);
+function causeOf({ outcome: { code, seconds }, tally }: Run): string {
+  if (code === null) return `broken off after ${seconds.toFixed(0)} s`;
+  return tally?.broken[0] ?? `vitest ended with ${code}`;
 }
 
 async function runHere([command = '', ...args]: readonly string[], options: RunHere): Promise<Run> {
@@ -90,8 +126,6 @@ async function runHere([command = '', ...args]: readonly string[], options: RunH
 async function runInMachine(command: readonly string[], options: RunHere): Promise<Run> {
   const started = performance.now();
   const kept: string[] = [];
-  let said = '';
-  let isNodeBroken = false;
   let code: number | null = null;
   using machine = new Machine();
   const path = join(machine.share, 'tally.json');
@@ -105,8 +139,6 @@ async function runInMachine(command: readonly string[], options: RunHere): Promi
       onOutput: (text) => {
         if (options.inherit === true) process.stdout.write(text);
         else kept.push(text);
-        said = (said + text).slice(-SAID_CHARS);
-        isNodeBroken ||= V8_BROKE.test(said);
       },
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     });
@@ -116,5 +148,5 @@ async function runInMachine(command: readonly string[], options: RunHere): Promi
     if (options.inherit === true) process.stdout.write(`${String(error)}\n`);
   }
   const outcome = { code, output: kept.join(''), seconds: (performance.now() - started) / 1000 };
-  return { outcome, tally: readTally(path), isNodeBroken };
+  return { outcome, tally: readTally(path) };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { TestModule, TestSpecification } from 'vitest/node';
+import { ROOT } from '../command.ts';
 import { readProgress, readTally, slowest, TallyReporter } from './tally.ts';
 
 let folder: string;
@@ -15,6 +16,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const moduleOf = (relativeModuleId: string, duration: number) =>
   ({
     relativeModuleId,
+    moduleId: join(ROOT, relativeModuleId),
     diagnostic: () => ({ duration }),
     errors: () => [],
     children: { allSuites: () => [], allTests: () => [] },
@@ -30,12 +32,14 @@ it('a run is told while it goes on and when it ends', () => {
   for (const module of modules) reporter.onTestModuleStart(module);
   reporter.onTestModuleEnd(modules[0] as TestModule);
   expect(readProgress(path)).toEqual({ files: 2, ended: 1, running: ['b.test.ts'] });
-  reporter.onTestRunEnd(modules, []);
+  reporter.onTestRunEnd(modules, [{ message: 'the process ended:', cause: { message: 'SIGSEGV' } }]);
   expect(readTally(path)).toEqual({
     passed: [],
     failed: [],
     skipped: [],
-    seconds: { 'a.test.ts': 1.5, 'b.test.ts': 0.02 },
+    seconds: { 'a.test.ts': 1.5 },
+    broken: ['the process ended: SIGSEGV'],
+    unfinished: ['b.test.ts'],
   });
 });
 

@@ -1,6 +1,8 @@
 /** The result of one run of vitest, and how far it is: the reporter that writes both, and the readers. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import type { Reporter, SerializedError, TestModule, TestSpecification } from 'vitest/node';
+import { ROOT } from '../command.ts';
 
 /** A skipped test, with the note it gave (`context.skip('kernel has no …')`), which names what is missing. */
 export interface Skip {
@@ -11,9 +13,13 @@ export interface Skip {
 export interface Tally {
   /** Names of the tests that passed. */
   readonly passed: readonly string[];
-  /** Names of failed tests, of files that did not load, and of errors outside any test. */
+  /** Names of failed tests, and of files that did not load. */
   readonly failed: readonly string[];
   readonly skipped: readonly Skip[];
+  /** Errors outside any test, with what caused them; a process of vitest's that ended is one. */
+  readonly broken: readonly string[];
+  /** Files that were not run to their end; none of their tests is in a list above. */
+  readonly unfinished: readonly string[];
   /** How long each file took, without what loading it took. */
   readonly seconds: Readonly<Record<string, number>>;
 }
@@ -29,8 +35,8 @@ export interface Progress {
 export class TallyReporter implements Reporter {
   readonly #path: string;
   readonly #running = new Set<string>();
+  readonly #left = new Set<string>();
   #files = 0;
-  #ended = 0;
 
   constructor(path: string) {
     this.#path = path;
@@ -38,6 +44,7 @@ export class TallyReporter implements Reporter {
 
   onTestRunStart(specifications: readonly TestSpecification[]): void {
     this.#files = specifications.length;
+    for (const { moduleId } of specifications) this.#left.add(moduleId);
     this.#tell();
   }
 
@@ -46,17 +53,19 @@ export class TallyReporter implements Reporter {
     this.#tell();
   }
 
-  onTestModuleEnd({ relativeModuleId }: TestModule): void {
+  onTestModuleEnd({ relativeModuleId, moduleId }: TestModule): void {
     this.#running.delete(relativeModuleId);
-    this.#ended++;
+    this.#left.delete(moduleId);
     this.#tell();
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
     const seconds: Record<string, number> = {};
     const tally = { passed: [] as string[], failed: [] as string[], skipped: [] as Skip[], seconds };
+    const unfinished = [...this.#left].map((path) => relative(ROOT, path));
     for (const module of modules) {
       const file = module.relativeModuleId;
+      if (this.#left.has(module.moduleId)) continue;
       seconds[file] = module.diagnostic().duration / 1000;
       for (const error of module.errors()) tally.failed.push(`${file}: ${error.message}`);
       for (const suite of module.children.allSuites())
@@ -70,12 +79,12 @@ export class TallyReporter implements Reporter {
         else tally.failed.push(name);
       }
     }
-    for (const error of unhandled) tally.failed.push(`outside any test: ${error.message}`);
-    writeFileSync(this.#path, JSON.stringify(tally));
+    writeFileSync(this.#path, JSON.stringify({ ...tally, broken: unhandled.map(withCause), unfinished }));
   }
 
   #tell(): void {
-    const progress: Progress = { files: this.#files, ended: this.#ended, running: [...this.#running] };
+    const ended = this.#files - this.#left.size;
+    const progress: Progress = { files: this.#files, ended, running: [...this.#running] };
     writeFileSync(progressPath(this.#path), JSON.stringify(progress));
   }
 }
@@ -98,6 +107,10 @@ export function slowest(
   return Object.entries(seconds)
     .sort(([, a], [, b]) => b - a)
     .slice(0, count);
+}
+
+function withCause({ message, cause }: SerializedError): string {
+  return cause === undefined ? message : `${message} ${withCause(cause as SerializedError)}`;
 }
 
 function progressPath(tallyPath: string): string {

@@ -49,7 +49,7 @@ export async function runPart({ tier, name }: Part, options: RunOptions = {}): P
     (tier.virtual === true ? runInMachine : runHere)([...command, ...files], {
       ...(inherit === undefined ? {} : { inherit }),
       ...(onStart === undefined ? {} : { onStart }),
-      ...(deadline === undefined ? {} : { timeoutMs: Math.max(0, deadline - performance.now()) }),
+      ...(deadline === undefined ? {} : { timeoutMs: Math.max(1, Math.round(deadline - performance.now())) }),
       env,
     });
   const resumed: string[] = [];

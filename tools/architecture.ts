@@ -42,6 +42,7 @@ export const PLAN: Plan = {
     'src/app/bgp/service',
     'src/core/bgp/bfd',
     'src/core/bgp/calico',
+    'src/core/bgp/discovery',
     'src/core/bgp/filter',
     'src/core/bgp/kernel',
     'src/core/bgp/mesh',

@@ -31,3 +31,11 @@ export {
   prefixSize,
   subPrefix,
 } from './prefix.ts';
+export {
+  formatScopedIp,
+  isLinkLocal,
+  isLinkName,
+  LINK_LOCAL_PREFIX,
+  parseScopedIp,
+  type ScopedIp,
+} from './scoped.ts';

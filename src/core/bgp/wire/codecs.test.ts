@@ -1,5 +1,6 @@
 import { registry } from '#core/codec/index.ts';
 import { codecContract } from '#testing/codec-contract.ts';
+import { advertisementCodec, solicitationCodec } from '../discovery/index.ts';
 import {
   aggregatorCodec,
   asPathCodec,
@@ -27,5 +28,7 @@ codecContract(
     largeCommunities: largeCommunitiesCodec,
     notification: notificationCodec,
     refresh: refreshCodec,
+    routerSolicitation: solicitationCodec,
+    routerAdvertisement: advertisementCodec,
   }),
 );

@@ -8,6 +8,7 @@ import { dumpTables, type SpeakerSummary } from './dump.ts';
 import { runCommand, SPEAKER_SOCKET } from './run.ts';
 import type { Announced } from './service/control.ts';
 import type { ServiceEvent } from './service/model.ts';
+import { neighborNamed } from './service/neighbor-name.ts';
 import { SPEAKER_SCHEMA } from './speaker-schema.ts';
 import { announcedText, eventText, neighborText, routeText, summaryText, toldText, whyText } from './text.ts';
 
@@ -60,11 +61,11 @@ function summaryCommand(): Command {
 function neighborCommand(): Command {
   return question('neighbor')
     .description('All about one neighbor.')
-    .argument('<name>', 'its name, or its address')
+    .argument('<name>', 'its name, its address, or its link')
     .action((name: string, flags: Flags) =>
       telling(async () => {
         const { neighbors } = (await ask(flags.places, 'GET', '/summary')) as SpeakerSummary;
-        const found = neighbors.find(({ key, address }) => key === name || address === name);
+        const found = neighborNamed(neighbors, name);
         if (found === undefined) throw new SpeakerError(`no such neighbor: "${name}"`);
         print(flags, found, neighborText(found, Date.now()));
       }),
@@ -161,7 +162,7 @@ function softResetCommand(): Command {
     .description(
       'Ask the filters again about all a neighbor said (in), tell it everything again (out), or both.',
     )
-    .argument('<neighbor>', 'its name, or its address')
+    .argument('<neighbor>', 'its name, its address, or its link')
     .option('--direction <in|out>', 'one of both')
     .action((peer: string, flags: Flags & { readonly direction?: string }) =>
       telling(async () => {

@@ -1,5 +1,6 @@
 /** The tables of a running speaker as an MRT file (RFC 6396, TABLE_DUMP_V2), for programs that read such. */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { parseScopedIp } from '#base/ip/index.ts';
 import type { PathAttributes, RouterId } from '#core/bgp/index.ts';
 import { encodePeerIndex, encodeTableEntry, type MrtPeer, type MrtRoute } from '#core/bgp/monitor/index.ts';
 import type { RouteView } from '#core/bgp/rib/index.ts';
@@ -29,8 +30,9 @@ export async function dumpTables(
   const { routerId, asn, neighbors } = summary;
   const peers: MrtPeer[] = [{ routerId, address: UNSPECIFIED[4], asn }];
   const indexes = new Map<string, number>([['', 0]]);
-  for (const { key, address, asn: peerAsn = 0, routerId: peerId = 0 } of neighbors) {
+  for (const { key, address: text = '', asn: peerAsn = 0, routerId: peerId = 0 } of neighbors) {
     indexes.set(key, peers.length);
+    const address = parseScopedIp(text)?.address ?? UNSPECIFIED[6];
     peers.push({ routerId: peerId, address, asn: peerAsn });
   }
   const file = openFile(path);

@@ -1,6 +1,6 @@
 /** Keys of a speaker's file about those it speaks with: one by one, or all of a range. */
 import { z } from 'zod';
-import { address, asn, prefix } from './schema-values.ts';
+import { address, asn, linkName, prefix, scopedAddress } from './schema-values.ts';
 
 const seconds = z.number().min(0);
 const family = z.union([z.literal(4), z.literal(6)]);
@@ -19,7 +19,10 @@ const terms = {
     })
     .optional()
     .describe('Several paths to a prefix (RFC 7911)'),
-  extendedNextHop: z.boolean().optional().describe('IPv4 routes by IPv6 next hops (RFC 8950)'),
+  extendedNextHop: z
+    .boolean()
+    .optional()
+    .describe('IPv4 routes by IPv6 next hops (RFC 8950); absent: if it is link-local'),
   holdTimeSec: z.int().min(0).max(65_535).optional().describe('0, or 3 and more; 90'),
   connectRetrySec: seconds.optional().describe('Between two attempts; 5'),
   passwordFile: z.string().min(1).optional().describe('File with the key of signatures (RFC 2385)'),
@@ -70,10 +73,15 @@ const terms = {
 
 export const NEIGHBOR = z.strictObject({
   name,
-  address: address.describe('Where it is'),
+  address: scopedAddress
+    .optional()
+    .describe('Where it is; link-local: fe80::1%eth0. Absent: whoever is at the other end of the interface'),
   port: z.int().min(1).max(65_535).optional().describe('Where it listens; 179'),
-  asn: asn.optional().describe('Its AS; absent: whatever it says'),
-  interface: z.string().min(1).optional().describe('Link of a link-local neighbour'),
+  asn: z
+    .union([asn, z.enum(['external', 'internal'])])
+    .optional()
+    .describe('Its AS; external: another than ours; internal: ours; absent: whatever it says'),
+  interface: linkName.optional().describe('The link it is on'),
   passive: z.boolean().optional().describe('Wait for it to connect'),
   shutdown: z.boolean().optional().describe('Known, and not spoken to'),
   ...terms,
@@ -83,6 +91,7 @@ export const NEIGHBOR = z.strictObject({
 export const RANGE = z.strictObject({
   name,
   prefix: prefix.describe('Whoever connects from it is a neighbor; of several the narrowest counts'),
+  interface: linkName.optional().describe('Link-local neighbours of this link alone'),
   asns: z.array(asn).min(1).optional().describe('The ASes they may be of; absent: any'),
   limit: z.int().min(1).max(65_535).default(100).describe('How many there may be at once'),
   ...terms,

@@ -29,7 +29,7 @@ describe("a speaker's file", () => {
     expect(problemsOf('{}')).toHaveLength(2);
   });
 
-  test.each(['speaker', 'monitor', 'ranges'])(
+  test.each(['speaker', 'monitor', 'ranges', 'links'])(
     'of the documentation is read, and is what the page shows: %s',
     (name) => {
       const file = (path: string) => readFileSync(new URL(`../../../docs/${path}`, import.meta.url), 'utf8');
@@ -207,7 +207,114 @@ neighbors:
     ]);
   });
 
+  describe('names a neighbour', () => {
+    const neighborOf = (text: string) =>
+      parse(`${HEAD}neighbors: [{name: a, ${text}}]`).speaker.neighbors[0]?.session;
+    const extended = (text: string) =>
+      neighborOf(text)?.families.map(({ extendedNextHop }) => extendedNextHop);
+
+    test.each([
+      [
+        'by its link-local address and link',
+        'address: fe80::1%eth0',
+        { peerAddress: 'fe80::1', interface: 'eth0' },
+      ],
+      [
+        'the same in two keys',
+        'address: FE80::1, interface: eth0',
+        { peerAddress: 'fe80::1', interface: 'eth0' },
+      ],
+      [
+        'the same said twice',
+        'address: fe80::1%eth0, interface: eth0',
+        { peerAddress: 'fe80::1', interface: 'eth0' },
+      ],
+      ['of another AS, whichever', 'address: 10.0.0.2, asn: external', { peerAs: 'external' }],
+      ['of our AS', 'interface: eth0, asn: internal', { peerAs: 'internal', interface: 'eth0' }],
+      ['by its link alone', 'interface: eth0, asn: 65002', { interface: 'eth0', peerAsn: 65_002 }],
+    ])('%s', (_name, text, expected) => {
+      expect(neighborOf(text)).toMatchObject(expected);
+    });
+
+    test('without an address where it names none', () => {
+      expect(neighborOf('interface: eth0')).not.toHaveProperty('peerAddress');
+    });
+
+    test('that has IPv4 by IPv6 next hops if it is link-local, unless that is unwanted', () => {
+      expect(extended('address: fe80::1%eth0')).toEqual([true, true]);
+      expect(extended('interface: eth0')).toEqual([true, true]);
+      expect(extended('interface: eth0, extendedNextHop: false')).toEqual([false, false]);
+      expect(extended('address: fd00::1, interface: eth0')).toEqual([false, false]);
+      const { ranges } = parse(`${HEAD}ranges: [{name: r, prefix: 'fe80::/10', interface: eth0}]`);
+      expect(ranges?.[0]?.session).toMatchObject({
+        interface: 'eth0',
+        families: [{ extendedNextHop: true }, {}],
+      });
+    });
+
+    test('on each of several links, which may have one address', () => {
+      const { speaker } = parse(
+        `${HEAD}neighbors: [{name: a, address: fe80::1%eth0}, {name: b, address: fe80::1%eth1}, {name: c, interface: eth0}]`,
+      );
+      expect(speaker.neighbors).toHaveLength(3);
+    });
+  });
+
   test.each<[string, string]>([
+    [
+      'neighbors: [{name: a}]',
+      'neighbors[0].address: is missing, and so is interface: one of them has to say where the neighbor is',
+    ],
+    [
+      'neighbors: [{name: a, address: fe80::1}]',
+      'neighbors[0].address: "fe80::1" is link-local, and means nothing without its link: "fe80::1%eth0", or interface',
+    ],
+    [
+      'neighbors: [{name: a, address: fd00::1%eth0}]',
+      'neighbors[0].address: must be an IP address, with its link behind % if it is link-local: fe80::1%eth0',
+    ],
+    [
+      'neighbors: [{name: a, address: fe80::1%eth0, interface: eth1}]',
+      'neighbors[0].interface: must be the link of the address, "eth0", not "eth1"',
+    ],
+    ['neighbors: [{name: a, interface: a/b}]', 'neighbors[0].interface: must be the name of a link'],
+    [
+      'neighbors: [{name: a, interface: eth0, localAddress: fd00::1}]',
+      'neighbors[0].localAddress: must be link-local as the neighbor\'s address is, not "fd00::1"',
+    ],
+    [
+      'neighbors: [{name: a, address: fd00::2, localAddress: fe80::1}]',
+      'neighbors[0].localAddress: "fe80::1" is link-local, and the neighbor\'s "fd00::2" is not',
+    ],
+    [
+      'neighbors: [{name: a, interface: eth0, linkLocalNextHop: fe80::1}]',
+      'neighbors[0].linkLocalNextHop: is the address of the session',
+    ],
+    [
+      'neighbors: [{name: a, address: fd00::2, linkLocalNextHop: fd00::1}]',
+      'neighbors[0].linkLocalNextHop: must be a link-local address, not "fd00::1"',
+    ],
+    [
+      'neighbors: [{name: a, interface: eth0, multihopTtl: 2}]',
+      'neighbors[0].multihopTtl: does not go with a link-local neighbor',
+    ],
+    [
+      'neighbors: [{name: a, interface: eth0}, {name: b, interface: eth0}]',
+      'neighbors[1].interface: must not be that of another neighbor: "eth0"',
+    ],
+    [
+      'neighbors: [{name: a, address: fe80::1%eth0}, {name: b, address: fe80::1, interface: eth0}]',
+      'neighbors[1].address: must not be that of another neighbor: "fe80::1%eth0"',
+    ],
+    [
+      'neighbors: [{name: a, address: fe80::1%eth0}, {name: b, address: fe80::1%eth1, passwordFile: /k}]',
+      'neighbors[1].passwordFile: must be that of "a": the kernel knows keys by address alone, and both have fe80::1',
+    ],
+    [
+      'ranges: [{name: a, prefix: 10.0.0.0/8, interface: eth0}]',
+      'ranges[0].interface: goes with a link-local prefix alone, not "10.0.0.0/8"',
+    ],
+    ['neighbors: [{name: a, address: 10.0.0.2, asn: outside}]', 'neighbors[0].asn'],
     ['asn: 0', 'asn'],
     ['routes: [10.0.0.0]', 'routes[0]'],
     ['routrs: []', 'routrs'],

@@ -1,5 +1,6 @@
 /** A speaker's file as the configuration of a speaker. */
 import { readFileSync } from 'node:fs';
+import { isLinkLocal } from '#base/ip/index.ts';
 import type { Filter } from '#core/bgp/filter/index.ts';
 import type { Aggregate, LocalRoute } from '#core/bgp/rib/index.ts';
 import type {
@@ -10,6 +11,7 @@ import type {
   SpeakerConfig,
 } from '#core/bgp/speaker/index.ts';
 import { parseYamlConfig, requireConfig } from '#core/config/index.ts';
+import { isOnLink, linkOf } from './neighbor-checks.ts';
 import type { SpeakerSetup } from './service/model.ts';
 import { attributesOf } from './service/own-route.ts';
 import type { RangeConfig } from './service/ranges.ts';
@@ -60,17 +62,18 @@ function decisionOf(decision: NonNullable<SpeakerFile['decision']>): NonNullable
 }
 
 function neighborOf(file: NeighborFile, filters: ReadonlyMap<string, Filter>): NeighborConfig {
-  const { session, policy } = termsOf(file, filters);
+  const { session, policy } = termsOf(file, filters, isOnLink(file));
+  const { asn } = file;
   return {
     key: file.name,
     ...(file.shutdown === true ? { isShutdown: true } : {}),
     session: {
       ...session,
-      peerAddress: file.address,
+      ...(typeof asn === 'string' ? { peerAs: asn } : defined({ peerAsn: asn })),
       ...defined({
+        peerAddress: file.address?.address,
         port: file.port,
-        peerAsn: file.asn,
-        interface: file.interface,
+        interface: linkOf(file),
         isPassive: file.passive,
       }),
     },
@@ -80,25 +83,28 @@ function neighborOf(file: NeighborFile, filters: ReadonlyMap<string, Filter>): N
 
 function rangeOf(file: SpeakerFile['ranges'][number], filters: ReadonlyMap<string, Filter>): RangeConfig {
   const { name, prefix, limit, asns } = file;
-  const { session, policy } = termsOf(file, filters);
+  const { session, policy } = termsOf(file, filters, isLinkLocal(prefix));
   const [only, ...others] = asns ?? [];
   const who = only !== undefined && others.length === 0 ? { peerAsn: only } : defined({ peerAsns: asns });
-  return { name, prefix, limit, session: { ...session, ...who, isPassive: true }, policy };
+  const where = defined({ interface: file.interface });
+  return { name, prefix, limit, session: { ...session, ...who, ...where, isPassive: true }, policy };
 }
 
 /** What holds for a session, whoever it is with. */
 function termsOf(
   file: Omit<NeighborFile, 'address'>,
   filters: ReadonlyMap<string, Filter>,
+  isBetweenLinkLocal: boolean,
 ): { readonly session: Omit<NeighborSession, 'peerAddress'>; readonly policy: NeighborPolicy } {
-  const { addPath, families, extendedNextHop, restart, passwordFile } = file;
+  // Between link-local addresses there is no other next hop for IPv4.
+  const { addPath, families, extendedNextHop = isBetweenLinkLocal, restart, passwordFile } = file;
   const password = passwordFile === undefined ? undefined : readFileSync(passwordFile, 'utf8').trim();
   const session = {
     families: families.map((family) => ({
       family,
       addPathSend: addPath?.send !== undefined,
       addPathReceive: addPath?.receive === true,
-      extendedNextHop: extendedNextHop === true,
+      extendedNextHop,
     })),
     ...defined({
       localAsn: file.localAsn,

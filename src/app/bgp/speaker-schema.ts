@@ -1,5 +1,7 @@
 /** The keys of a speaker's file, as a zod schema: what each may be. `poplin bgp schema` shows it. */
 import { z } from 'zod';
+import { formatScopedIp, isLinkLocal } from '#base/ip/index.ts';
+import { checkPasswords, checkPlace, placeOf } from './neighbor-checks.ts';
 import { NEIGHBOR, RANGE } from './neighbor-schema.ts';
 import { address, asn, community, MAX_ASN, prefix, routerId } from './schema-values.ts';
 
@@ -129,28 +131,42 @@ export const SPEAKER_SCHEMA = z
   .superRefine((file, context) => {
     const names = new Set<string>();
     const places = new Set<string>();
-    const check = (each: Named, path: readonly (string | number)[], place: 'address' | 'prefix'): void => {
-      const fail = (key: string, message: string): void =>
-        context.addIssue({ code: 'custom', path: [...path, key], message });
+    const check = (each: Named, path: readonly (string | number)[], key: string, place: string): void => {
+      const fail = failAt(context, path);
       const { name, holdTimeSec } = each;
       if (names.has(name)) fail('name', `must not be that of another neighbor: "${name}"`);
       names.add(name);
-      const where = each[place] ?? '';
-      if (places.has(where)) fail(place, `must not be that of another neighbor: "${where}"`);
-      places.add(where);
-      for (const key of ['import', 'export'] as const)
-        if (each[key] !== undefined && file.filters[each[key]] === undefined)
-          fail(key, `must be the name of a filter, not "${each[key]}"`);
+      if (places.has(place)) fail(key, `must not be that of another neighbor: "${place.replace(/^%/, '')}"`);
+      places.add(place);
+      for (const filter of ['import', 'export'] as const)
+        if (each[filter] !== undefined && file.filters[each[filter]] === undefined)
+          fail(filter, `must be the name of a filter, not "${each[filter]}"`);
       if (holdTimeSec === 1 || holdTimeSec === 2) fail('holdTimeSec', 'must be 0, or 3 and more');
     };
-    for (const [index, each] of file.neighbors.entries()) check(each, ['neighbors', index], 'address');
-    for (const [index, each] of file.ranges.entries()) check(each, ['ranges', index], 'prefix');
+    for (const [index, each] of file.neighbors.entries()) {
+      const path = ['neighbors', index];
+      const key = each.address === undefined ? 'interface' : 'address';
+      check(each, path, key, placeOf(each) ?? `${index}`);
+      checkPlace(each, failAt(context, path));
+    }
+    checkPasswords(file.neighbors, (index, key, message) =>
+      failAt(context, ['neighbors', index])(key, message),
+    );
+    for (const [index, each] of file.ranges.entries()) {
+      const path = ['ranges', index];
+      check(each, path, 'prefix', formatScopedIp(each.prefix, each.interface));
+      if (each.interface !== undefined && !isLinkLocal(each.prefix))
+        failAt(context, path)('interface', `goes with a link-local prefix alone, not "${each.prefix}"`);
+    }
   });
+
+function failAt(context: z.RefinementCtx, path: readonly (string | number)[]) {
+  return (key: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [...path, key], message });
+}
 
 interface Named {
   readonly name: string;
-  readonly address?: string | undefined;
-  readonly prefix?: string | undefined;
   readonly holdTimeSec?: number | undefined;
   readonly import?: string | undefined;
   readonly export?: string | undefined;

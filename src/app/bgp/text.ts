@@ -13,7 +13,7 @@ export function summaryText(
   const head = ['NEIGHBOR', 'ADDRESS', 'AS', 'STATE', 'FOR', 'LEARNED', 'REFUSED', 'TOLD', 'WAITING'];
   const rows = summary.neighbors.map((each) => [
     each.key,
-    each.address,
+    each.address ?? each.interface ?? '-',
     String(each.asn ?? '-'),
     each.isUp ? 'up' : each.phase,
     each.upSince === undefined ? '-' : durationText(now - each.upSince),
@@ -29,7 +29,8 @@ export function neighborText(status: NeighborStatus, now: number): string {
   const rows: readonly (readonly [string, string])[] = [
     ['neighbor', status.key],
     ...(status.description === undefined ? [] : [['description', status.description] as const]),
-    ['address', status.address],
+    ['address', status.address ?? 'nobody is found yet'],
+    ...(status.interface === undefined ? [] : [['interface', status.interface] as const]),
     ['as', String(status.asn ?? 'any')],
     ['session', status.isUp ? `up for ${durationText(now - (status.upSince ?? now))}` : status.phase],
     ...(status.lastReason === undefined ? [] : [['last end', status.lastReason] as const]),

@@ -1,6 +1,6 @@
 /** BFD in one namespace: sessions with any number of peers, each kept by the state machine of core/bgp/bfd. */
 import type { Clock, Random } from '#base/clock.ts';
-import type { IpAddress } from '#base/ip/index.ts';
+import { formatScopedIp, type IpAddress } from '#base/ip/index.ts';
 import {
   type BfdAction,
   type BfdEvent,
@@ -29,7 +29,8 @@ export interface BfdPeer {
   readonly remote: IpAddress;
   /** single: on the link (RFC 5881); multi: across routers (RFC 5883). */
   readonly hops: BfdHops;
-  readonly linkIndex?: number;
+  /** Of a link-local peer: the link's name. */
+  readonly link?: string;
   readonly minTxMs: number;
   readonly minRxMs: number;
   readonly multiplier: number;
@@ -54,15 +55,21 @@ export class BfdEndpoint implements Disposable {
   /** Throws a SystemCallError, EADDRINUSE if somebody else speaks BFD here. */
   constructor(options: BfdEndpointOptions) {
     this.#options = options;
-    this.#sockets = listenForBfd(options.namespace, (bytes, from, hops) => this.#receive(bytes, from, hops));
+    this.#sockets = listenForBfd(options.namespace, (bytes, from, scope, hops) =>
+      this.#receive(bytes, from, scope, hops),
+    );
   }
 
   /** Begins a session. Throws a RangeError if there is one with the same peer. */
   add(peer: BfdPeer): BfdHandle {
-    const key = keyOf(peer.remote, peer.hops);
-    if (this.#byPeer.has(key)) throw new RangeError(`bfd session with ${peer.remote} is there twice`);
     const discriminator = this.#freeDiscriminator();
-    const session = new Session(peer, discriminator, this.#options, () => {
+    const sender = new BfdSender({ ...peer, ...this.#options });
+    const key = keyOf(peer.remote, sender.scope, peer.hops);
+    if (this.#byPeer.has(key)) {
+      sender[Symbol.dispose]();
+      throw new RangeError(`bfd session with ${formatScopedIp(peer.remote, peer.link)} is there twice`);
+    }
+    const session = new Session(peer, sender, discriminator, this.#options, () => {
       this.#sessions.delete(discriminator);
       this.#byPeer.delete(key);
     });
@@ -79,7 +86,7 @@ export class BfdEndpoint implements Disposable {
   }
 
   /** RFC 5880 section 6.8.6: by our discriminator, else by who it comes from; what is malformed, or nobody's, is discarded. */
-  #receive(bytes: Uint8Array, from: IpAddress, hops: BfdHops): void {
+  #receive(bytes: Uint8Array, from: IpAddress, scope: number, hops: BfdHops): void {
     let packet: BfdPacket;
     try {
       packet = decodeBfd(bytes);
@@ -89,8 +96,10 @@ export class BfdEndpoint implements Disposable {
     }
     const { yourDiscriminator } = packet;
     const session =
-      yourDiscriminator === 0 ? this.#byPeer.get(keyOf(from, hops)) : this.#sessions.get(yourDiscriminator);
-    if (session?.isWith(from, hops) === true) session.tell({ type: 'packet', packet });
+      yourDiscriminator === 0
+        ? this.#byPeer.get(keyOf(from, scope, hops))
+        : this.#sessions.get(yourDiscriminator);
+    if (session?.isWith(from, scope, hops) === true) session.tell({ type: 'packet', packet });
   }
 
   #freeDiscriminator(): number {
@@ -110,21 +119,27 @@ class Session implements BfdHandle {
   #state: BfdState;
   #isOver = false;
 
-  constructor(peer: BfdPeer, discriminator: number, options: BfdEndpointOptions, forget: () => void) {
+  constructor(
+    peer: BfdPeer,
+    sender: BfdSender,
+    discriminator: number,
+    options: BfdEndpointOptions,
+    forget: () => void,
+  ) {
     const { minTxMs, minRxMs, multiplier, isPassive = false } = peer;
     this.#peer = peer;
     this.#options = options;
     this.#forget = forget;
     this.#state = newBfd({ discriminator, minTxMs, minRxMs, multiplier, isPassive });
-    this.#sender = new BfdSender({ ...peer, ...options });
+    this.#sender = sender;
   }
 
   get state(): BfdState {
     return this.#state;
   }
 
-  isWith(remote: IpAddress, hops: BfdHops): boolean {
-    return this.#peer.remote === remote && this.#peer.hops === hops;
+  isWith(remote: IpAddress, scope: number, hops: BfdHops): boolean {
+    return this.#peer.remote === remote && this.#sender.scope === scope && this.#peer.hops === hops;
   }
 
   change(intervals: { readonly minTxMs: number; readonly minRxMs: number }): void {
@@ -167,6 +182,6 @@ class Session implements BfdHandle {
   }
 }
 
-function keyOf(remote: IpAddress, hops: BfdHops): string {
-  return `${hops} ${remote}`;
+function keyOf(remote: IpAddress, scope: number, hops: BfdHops): string {
+  return `${hops} ${remote} ${scope}`;
 }

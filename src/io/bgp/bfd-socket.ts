@@ -3,9 +3,11 @@
  * to send from. On one hop, what does not come with the greatest hop limit is dropped by the kernel (RFC 5881 section 5).
  */
 import type { Random } from '#base/clock.ts';
-import type { IpAddress, IpFamily } from '#base/ip/index.ts';
+import { type IpAddress, type IpFamily, isLinkLocal } from '#base/ip/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { nativeAddon, type PollHandle } from '#io/native/index.ts';
+import { hopLimitFilter } from './hop-limit-filter.ts';
+import { linkIndexOn } from './link-names.ts';
 import {
   ADDRESS_BYTES,
   AF_INET,
@@ -14,6 +16,7 @@ import {
   anyAddress,
   domainOf,
   encodeSocketAddress,
+  scopeOf,
 } from './socket-address.ts';
 import { setBfdOptions } from './socket-options.ts';
 
@@ -26,12 +29,12 @@ const ROUNDS_PER_WAKE = 64;
 const FIRST_SOURCE_PORT = 49_152;
 const SOURCE_PORTS = 0x1_0000 - FIRST_SOURCE_PORT;
 const PORT_TRIES = 64;
-const GREATEST_HOP_LIMIT = 255;
 
 export const BFD_PORT = { single: 3784, multi: 4784 } as const;
 export type BfdHops = keyof typeof BFD_PORT;
 
-export type OnBfdPacket = (bytes: Uint8Array, from: IpAddress, hops: BfdHops) => void;
+/** `scope`: the index of the link that a link-local sender is on, 0 of others. */
+export type OnBfdPacket = (bytes: Uint8Array, from: IpAddress, scope: number, hops: BfdHops) => void;
 
 /** Listens on both ports in both families; disposing ends it. Throws a SystemCallError, EADDRINUSE if somebody else does. */
 export function listenForBfd(namespace: Namespace | undefined, onPacket: OnBfdPacket): Disposable {
@@ -86,7 +89,7 @@ class Receiver {
       const length = nativeAddon().recvfrom(this.#fd, buffer, MSG_DONTWAIT, address);
       // Nothing is left, or an earlier packet could not be delivered.
       if (length < 0) return;
-      this.#onPacket(buffer.subarray(0, length), addressOf(address), this.#hops);
+      this.#onPacket(buffer.subarray(0, length), addressOf(address), scopeOf(address), this.#hops);
     }
   }
 }
@@ -96,8 +99,8 @@ export interface BfdSenderOptions {
   readonly local: IpAddress;
   readonly remote: IpAddress;
   readonly hops: BfdHops;
-  /** Of a link-local peer. */
-  readonly linkIndex?: number;
+  /** Of a link-local peer: the link's name. */
+  readonly link?: string;
   readonly random: Random;
 }
 
@@ -105,14 +108,17 @@ export interface BfdSenderOptions {
 export class BfdSender implements Disposable {
   readonly #fd: number;
   readonly #remote: Uint8Array;
+  /** The index of the peer's link, if it is link-local, else 0. */
+  readonly scope: number;
 
-  /** Throws a SystemCallError: EADDRNOTAVAIL if the local address is not there. */
+  /** Throws a SystemCallError: EADDRNOTAVAIL if the local address is not there, ENODEV if the link is not. */
   constructor(options: BfdSenderOptions) {
-    const { namespace, local, remote, hops, linkIndex } = options;
+    const { namespace, local, remote, hops, link } = options;
     const addon = nativeAddon();
-    this.#remote = encodeSocketAddress(remote, BFD_PORT[hops], linkIndex);
     this.#fd = addon.socket(domainOf(remote), SOCK_DGRAM_NONBLOCK, 0, namespace?.fd);
     try {
+      this.scope = link !== undefined && isLinkLocal(remote) ? linkIndexOn(this.#fd, link) : 0;
+      this.#remote = encodeSocketAddress(remote, BFD_PORT[hops], this.scope);
       setBfdOptions(this.#fd, domainOf(remote) === AF_INET ? 4 : 6);
       this.#bind(local, options);
     } catch (error) {
@@ -130,33 +136,14 @@ export class BfdSender implements Disposable {
     nativeAddon().close(this.#fd);
   }
 
-  #bind(local: IpAddress, { random, linkIndex }: BfdSenderOptions): void {
+  #bind(local: IpAddress, { random }: BfdSenderOptions): void {
     for (let attempt = 1; ; attempt += 1) {
       const port = FIRST_SOURCE_PORT + Math.floor(random() * SOURCE_PORTS);
       try {
-        return nativeAddon().bind(this.#fd, encodeSocketAddress(local, port, linkIndex));
+        return nativeAddon().bind(this.#fd, encodeSocketAddress(local, port, this.scope));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === PORT_TRIES) throw error;
       }
     }
   }
-}
-
-/** Classic BPF: takes packets whose hop limit is 255, at its place in the header of the network layer (SKF_NET_OFF). */
-function hopLimitFilter(family: IpFamily): Uint8Array {
-  const networkHeader = -0x10_0000;
-  const place = networkHeader + (family === 4 ? 8 : 7);
-  const program = new Uint8Array(4 * 8);
-  const view = new DataView(program.buffer);
-  const put = (at: number, code: number, ifTrue: number, ifFalse: number, value: number) => {
-    view.setUint16(8 * at, code, true);
-    view.setUint8(8 * at + 2, ifTrue);
-    view.setUint8(8 * at + 3, ifFalse);
-    view.setInt32(8 * at + 4, value, true);
-  };
-  put(0, 0x30, 0, 0, place); // load the octet
-  put(1, 0x15, 0, 1, GREATEST_HOP_LIMIT); // equal: the next, else the one behind it
-  put(2, 0x06, 0, 0, 0x7fff_ffff); // take all
-  put(3, 0x06, 0, 0, 0); // take nothing
-  return program;
 }

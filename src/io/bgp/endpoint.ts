@@ -3,10 +3,19 @@
  * turned away before a byte is read.
  */
 import type { Clock } from '#base/clock.ts';
-import { familyOf, type IpAddress, type IpPrefix, prefixContains, prefixParts } from '#base/ip/index.ts';
+import {
+  familyOf,
+  formatScopedIp,
+  type IpAddress,
+  type IpPrefix,
+  isLinkLocal,
+  prefixContains,
+  prefixParts,
+} from '#base/ip/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { nativeAddon, type PollHandle } from '#io/native/index.ts';
-import { ADDRESS_BYTES, addressOf, domainOf, encodeSocketAddress } from './socket-address.ts';
+import { linkNameOn } from './link-names.ts';
+import { ADDRESS_BYTES, addressOf, domainOf, encodeSocketAddress, scopeOf } from './socket-address.ts';
 import { type HopLimits, MAX_HOPS, setCommonOptions, setHopLimits, setPassword } from './socket-options.ts';
 import { TcpStream } from './tcp-stream.ts';
 
@@ -30,6 +39,8 @@ export interface EndpointOptions {
 /** One peer, or with a prefix any number of them (dynamic neighbours); of several the narrowest counts. */
 export interface Neighbour {
   readonly peer: IpAddress | IpPrefix;
+  /** The link it is on, if it is link-local: the same address may be on several. Of a prefix: absent for any. */
+  readonly link?: string;
   readonly password?: string;
   readonly hops?: HopLimits;
   readonly onStream: (stream: TcpStream) => void;
@@ -62,19 +73,33 @@ export class BgpEndpoint implements Disposable {
     }
   }
 
-  /** Lets a neighbour in until what is returned is disposed of. Throws a RangeError if there is one for the same peer. */
+  /**
+   * Lets a neighbour in until what is returned is disposed of. Throws a RangeError if there is one for the same peer, or one with the same
+   * address on another link and another password: the kernel tells keys apart by address alone.
+   */
   add(neighbour: Neighbour): Disposable {
     const { peer, password } = neighbour;
-    if (this.#neighbours.has(peer)) throw new RangeError(`neighbour ${peer} is there twice`);
-    if (password !== undefined) this.#setPassword(peer, password);
-    this.#neighbours.set(peer, neighbour);
+    const key = keyOf(neighbour);
+    if (this.#neighbours.has(key)) throw new RangeError(`neighbour ${key} is there twice`);
+    const others = this.#namesakes(peer);
+    const other = others.find((each) => each.password !== password);
+    if (other !== undefined)
+      throw new RangeError(`neighbours ${keyOf(other)} and ${key} have one address and not one password`);
+    if (password !== undefined && others.length === 0) this.#setPassword(peer, password);
+    this.#neighbours.set(key, neighbour);
     return {
       [Symbol.dispose]: () => {
-        if (this.#neighbours.get(peer) !== neighbour) return;
-        this.#neighbours.delete(peer);
-        if (password !== undefined) this.#setPassword(peer, undefined);
+        if (this.#neighbours.get(key) !== neighbour) return;
+        this.#neighbours.delete(key);
+        if (password !== undefined && this.#namesakes(peer).length === 0) this.#setPassword(peer, undefined);
       },
     };
+  }
+
+  /** Of the same link-local address, on whichever link. */
+  #namesakes(peer: IpAddress | IpPrefix): readonly Neighbour[] {
+    if (!isLinkLocal(peer)) return [];
+    return [...this.#neighbours.values()].filter((each) => each.peer === peer);
   }
 
   /** Streams that are open stay so. Harmless if repeated. */
@@ -126,7 +151,8 @@ export class BgpEndpoint implements Disposable {
   #receive(fd: number, from: Uint8Array): void {
     const addon = nativeAddon();
     const remote = addressOf(from);
-    const neighbour = this.#neighbourOf(remote);
+    const link = isLinkLocal(remote) ? linkNameOn(fd, scopeOf(from)) : undefined;
+    const neighbour = this.#neighbourOf(remote, link);
     if (neighbour === undefined) {
       addon.close(fd);
       this.#options.onStranger?.(remote);
@@ -140,18 +166,24 @@ export class BgpEndpoint implements Disposable {
       return;
     }
     const local = addon.getsockname(fd);
-    neighbour.onStream(new TcpStream(fd, { local, remote: from }, this.#options.clock));
+    neighbour.onStream(new TcpStream(fd, { local, remote: from, link }, this.#options.clock));
   }
 
-  #neighbourOf(remote: IpAddress): Neighbour | undefined {
-    const exact = this.#neighbours.get(remote);
+  #neighbourOf(remote: IpAddress, link: string | undefined): Neighbour | undefined {
+    const exact = this.#neighbours.get(formatScopedIp(remote, link));
     if (exact !== undefined) return exact;
-    let best: { readonly length: number; readonly neighbour: Neighbour } | undefined;
-    for (const [peer, neighbour] of this.#neighbours) {
-      if (!peer.includes('/') || !prefixContains(peer, remote)) continue;
-      const { length } = prefixParts(peer);
-      if (best === undefined || length > best.length) best = { length, neighbour };
+    let best: { readonly rank: number; readonly neighbour: Neighbour } | undefined;
+    for (const neighbour of this.#neighbours.values()) {
+      const { peer } = neighbour;
+      if (!peer.includes('/') || (neighbour.link ?? link) !== link || !prefixContains(peer, remote)) continue;
+      // Of two that are as narrow the one that names the link.
+      const rank = 2 * prefixParts(peer).length + (neighbour.link === undefined ? 0 : 1);
+      if (best === undefined || rank > best.rank) best = { rank, neighbour };
     }
     return best?.neighbour;
   }
+}
+
+function keyOf({ peer, link }: Neighbour): string {
+  return formatScopedIp(peer, link);
 }

@@ -25,6 +25,12 @@ export function addressOf(bytes: Uint8Array): IpAddress {
   return formatIp(isIpv4 ? bytes.subarray(4, 8) : bytes.subarray(8, 24));
 }
 
+/** The index of the link in it, which link-local addresses have; 0 of others. */
+export function scopeOf(bytes: Uint8Array): number {
+  const { buffer, byteOffset } = bytes;
+  return (bytes[0] as number) === AF_INET6 ? new DataView(buffer, byteOffset).getUint32(24, true) : 0;
+}
+
 /** The port in it. */
 export function portOf(bytes: Uint8Array): number {
   return ((bytes[2] as number) << 8) | (bytes[3] as number);

@@ -1,9 +1,10 @@
 /** Connecting to a peer, with all options set before the first segment. */
 import { getSystemErrorName } from 'node:util';
 import type { Clock } from '#base/clock.ts';
-import { familyOf, type IpAddress } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, isLinkLocal } from '#base/ip/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
 import { nativeAddon, type PollHandle } from '#io/native/index.ts';
+import { linkIndexOn } from './link-names.ts';
 import { domainOf, encodeSocketAddress } from './socket-address.ts';
 import {
   type HopLimits,
@@ -25,8 +26,8 @@ export interface DialOptions {
   readonly port: number;
   /** Absent: what the route to the peer prefers. */
   readonly local?: IpAddress;
-  /** Of a link-local peer. */
-  readonly linkIndex?: number;
+  /** Of a link-local peer: the link's name. */
+  readonly link?: string;
   readonly password?: string;
   readonly hops?: HopLimits;
 }
@@ -48,6 +49,7 @@ class Attempt implements Disposable {
   readonly #options: DialOptions;
   readonly #handlers: DialHandlers;
   #fd = -1;
+  #remote: Uint8Array = new Uint8Array(0);
   #poll: PollHandle | undefined;
   #isOver = false;
 
@@ -71,16 +73,18 @@ class Attempt implements Disposable {
   }
 
   #open(): void {
-    const { namespace, remote, port, local, linkIndex, password, hops } = this.#options;
+    const { namespace, remote, port, local, link, password, hops } = this.#options;
     const addon = nativeAddon();
     const domain = domainOf(remote);
     this.#fd = addon.socket(domain, SOCK_STREAM_NONBLOCK, 0, namespace?.fd);
+    const scope = link !== undefined && isLinkLocal(remote) ? linkIndexOn(this.#fd, link) : 0;
+    this.#remote = encodeSocketAddress(remote, port, scope);
     setCommonOptions(this.#fd, domain);
     if (hops !== undefined) setHopLimits(this.#fd, familyOf(remote), hops);
     if (password !== undefined) setPassword(this.#fd, remote, password);
-    if (local !== undefined) addon.bind(this.#fd, encodeSocketAddress(local, 0, linkIndex));
+    if (local !== undefined) addon.bind(this.#fd, encodeSocketAddress(local, 0, scope));
     try {
-      addon.connect(this.#fd, encodeSocketAddress(remote, port, linkIndex));
+      addon.connect(this.#fd, this.#remote);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EINPROGRESS') throw error;
     }
@@ -95,9 +99,7 @@ class Attempt implements Disposable {
     this.#stopPolling();
     this.#fd = -1;
     this.#isOver = true;
-    const { clock, port, linkIndex } = this.#options;
-    const remote = encodeSocketAddress(this.#options.remote, port, linkIndex);
-    this.#handlers.onStream(new TcpStream(fd, { local, remote }, clock));
+    this.#handlers.onStream(new TcpStream(fd, { local, remote: this.#remote }, this.#options.clock));
   }
 
   #fail(reason: string): void {

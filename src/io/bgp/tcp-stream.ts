@@ -19,6 +19,8 @@ const LINGER_MS = 2000;
 export class TcpStream implements Disposable {
   readonly localAddress: IpAddress;
   readonly remoteAddress: IpAddress;
+  /** The link that a link-local peer has come by. */
+  readonly link: string | undefined;
   readonly localPort: number;
   readonly remotePort: number;
   readonly #socket: Socket;
@@ -31,9 +33,14 @@ export class TcpStream implements Disposable {
   readonly closed: Promise<void>;
 
   /** Takes over a descriptor that is connected, between these two, each a struct sockaddr. Nothing is read before start(). */
-  constructor(fd: number, ends: { readonly local: Uint8Array; readonly remote: Uint8Array }, clock: Clock) {
+  constructor(
+    fd: number,
+    ends: { readonly local: Uint8Array; readonly remote: Uint8Array; readonly link?: string | undefined },
+    clock: Clock,
+  ) {
     this.localAddress = addressOf(ends.local);
     this.remoteAddress = addressOf(ends.remote);
+    this.link = ends.link;
     this.localPort = portOf(ends.local);
     this.remotePort = portOf(ends.remote);
     this.#clock = clock;

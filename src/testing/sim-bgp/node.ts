@@ -186,7 +186,8 @@ export class SimNode {
 
   #open(neighbor: NeighborConfig): void {
     const { key } = neighbor;
-    const session = new SimSession(sessionConfig(this.speaker.config, neighbor), this.address, {
+    const { peerAddress = '' } = neighbor.session;
+    const session = new SimSession(sessionConfig(this.speaker.config, neighbor, peerAddress), this.address, {
       agenda: this.#ports.agenda,
       wire: this.#ports.wire,
       random: this.#ports.random,

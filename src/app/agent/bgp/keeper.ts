@@ -29,6 +29,7 @@ import type { BgpPlace } from './place.ts';
 import type { PodAddresses } from './pod-addresses.ts';
 import { stationsOf } from './stations.ts';
 import type { BgpStatus } from './status.ts';
+import { forwarding, hasNoWay } from './ways.ts';
 import { type BgpWish, bgpWish, type HeldPeer, tellsServices } from './wish.ts';
 
 export interface BgpKeeperOptions {
@@ -319,8 +320,10 @@ export class BgpKeeper implements AsyncDisposable {
       {
         ...this.#options,
         isRestarting,
-        // What is ours has no address, and what is on a link is known with it.
-        metricOf: (nextHop) => (hasNoWay(nextHop) || kernel.wayTo(nextHop) !== undefined ? 0 : undefined),
+        metricOf: (nextHop, linkLocal) =>
+          hasNoWay(nextHop) || kernel.wayTo(nextHop) !== undefined || this.#isNeighbor(linkLocal)
+            ? 0
+            : undefined,
         isAdjacent: (address) => kernel.wayTo(address)?.via === undefined,
         onBest: (changes) => this.#amend(routes.apply(changes)),
         onConverged: () => this.#converge(),
@@ -330,6 +333,14 @@ export class BgpKeeper implements AsyncDisposable {
     this.#service = service;
     this.#routes = routes;
     return service;
+  }
+
+  /** Whether a link-local address is one that we have a session with: then its link is known. */
+  #isNeighbor(linkLocal: IpAddress | undefined): boolean {
+    return (
+      linkLocal !== undefined &&
+      this.#service?.neighbors().some(({ address }) => address?.startsWith(`${linkLocal}%`)) === true
+    );
   }
 
   #hear(event: ServiceEvent): void {
@@ -379,19 +390,4 @@ export class BgpKeeper implements AsyncDisposable {
 
 function isIn(subnet: IpPrefix, address: IpAddress): boolean {
   return familyOf(subnet) === familyOf(address) && prefixContains(subnet, address);
-}
-
-function hasNoWay(nextHop: IpAddress): boolean {
-  return nextHop === '0.0.0.0' || nextHop === '::' || nextHop.startsWith('fe80:');
-}
-
-/** Where no overlay does it: packets of pods are forwarded, in the families that are spoken. */
-function forwarding(
-  neighbors: readonly { readonly session: { readonly peerAddress: string } }[],
-): KernelObject[] {
-  const hasIpv6 = neighbors.some(({ session }) => session.peerAddress.includes(':'));
-  return [
-    { kind: 'sysctl', path: 'net/ipv4/ip_forward', value: '1' },
-    ...(hasIpv6 ? [{ kind: 'sysctl', path: 'net/ipv6/conf/all/forwarding', value: '1' } as const] : []),
-  ];
 }

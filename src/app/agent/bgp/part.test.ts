@@ -131,7 +131,7 @@ it('what was learned before stays until it is known anew', async () => {
 
 describe('the documentation', () => {
   const folder = join(import.meta.dirname, '../../../../docs');
-  it.each(['mesh', 'reflectors', 'leaf-spine'])('shows the example %s as it is', (name) => {
+  it.each(['mesh', 'reflectors', 'leaf-spine', 'unnumbered'])('shows the example %s as it is', (name) => {
     const example = readFileSync(join(folder, `examples/bgp/${name}.yaml`), 'utf8');
     expect(readFileSync(join(folder, 'bgp.md'), 'utf8')).toContain(`\`\`\`yaml\n${example}\`\`\``);
   });

@@ -85,6 +85,41 @@ describe('what a node speaks', () => {
     expect(wish.speaker?.neighbors.at(-1)).toMatchObject({ key: 'BGPPeer tor 10.0.0.254' });
   });
 
+  it('is by links where an annotation names them, and then listens in IPv6 too', () => {
+    const place = {
+      ...PLACE,
+      addresses: ['10.0.0.1/24'],
+      subnets: ['10.10.1.0/24'],
+      networks: ['10.10.0.0/16'],
+    };
+    const uplinks = object(
+      'BGPPeer',
+      'uplinks',
+      {},
+      { 'poplin.dev/interface': 'up1, up2', 'poplin.dev/peer-as': 'external', 'poplin.dev/bfd': '300ms x 3' },
+    );
+    const again = object('BGPPeer', 'again', {}, { 'poplin.dev/interface': 'up2' });
+    const { speaker, listen, problems, rules } = bgpWish(
+      'node1',
+      place,
+      known(node('node1', '10.0.0.1'), uplinks, again),
+    );
+    expect(
+      speaker?.neighbors.map(({ key, session }) => [key, session.families.map(({ family }) => family)]),
+    ).toEqual([
+      ['BGPPeer uplinks up1', [4]],
+      ['BGPPeer uplinks up2', [4]],
+    ]);
+    expect(speaker?.neighbors[0]?.session.bfd).toEqual({ receiveMs: 300, transmitMs: 300, multiplier: 3 });
+    expect(problems).toEqual([
+      'BGPPeer again up2: there is a session with whoever is on up2 already, BGPPeer uplinks up2: left out',
+    ]);
+    expect(listen.addresses).toEqual(['0.0.0.0', '::']);
+    expect(
+      ['BGPPeer uplinks up1', 'BGPPeer uplinks up2', 'mesh node2 4'].map((key) => rules.linkOf(key)),
+    ).toEqual(['up1', 'up2', undefined]);
+  });
+
   it('has BFD where an annotation says so', () => {
     const peer = object(
       'BGPPeer',

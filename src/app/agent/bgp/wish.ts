@@ -1,5 +1,12 @@
 /** What a node's speaker and its routes are to be: Calico's objects, and beside them what Poplin knows of the node and adds in annotations. */
-import { familyOf, hostPrefixOf, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
+import {
+  familyOf,
+  formatScopedIp,
+  hostPrefixOf,
+  type IpAddress,
+  type IpPrefix,
+  prefixContains,
+} from '#base/ip/index.ts';
 import { type CalicoResult, type CalicoWorld, translateCalico } from '#core/bgp/calico/index.ts';
 import type { KernelRouteRules } from '#core/bgp/kernel/index.ts';
 import type { NeighborConfig, SpeakerConfig } from '#core/bgp/speaker/index.ts';
@@ -59,12 +66,14 @@ export function bgpWish(
     ],
     neighbors: distinct(withBfd(result.speaker.neighbors, known, problems), problems),
   };
-  const families = [...new Set(place.addresses.map((address) => familyOf(hostOf(address))))];
+  const families = new Set(place.addresses.map((address) => familyOf(hostOf(address))));
+  // Link-local addresses are of IPv6, whatever the node's own are.
+  if (speaker?.neighbors.some(({ session }) => session.interface !== undefined) === true) families.add(6);
   return {
     ...(speaker === undefined ? {} : { speaker }),
     listen: {
       port: result.listenPort,
-      addresses: result.listenAddresses ?? families.map((family) => (family === 4 ? '0.0.0.0' : '::')),
+      addresses: result.listenAddresses ?? [...families].map((family) => (family === 4 ? '0.0.0.0' : '::')),
     },
     rules: rulesOf(result, place, pools, speaker?.neighbors ?? []),
     isBare,
@@ -160,14 +169,9 @@ function rulesOf(
   { isCarried, tunnelTo }: PoolPlan,
   neighbors: readonly NeighborConfig[],
 ): KernelRouteRules {
-  const links = new Map(
-    neighbors.flatMap(({ session }) =>
-      session.interface === undefined ? [] : [[session.peerAddress, session.interface] as const],
-    ),
-  );
   // Services are for whoever balances them on this node, as with Calico, and not for another node.
   const ofServices = [...services.clusterIps, ...services.externalIps, ...services.loadBalancerIps];
-  const byKey = new Map(neighbors.map(({ key, session }) => [key, session.interface]));
+  const links = new Map(neighbors.map(({ key, session }) => [key, session.interface]));
   return {
     metric: routePriority,
     isWanted: (prefix) => {
@@ -176,7 +180,7 @@ function rulesOf(
       return !networks.some((network) => isWithin(prefix, network)) && isCarried(prefix);
     },
     tunnelTo,
-    linkOf: (nextHop, peer) => links.get(nextHop) ?? byKey.get(peer),
+    linkOf: (peer) => links.get(peer),
   };
 }
 
@@ -210,22 +214,23 @@ function parseBfd(text: string): NeighborConfig['session']['bfd'] | undefined {
   return { receiveMs: interval, transmitMs: interval, multiplier };
 }
 
-/** One session for an address: a connection says no more than where it is from. */
+/** One session for an address, or a link without one: a connection says no more than where it is from. */
 function distinct(neighbors: readonly NeighborConfig[], problems: string[]): readonly NeighborConfig[] {
-  const byAddress = new Map<string, NeighborConfig>();
+  const byPlace = new Map<string, NeighborConfig>();
   for (const neighbor of neighbors) {
-    const { peerAddress } = neighbor.session;
-    const other = byAddress.get(peerAddress);
+    const { peerAddress, interface: link = '' } = neighbor.session;
+    const place = peerAddress === undefined ? `whoever is on ${link}` : formatScopedIp(peerAddress, link);
+    const other = byPlace.get(place);
     if (other === undefined) {
-      byAddress.set(peerAddress, neighbor);
+      byPlace.set(place, neighbor);
       continue;
     }
     // What somebody wrote counts more than the mesh.
     const [kept, left] = other.key.startsWith('mesh ') ? [neighbor, other] : [other, neighbor];
-    byAddress.set(peerAddress, kept);
-    problems.push(`${left.key}: there is a session with ${peerAddress} already, ${kept.key}: left out`);
+    byPlace.set(place, kept);
+    problems.push(`${left.key}: there is a session with ${place} already, ${kept.key}: left out`);
   }
-  return [...byAddress.values()];
+  return [...byPlace.values()];
 }
 
 function hostOf(text: string): string {

@@ -5,6 +5,7 @@ import { parseCommunity } from '#core/bgp/filter/index.ts';
 import { routesOf, toldTo } from '#core/bgp/rib/index.ts';
 import type { Why } from '#core/bgp/speaker/index.ts';
 import { sendJson } from '#io/http/index.ts';
+import { neighborNamed } from './neighbor-name.ts';
 import { attributesOf } from './own-route.ts';
 import type { BgpService } from './service.ts';
 
@@ -109,11 +110,9 @@ function prefixOf(query: Query): string {
   return networkOf(text);
 }
 
-/** A neighbour by its name, or by its address where only one has it. */
-function peerOf({ speaker }: BgpService, text: string): string {
-  if (speaker.neighbor(text) !== undefined) return text;
-  const [found, ...others] = speaker.config.neighbors.filter(({ session }) => session.peerAddress === text);
-  if (found === undefined || others.length > 0) throw new ControlError(404, `no such neighbor: "${text}"`);
+function peerOf(service: BgpService, text: string): string {
+  const found = neighborNamed(service.neighbors(), text);
+  if (found === undefined) throw new ControlError(404, `no such neighbor: "${text}"`);
   return found.key;
 }
 

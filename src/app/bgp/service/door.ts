@@ -16,10 +16,10 @@ export function doorOf(
 
 /** RFC 4271 leaves it open; external neighbours are on the link unless it is said that they are not. */
 function hopsOf(config: SpeakerConfig, session: Terms): HopLimits | undefined {
-  const { ttlSecurityHops, multihopTtl, peerAsn, localAsn } = session;
+  const { ttlSecurityHops, multihopTtl, peerAsn, peerAs, localAsn } = session;
   if (ttlSecurityHops !== undefined) return gtsmHops(ttlSecurityHops);
   if (multihopTtl !== undefined) return { ttl: multihopTtl };
-  const isExternal = peerAsn !== undefined && peerAsn !== (localAsn ?? config.asn);
+  const isExternal = peerAsn === undefined ? peerAs === 'external' : peerAsn !== (localAsn ?? config.asn);
   const isMember = peerAsn !== undefined && config.confederationMembers?.includes(peerAsn) === true;
   return isExternal && !isMember ? { ttl: 1 } : undefined;
 }

@@ -2,7 +2,7 @@
 import type { Clock, Random } from '#base/clock.ts';
 import type { IpAddress } from '#base/ip/index.ts';
 import type { BfdPhase } from '#core/bgp/bfd/index.ts';
-import type { BestChange, RibEvent } from '#core/bgp/rib/index.ts';
+import type { BestChange, MetricOf, RibEvent } from '#core/bgp/rib/index.ts';
 import type { NeighborSummary, SpeakerConfig } from '#core/bgp/speaker/index.ts';
 import type { MessageCount } from '#io/bgp/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
@@ -34,8 +34,8 @@ export interface ServiceOptions {
   readonly namespace?: Namespace;
   /** The process before this one left its routes in place. */
   readonly isRestarting?: boolean;
-  /** What it costs to reach a next hop; undefined if it cannot be reached. Absent: nothing. */
-  readonly metricOf?: (nextHop: IpAddress) => number | undefined;
+  /** What it costs to reach a next hop, or the link-local one beside it; undefined if neither can be reached. Absent: nothing. */
+  readonly metricOf?: MetricOf;
   /** Whether a neighbour is reached without a router; absent: as its configuration has it. */
   readonly isAdjacent?: (address: IpAddress) => boolean;
   /** Best routes that have changed, for the kernel. */

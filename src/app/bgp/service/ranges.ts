@@ -3,7 +3,7 @@
  * (RFC 4724). They are passive: who does not come is nobody.
  */
 import type { Clock } from '#base/clock.ts';
-import { type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
+import { formatScopedIp, type IpAddress, type IpPrefix, prefixContains } from '#base/ip/index.ts';
 import type { SessionNews } from '#core/bgp/index.ts';
 import type {
   NeighborConfig,
@@ -19,6 +19,7 @@ export interface RangeConfig {
   readonly prefix: IpPrefix;
   /** How many neighbours there may be at once. */
   readonly limit: number;
+  /** With a link: whoever comes by it alone. */
   readonly session: Omit<NeighborSession, 'peerAddress'>;
   readonly policy: NeighborPolicy;
 }
@@ -39,6 +40,8 @@ export interface RangesPorts {
 interface Known {
   readonly range: RangeConfig;
   readonly address: IpAddress;
+  /** Of a link-local one. */
+  readonly link: string | undefined;
   /** It is forgotten then, if it has no connection. */
   timer?: Disposable;
 }
@@ -55,21 +58,24 @@ export class Ranges implements Disposable {
 
   /** Those that are there, in the order in which they came. */
   get neighbors(): readonly NeighborConfig[] {
-    return [...this.#known].map(([key, { range, address }]) => ({
+    return [...this.#known].map(([key, known]) => ({
       key,
-      session: { ...range.session, peerAddress: address },
-      policy: range.policy,
+      session: sessionOf(known),
+      policy: known.range.policy,
     }));
   }
 
   /** Other ranges. Neighbours that are in none of the same name any more, or have a name of their own in `config`, are forgotten. */
   configure(ranges: readonly RangeConfig[], config: SpeakerConfig): void {
     const byName = new Map(ranges.map((range) => [range.name, range]));
-    const named = new Set(config.neighbors.map(({ session }) => session.peerAddress));
+    const named = new Set(config.neighbors.map(({ session }) => placeOf(session)));
     for (const [key, known] of this.#known) {
       const range = byName.get(known.range.name);
       const stays =
-        range !== undefined && prefixContains(range.prefix, known.address) && !named.has(known.address);
+        range !== undefined &&
+        prefixContains(range.prefix, known.address) &&
+        (range.session.interface ?? known.link) === known.link &&
+        !named.has(placeOf(sessionOf(known)));
       if (stays) this.#known.set(key, { ...known, range });
       else this.#drop(key);
     }
@@ -105,6 +111,7 @@ export class Ranges implements Disposable {
       this.#doors.push(
         endpoint.add({
           peer: range.prefix,
+          ...(range.session.interface === undefined ? {} : { link: range.session.interface }),
           ...doorOf(config, range.session),
           onStream: (stream) => this.#receive(range, stream),
         }),
@@ -112,17 +119,18 @@ export class Ranges implements Disposable {
   }
 
   #receive(range: RangeConfig, stream: TcpStream): void {
-    const address = stream.remoteAddress;
-    const key = `${range.name} ${address}`;
+    const { remoteAddress: address, link } = stream;
+    const place = formatScopedIp(address, link);
+    const key = `${range.name} ${place}`;
     const known = this.#known.get(key);
     if (known === undefined) {
       const count = [...this.#known.values()].filter((each) => each.range.name === range.name).length;
       if (count >= range.limit) {
         stream.destroy();
-        this.#ports.onRefused(range.name, `${address} came, and there are ${count} neighbors already`);
+        this.#ports.onRefused(range.name, `${place} came, and there are ${count} neighbors already`);
         return;
       }
-      this.#known.set(key, { range, address });
+      this.#known.set(key, { range, address, link });
       this.#ports.onChange();
     }
     this.#ports.onStream(key, stream);
@@ -151,4 +159,13 @@ export class Ranges implements Disposable {
     this.#known.get(key)?.timer?.[Symbol.dispose]();
     this.#known.delete(key);
   }
+}
+
+function sessionOf({ range, address, link }: Known): NeighborSession {
+  return { ...range.session, peerAddress: address, ...(link === undefined ? {} : { interface: link }) };
+}
+
+/** Where a neighbour is, in a text of its own: its address, with the link if that belongs to it, or the link alone. */
+export function placeOf({ peerAddress, interface: link }: NeighborSession): string {
+  return peerAddress === undefined ? `%${link ?? ''}` : formatScopedIp(peerAddress, link);
 }

@@ -12,11 +12,11 @@ import {
   type Why,
   why,
 } from '#core/bgp/speaker/index.ts';
-import { BfdEndpoint, BgpEndpoint, MessageCounts } from '#io/bgp/index.ts';
+import { BfdEndpoint, BgpEndpoint, LinkStates, MessageCounts } from '#io/bgp/index.ts';
 import type { NeighborStatus, ServiceEvent, ServiceOptions, SpeakerSetup } from './model.ts';
 import { Monitors } from './monitors.ts';
 import { patient } from './patient-clock.ts';
-import { Ranges } from './ranges.ts';
+import { placeOf, Ranges } from './ranges.ts';
 import { RunningSession } from './running-session.ts';
 
 interface Watcher {
@@ -32,6 +32,7 @@ export class BgpService implements AsyncDisposable {
   readonly #options: ServiceOptions;
   readonly #endpoint: BgpEndpoint | undefined;
   #bfd: BfdEndpoint | undefined;
+  #links: LinkStates | undefined;
   readonly #speaker: Speaker;
   readonly #sessions = new Map<string, RunningSession>();
   readonly #announced = new Map<string, LocalRoute>();
@@ -207,14 +208,15 @@ export class BgpService implements AsyncDisposable {
   async #close(): Promise<void> {
     await Promise.all(this.#closing);
     this.#bfd?.[Symbol.dispose]();
+    this.#links?.[Symbol.dispose]();
     this.#endpoint?.close();
   }
 
   /** Neighbours that have come, and are none of those that are named. */
   #come({ neighbors }: SpeakerConfig): readonly NeighborConfig[] {
-    const named = new Set(neighbors.flatMap(({ key, session }) => [key, session.peerAddress]));
+    const named = new Set(neighbors.flatMap(({ key, session }) => [key, placeOf(session)]));
     return this.#ranges.neighbors.filter(
-      ({ key, session }) => !named.has(key) && !named.has(session.peerAddress),
+      ({ key, session }) => !named.has(key) && !named.has(placeOf(session)),
     );
   }
 
@@ -294,6 +296,11 @@ export class BgpService implements AsyncDisposable {
         this.#bfd ??= new BfdEndpoint({ ...this.#options, clock: patient(this.#options.clock) });
         return this.#bfd;
       },
+      links: () => {
+        this.#links ??= new LinkStates(this.#options.namespace);
+        return this.#links;
+      },
+      onFault: (text) => this.#tell({ type: 'fault', peer: key, text }),
       ...(this.#endpoint === undefined ? {} : { endpoint: this.#endpoint }),
       onNews: (news) => {
         if (this.#sessions.get(key) !== session) return;

@@ -454,6 +454,123 @@ describe('BGPPeer', () => {
     });
   });
 
+  describe('over a link', () => {
+    const over = (spec: Spec, annotations: Readonly<Record<string, string>> = {}, nodes = [A]) => {
+      const peer = object('BGPPeer', 'p', spec);
+      const told = { ...peer, metadata: { ...peer.metadata, annotations } };
+      return translate([
+        ...nodes,
+        object('BGPConfiguration', 'default', { nodeToNodeMeshEnabled: false }),
+        told,
+      ]);
+    };
+    const EXTENDED = { addPathSend: true, addPathReceive: true, extendedNextHop: true };
+
+    test('has a link-local peerIP with its link, and carries all families of the node', () => {
+      const [neighbor, ...others] =
+        over({ peerIP: '[fe80::1%eth1]:1179', asNumber: 65_001 }).speaker?.neighbors ?? [];
+      expect(others).toEqual([]);
+      expect(neighbor).toMatchObject({
+        key: 'BGPPeer p fe80::1%eth1',
+        session: {
+          peerAddress: 'fe80::1',
+          port: 1179,
+          interface: 'eth1',
+          peerAsn: 65_001,
+          families: [
+            { family: 4, ...EXTENDED },
+            { family: 6, ...EXTENDED },
+          ],
+        },
+      });
+      for (const key of ['localAddress', 'multihopTtl']) expect(neighbor?.session).not.toHaveProperty(key);
+      expect(Object.keys(neighbor?.policy.exports ?? {})).toEqual(['4', '6']);
+    });
+
+    test('carries IPv4 alone where the node has no IPv6 address', () => {
+      const result = over({ peerIP: 'fe80::1%eth1', asNumber: 65_001 }, {}, [
+        node('a', { IPv4Address: '10.0.0.1/24' }),
+      ]);
+      expect(first(result).session.families).toEqual([{ family: 4, ...EXTENDED }]);
+    });
+
+    test('may have the link in an annotation', () => {
+      const result = over({ peerIP: 'fe80::1', asNumber: 65_001 }, { 'poplin.dev/interface': 'eth1' });
+      expect(keysOf(result)).toEqual(['BGPPeer p fe80::1%eth1']);
+    });
+
+    test('without an address is whoever is at the other end of each link, of another AS if that is said', () => {
+      const keys = { 'poplin.dev/interface': 'up1, up2', 'poplin.dev/peer-as': 'external' };
+      const result = over({ ttlSecurity: 1 }, keys);
+      expect(keysOf(result)).toEqual(['BGPPeer p up1', 'BGPPeer p up2']);
+      expect(result.problems).toEqual([]);
+      const { session } = first(result);
+      expect(session).toMatchObject({ interface: 'up1', peerAs: 'external', ttlSecurityHops: 1 });
+      for (const key of ['peerAddress', 'peerAsn']) expect(session).not.toHaveProperty(key);
+    });
+
+    test('is reflected to if it is of our AS, and we reflect', () => {
+      const reflector = node('a', { IPv4Address: '10.0.0.1', RouteReflectorClusterID: '1.0.0.1' });
+      const clientOf = (as: string) =>
+        first(over({}, { 'poplin.dev/interface': 'up1', 'poplin.dev/peer-as': as }, [reflector])).policy
+          .isReflectorClient;
+      expect([clientOf('internal'), clientOf('external')]).toEqual([true, undefined]);
+    });
+
+    test.each<[Spec, Readonly<Record<string, string>>, string, string]>([
+      [
+        { peerIP: 'fe80::1' },
+        {},
+        'spec.peerIP',
+        '"fe80::1" is link-local, and means nothing without its link',
+      ],
+      [{ peerIP: 'fe80::1%a b' }, {}, 'spec.peerIP', '"fe80::1%a b" is no address'],
+      [{ peerIP: '10.0.0.2%eth0' }, {}, 'spec.peerIP', '"10.0.0.2%eth0" is no address'],
+      [
+        { peerIP: 'fe80::1%a' },
+        { 'poplin.dev/interface': 'b' },
+        'spec.peerIP',
+        'can be on one link, not on a and b',
+      ],
+      [
+        { peerIP: '10.0.0.2' },
+        { 'poplin.dev/interface': 'b' },
+        'spec.peerIP',
+        '"10.0.0.2" is not link-local',
+      ],
+      [
+        {},
+        { 'poplin.dev/interface': 'a/b' },
+        'metadata.annotations["poplin.dev/interface"]',
+        '"a/b" is no name',
+      ],
+      [{}, { 'poplin.dev/interface': 'a,' }, 'metadata.annotations["poplin.dev/interface"]', '"" is no name'],
+      [
+        { peerSelector: 'all()' },
+        { 'poplin.dev/interface': 'a' },
+        'metadata.annotations["poplin.dev/interface"]',
+        'does not go with spec.peerSelector',
+      ],
+      [
+        { asNumber: 5 },
+        { 'poplin.dev/interface': 'a', 'poplin.dev/peer-as': 'external' },
+        'metadata.annotations["poplin.dev/peer-as"]',
+        'does not go with spec.asNumber',
+      ],
+      [
+        {},
+        { 'poplin.dev/interface': 'a', 'poplin.dev/peer-as': 'outside' },
+        'metadata.annotations["poplin.dev/peer-as"]',
+        'must be "external" or "internal", not "outside"',
+      ],
+    ])('%j with %j is a problem', (spec, annotations, place, message) => {
+      const result = over(spec, annotations);
+      expect(result.speaker?.neighbors).toEqual([]);
+      expect(result.problems[0]?.place).toBe(`BGPPeer p ${place}`);
+      expect(result.problems[0]?.message).toContain(message);
+    });
+  });
+
   test('makes clients of those who are in no cluster of ours', () => {
     const reflector = node(
       'a',

@@ -1,5 +1,5 @@
 /** BGPPeer: which of them are about a node, and with whom each makes it speak. */
-import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, type IpFamily, isLinkLocal } from '#base/ip/index.ts';
 import {
   CalicoSelectorError,
   matchesSelector,
@@ -8,6 +8,7 @@ import {
 } from '#core/policy/selector/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import type { Asn, RouterId } from '../model.ts';
+import { type LinkKeys, readLinkKeys } from './link-keys.ts';
 import type { CalicoNode } from './node.ts';
 import { type Findings, readValue } from './reader.ts';
 import { PEER, type Peer } from './schemas.ts';
@@ -25,8 +26,13 @@ export interface LocalWorkload {
 export interface WantedPeer {
   readonly name: string;
   readonly spec: Peer;
-  readonly family: IpFamily;
-  readonly address: IpAddress;
+  /** What the session carries: the family it runs over, and between link-local addresses those of the node. */
+  readonly families: readonly IpFamily[];
+  /** Absent: whoever is at the other end of the link. */
+  readonly address?: IpAddress;
+  /** Of a link-local neighbour. */
+  readonly link?: string;
+  readonly peerAs?: 'external' | 'internal';
   readonly port?: number;
   readonly asn?: Asn;
   /** The node at the other end, if it is one of ours. */
@@ -45,7 +51,8 @@ export function wantedPeers(
   const { name } = object.metadata;
   const place = `BGPPeer ${name} spec`;
   const spec = readValue(PEER, object['spec'], place, findings);
-  if (spec === undefined || !isSound(spec, place, findings)) return [];
+  const keys = spec && readLinkKeys(object, spec, findings);
+  if (spec === undefined || keys === undefined || !isSound(spec, keys, place, findings)) return [];
   const selectors = selectorsOf(spec, place, findings);
   if (selectors === undefined) return [];
   const { nodes: nodeSelector, peers: peerSelector, workloads: workloadSelector } = selectors;
@@ -53,7 +60,8 @@ export function wantedPeers(
     if (spec.node !== undefined && spec.node !== '') return node.name === spec.node;
     return nodeSelector === undefined || selects(nodeSelector, node);
   };
-  const base = { name, spec };
+  const { peerAs } = keys;
+  const base = { name, spec, ...(peerAs === undefined ? {} : { peerAs }) };
   if (peerSelector !== undefined) {
     const isReversed = spec.reversePeering !== 'Manual';
     const chosen = nodes.filter(
@@ -66,7 +74,10 @@ export function wantedPeers(
     return chosen.flatMap((node) => nodePeers(base, own, node));
   }
   if (!isAbout(own)) return [];
-  if (workloadSelector === undefined) return addressPeer(base, own, nodes);
+  if (workloadSelector === undefined)
+    return spec.peerIP === undefined || isLinkLocal(spec.peerIP.address)
+      ? linkPeers(base, own, keys.links)
+      : addressPeer(base, own, nodes);
   const chosen = workloads.filter((workload) => selects(workloadSelector, workload));
   return chosen.flatMap((workload) => workloadPeers(base, workload));
 }
@@ -74,13 +85,28 @@ export function wantedPeers(
 interface Base {
   readonly name: string;
   readonly spec: Peer;
+  readonly peerAs?: 'external' | 'internal';
+}
+
+/** Between link-local addresses: the one that is named, or one session for each link. */
+function linkPeers(base: Base, own: CalicoNode, links: readonly string[]): readonly WantedPeer[] {
+  const { peerIP, asNumber: asn } = base.spec;
+  const all = peerIP?.link === undefined ? links : [peerIP.link];
+  return all.map((link) => ({
+    ...base,
+    families: ([4, 6] as const).filter((family) => own.addresses[family] !== undefined),
+    link,
+    ...(peerIP === undefined ? {} : { address: peerIP.address }),
+    ...(peerIP?.port === undefined ? {} : { port: peerIP.port }),
+    ...(asn === undefined ? {} : { asn }),
+  }));
 }
 
 function workloadPeers(base: Base, workload: LocalWorkload): readonly WantedPeer[] {
   const { asNumber: asn } = base.spec;
   return workload.addresses.map((address) => ({
     ...base,
-    family: familyOf(address),
+    families: [familyOf(address)],
     address,
     ...(asn === undefined ? {} : { asn }),
     workload,
@@ -96,7 +122,7 @@ function addressPeer(base: Base, own: CalicoNode, nodes: readonly CalicoNode[]):
   return [
     {
       ...base,
-      family: familyOf(address),
+      families: [familyOf(address)],
       address,
       ...(port === undefined ? {} : { port }),
       ...(asn === undefined ? {} : { asn }),
@@ -110,7 +136,9 @@ function nodePeers(base: Base, own: CalicoNode, node: CalicoNode): readonly Want
   return ([4, 6] as const).flatMap((family) => {
     const address = node.addresses[family];
     if (address === undefined || own.addresses[family] === undefined) return [];
-    return [{ ...base, family, address, ...(node.asn === undefined ? {} : { asn: node.asn }), node }];
+    return [
+      { ...base, families: [family], address, ...(node.asn === undefined ? {} : { asn: node.asn }), node },
+    ];
   });
 }
 
@@ -124,7 +152,7 @@ export function isClient(
   return own.clusterId !== undefined && peerAsn === ownAsn && peerCluster !== own.clusterId;
 }
 
-function isSound(spec: Peer, place: string, findings: Findings): boolean {
+function isSound(spec: Peer, { links }: LinkKeys, place: string, findings: Findings): boolean {
   const fail = (key: string, message: string): false => {
     findings.problems.push({ place: `${place}.${key}`, message });
     return false;
@@ -143,7 +171,7 @@ function isSound(spec: Peer, place: string, findings: Findings): boolean {
     if (spec.peerIP !== undefined) return fail('localWorkloadSelector', 'does not go with peerIP');
     return spec.asNumber === undefined ? fail('asNumber', 'is missing') : true;
   }
-  if (spec.peerIP === undefined)
+  if (spec.peerIP === undefined && links.length === 0)
     return fail('peerIP', 'is missing, and so are peerSelector and localWorkloadSelector');
   return true;
 }

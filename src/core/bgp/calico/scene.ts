@@ -1,9 +1,9 @@
 /** One node among the others: its routes, and its neighbours with all that is asked of them. */
-import { familyOf, type IpAddress, type IpFamily, type IpPrefix } from '#base/ip/index.ts';
+import { familyOf, formatScopedIp, type IpAddress, type IpFamily, type IpPrefix } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import type { Asn } from '../model.ts';
 import type { LocalRoute } from '../rib/index.ts';
-import type { NeighborConfig, SpeakerConfig } from '../speaker/index.ts';
+import type { FamilyFilters, NeighborConfig, SpeakerConfig } from '../speaker/index.ts';
 import { type CalicoFilter, calicoFilter, defaultExport, type ExportBasis, filterOf } from './filters.ts';
 import { meshRoles } from './mesh.ts';
 import type { CalicoNode } from './node.ts';
@@ -153,24 +153,29 @@ export class Scene {
   }
 
   #peer(peer: WantedPeer): NeighborConfig {
-    const { name, spec, family, address, node, workload } = peer;
+    const { name, spec, families, address, link, peerAs, node, workload } = peer;
     const peerAsn = peer.asn ?? this.#configuration.asNumber ?? DEFAULT_ASN;
     const ownAsn = spec.localASNumber ?? this.#asn;
-    if (spec.reachableBy !== undefined) this.reachability.push({ peer: address, gateway: spec.reachableBy });
+    const isExternal = peerAs === undefined ? peerAsn !== ownAsn : peerAs === 'external';
+    const isReflecting = isClient(this.#own, ownAsn, isExternal ? undefined : ownAsn, node?.clusterId);
+    const place = address === undefined ? link : formatScopedIp(address, link);
+    if (spec.reachableBy !== undefined && address !== undefined)
+      this.reachability.push({ peer: address, gateway: spec.reachableBy });
     const { keepaliveTime: keepalive, ttlSecurity: hops = 0, numAllowedLocalASNumbers: allowed } = spec;
     return {
-      key: `BGPPeer ${name} ${address}`,
+      key: `BGPPeer ${name} ${place}`,
       description: node === undefined ? `BGPPeer ${name}` : `BGPPeer ${name}, node ${node.name}`,
       session: {
-        peerAddress: address,
+        ...(address === undefined ? {} : { peerAddress: address }),
         ...this.#port(peer),
-        peerAsn,
+        ...(peerAs === undefined ? { peerAsn } : { peerAs }),
         ...(spec.localASNumber === undefined ? {} : { localAsn: spec.localASNumber }),
         ...this.#sourceAddress(peer),
         ...(workload?.interface === undefined ? {} : { interface: workload.interface }),
+        ...(link === undefined ? {} : { interface: link }),
         ...(workload === undefined ? {} : { isPassive: true }),
-        ...(hops > 0 ? { ttlSecurityHops: hops } : { multihopTtl: MULTIHOP_TTL }),
-        families: familiesOf(family),
+        ...hopsOf(hops, link !== undefined),
+        families: families.flatMap((family) => familiesOf(family, link !== undefined)),
         // BIRD sends three KEEPALIVEs in a hold time unless told otherwise, and so do we.
         ...(keepalive === undefined ? {} : { holdTimeSec: Math.max(3, keepalive * 3) }),
         restart: { restartTimeSec: spec.maxRestartTime ?? DEFAULT_RESTART_SEC },
@@ -178,10 +183,10 @@ export class Scene {
       },
       policy: {
         addPathCount: 'all',
-        nextHop: nextHopOf(peer, peerAsn !== ownAsn),
-        ...(isClient(this.#own, ownAsn, peerAsn, node?.clusterId) ? { isReflectorClient: true } : {}),
+        nextHop: nextHopOf(peer, isExternal),
+        ...(isReflecting ? { isReflectorClient: true } : {}),
         ...(allowed === undefined ? {} : { allowedOwnAsns: allowed }),
-        ...this.#filterPolicy(this.#filtersOf(peer), family),
+        ...this.#filterPolicies(this.#filtersOf(peer), families),
       },
     };
   }
@@ -193,7 +198,10 @@ export class Scene {
     return isNode && listenPort !== undefined && listenPort !== DEFAULT_PORT ? { port: listenPort } : {};
   }
 
-  #sourceAddress({ spec, family, workload }: WantedPeer): { readonly localAddress?: IpAddress } {
+  #sourceAddress({ spec, families, link, workload }: WantedPeer): { readonly localAddress?: IpAddress } {
+    const [family] = families;
+    // Between link-local addresses it is the link's own.
+    if (family === undefined || link !== undefined) return {};
     const { localWorkloadPeeringIPV4, localWorkloadPeeringIPV6 } = this.#configuration;
     const meeting = family === 4 ? localWorkloadPeeringIPV4 : localWorkloadPeeringIPV6;
     const localAddress = workload === undefined ? this.#own.addresses[family] : meeting;
@@ -210,6 +218,17 @@ export class Scene {
     });
   }
 
+  /** Of all families of a session. */
+  #filterPolicies(
+    filters: readonly CalicoFilter[],
+    families: readonly IpFamily[],
+  ): Pick<NeighborConfig['policy'], 'imports' | 'exports'> {
+    const all = families.map((family) => this.#filterPolicy(filters, family));
+    const imports = Object.assign({}, ...all.map((each) => each.imports)) as FamilyFilters;
+    const exports = Object.assign({}, ...all.map((each) => each.exports)) as FamilyFilters;
+    return { ...(Object.keys(imports).length === 0 ? {} : { imports }), exports };
+  }
+
   #filterPolicy(
     filters: readonly CalicoFilter[],
     family: IpFamily,
@@ -223,8 +242,15 @@ export class Scene {
   }
 }
 
-function familiesOf(family: IpFamily): NeighborConfig['session']['families'] {
-  return [{ family, addPathSend: true, addPathReceive: true }];
+/** Between link-local addresses there is no other next hop for IPv4 than one of IPv6 (RFC 8950). */
+function familiesOf(family: IpFamily, isOnLink = false): NeighborConfig['session']['families'] {
+  const extended = isOnLink ? { extendedNextHop: true } : {};
+  return [{ family, addPathSend: true, addPathReceive: true, ...extended }];
+}
+
+function hopsOf(ttlSecurityHops: number, isOnLink: boolean): Partial<NeighborConfig['session']> {
+  if (ttlSecurityHops > 0) return { ttlSecurityHops };
+  return isOnLink ? {} : { multihopTtl: MULTIHOP_TTL };
 }
 
 function nextHopOf({ spec }: WantedPeer, isExternal: boolean): 'auto' | 'self' | 'keep' {

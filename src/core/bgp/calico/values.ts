@@ -1,7 +1,7 @@
 /** Values as Calico writes them: AS numbers as number or text, durations as Go has them, addresses with a port. Each throws what is wrong. */
 
 import { digest64 } from '#base/hash.ts';
-import { canonicalIp, formatIp, type IpAddress, parseIp } from '#base/ip/index.ts';
+import { formatIp, parseIp, parseScopedIp, type ScopedIp } from '#base/ip/index.ts';
 import type { Asn, RouterId } from '../model.ts';
 
 /** A number, its text, or two halves with a dot between (RFC 5396: asdot). */
@@ -32,23 +32,22 @@ export function parseDuration(text: string): number {
   return Math.round(seconds);
 }
 
-export interface PeerAddress {
-  readonly address: IpAddress;
+export interface PeerAddress extends ScopedIp {
   readonly port?: number;
 }
 
-/** `10.0.0.1`, `10.0.0.1:1179`, `fd00::1` or `[fd00::1]:1179`. */
+/** `10.0.0.1`, `10.0.0.1:1179`, `fd00::1` or `[fd00::1]:1179`; one that is link-local may have its link: `fe80::1%eth0`. */
 export function parsePeerAddress(text: string): PeerAddress {
-  const bare = canonicalIp(text);
-  if (bare !== undefined) return { address: bare };
+  const bare = parseScopedIp(text);
+  if (bare !== undefined) return bare;
   const parts = /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})$/.exec(text);
-  const address = canonicalIp(parts?.[1] ?? parts?.[2] ?? '');
+  const scoped = parseScopedIp(parts?.[1] ?? parts?.[2] ?? '');
   const port = Number(parts?.[3]);
-  if (address === undefined || !(port >= 1 && port <= 0xffff))
+  if (scoped === undefined || !(port >= 1 && port <= 0xffff))
     throw new RangeError(
-      `"${text}" is no address, or address and port such as 10.0.0.1:179 or [fd00::1]:179`,
+      `"${text}" is no address, or address and port such as 10.0.0.1:179, [fd00::1]:179 or [fe80::1%eth0]:179`,
     );
-  return { address, port };
+  return { ...scoped, port };
 }
 
 /** An identifier that is written as an IPv4 address. */

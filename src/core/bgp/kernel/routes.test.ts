@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { DesiredState, describeObject, type NextHop } from '#core/kernel/index.ts';
-import type { BestChange, BestRoute } from '../rib/index.ts';
+import type { BestChange, BestHop, BestRoute } from '../rib/index.ts';
 import { type KernelRouteRules, KernelRoutes } from './routes.ts';
 
+const LINKS: Readonly<Record<string, string>> = { leaf1: 'eth0', leaf2: 'eth1' };
 const RULES: KernelRouteRules = {
   metric: { 4: 1024, 6: 2048 },
   isWanted: () => true,
-  linkOf: (_, peer) => (peer === 'leaf1' ? 'eth0' : undefined),
+  linkOf: (peer) => LINKS[peer],
 };
 const WAYS: Readonly<Record<string, NextHop>> = {
   '10.0.1.1': { link: 'eth0' },
@@ -17,8 +18,10 @@ const WAYS: Readonly<Record<string, NextHop>> = {
   '10.9.0.7': { via: '10.0.1.254', link: 'eth0' },
   'fd00:9::7': { via: 'fe80::254', link: 'eth0' },
   'fe80::1 eth0': { link: 'eth0' },
+  'fe80::1 eth1': { link: 'eth1' },
 };
 
+/** Next hops are of leaf1, unless another peer is named behind; with a link-local one behind a plus. */
 function learned(prefix: string, nextHops: readonly string[], more: Partial<BestRoute> = {}): BestChange {
   const [first = '::'] = nextHops;
   return {
@@ -27,11 +30,17 @@ function learned(prefix: string, nextHops: readonly string[], more: Partial<Best
     route: {
       peer: 'leaf1',
       attributes: { origin: 'igp', asPath: [], nextHop: first },
-      nextHops: nextHops.map((address) => ({ address })),
+      nextHops: nextHops.map((text) => hopOf(text, more.peer ?? 'leaf1')),
       isDiscard: false,
       ...more,
     },
   };
+}
+
+function hopOf(text: string, best: string): BestHop {
+  const [addresses = '', peer = best] = text.split(' of ');
+  const [address = '', linkLocal] = addresses.split('+');
+  return { address, peer, ...(linkLocal === undefined ? {} : { linkLocal }) };
 }
 
 function world(ways: Readonly<Record<string, NextHop>> = WAYS, rules: Partial<KernelRouteRules> = {}) {
@@ -88,6 +97,26 @@ describe('a learned route in the kernel', () => {
       'has a link-local next hop on the link of its neighbour',
       learned('10.244.2.0/24', ['fe80::1']),
       ['route 10.244.2.0/24 via fe80::1 dev eth0 metric 1024'],
+    ],
+    [
+      'has one in IPv6 too',
+      learned('fd44:2::/64', ['fe80::1']),
+      ['route fd44:2::/64 via fe80::1 dev eth0 metric 2048'],
+    ],
+    [
+      'is spread over links whose routers have the same link-local address',
+      learned('10.244.2.0/24', ['fe80::1', 'fe80::1 of leaf2']),
+      ['route 10.244.2.0/24 nexthop via fe80::1 dev eth0 nexthop via fe80::1 dev eth1 metric 1024'],
+    ],
+    [
+      'goes to the link-local next hop beside a global one (RFC 2545), which need not be reached',
+      learned('fd44:2::/64', ['fd00:7::7+fe80::1']),
+      ['route fd44:2::/64 via fe80::1 dev eth0 metric 2048'],
+    ],
+    [
+      'goes to the global one where the link is not known',
+      learned('fd44:2::/64', ['fd00:1::1+fe80::1'], { peer: 'other' }),
+      ['route fd44:2::/64 via fd00:1::1 dev eth0 metric 2048'],
     ],
     ['is none where the link is not known', learned('10.244.2.0/24', ['fe80::1'], { peer: 'other' }), []],
     [

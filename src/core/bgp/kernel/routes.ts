@@ -2,9 +2,9 @@
  * Best routes as the kernel is to have them: the next hops of all that are as good, own aggregates as black holes, nothing for what this node
  * has itself. A next hop need not be on a link: it is gone to by whatever the kernel reaches it by. What changed costs, and nothing else.
  */
-import { familyOf, type IpAddress, type IpPrefix } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, type IpPrefix, isLinkLocal } from '#base/ip/index.ts';
 import { type Amendment, BGP, keyOf, type NextHop, type Route } from '#core/kernel/index.ts';
-import type { BestChange, BestRoute } from '../rib/index.ts';
+import type { BestChange, BestHop, BestRoute } from '../rib/index.ts';
 
 /** How the kernel reaches a next hop without any route of BGP's; undefined: not at all. `link` is that of a link-local one. */
 export type WayTo = (nextHop: IpAddress, link: string | undefined) => NextHop | undefined;
@@ -17,8 +17,8 @@ export interface KernelRouteRules {
   readonly isWanted: (prefix: IpPrefix, nextHop: IpAddress) => boolean;
   /** The way by a tunnel, where packets of the prefix are not to go to the next hop as they are. */
   readonly tunnelTo?: (prefix: IpPrefix, nextHop: IpAddress) => NextHop | undefined;
-  /** The link that a neighbour with such an address is on, where the address alone does not say it. */
-  readonly linkOf: (nextHop: IpAddress, peer: string) => string | undefined;
+  /** The link that a peer's link-local next hops are on; undefined if it is not known. */
+  readonly linkOf: (peer: string) => string | undefined;
 }
 
 interface Kept {
@@ -109,9 +109,10 @@ export class KernelRoutes {
     // What is ours is where it was before it was told.
     if (peer === '') return undefined;
     const hops = new Map<string, NextHop>();
-    for (const { address, linkLocal } of nextHops) {
+    for (const bestHop of nextHops) {
+      const { address } = bestHop;
       if (!this.#rules.isWanted(prefix, address)) return undefined;
-      const hop = this.#rules.tunnelTo?.(prefix, address) ?? this.#hop(address, linkLocal, peer);
+      const hop = this.#rules.tunnelTo?.(prefix, address) ?? this.#hop(bestHop);
       if (hop !== undefined) hops.set(`${hop.via ?? ''} ${hop.link ?? ''}`, hop);
     }
     if (hops.size > 0) return { ...base, nextHops: [...hops.values()] };
@@ -119,15 +120,14 @@ export class KernelRoutes {
     return undefined;
   }
 
-  #hop(address: IpAddress, linkLocal: IpAddress | undefined, peer: string): NextHop | undefined {
-    // RFC 2545 section 3: with a link-local address beside it the global one says who, and the other where, if it is known on which link.
-    const local = isLinkLocal(address) || address === '::' ? (linkLocal ?? address) : undefined;
-    if (local === undefined) {
-      const way = this.#way(address, undefined);
-      return way && { ...way, via: way.via ?? address };
-    }
-    const link = this.#rules.linkOf(local, peer) ?? this.#rules.linkOf(address, peer);
-    return link === undefined ? undefined : this.#way(local, link) && { via: local, link };
+  #hop({ address, linkLocal, peer }: BestHop): NextHop | undefined {
+    const local = isLinkLocal(address) ? address : linkLocal;
+    const link = local === undefined ? undefined : this.#rules.linkOf(peer);
+    // RFC 2545 section 3: the global one says who, and the link-local one where, if it is known on which link.
+    if (local !== undefined && link !== undefined) return this.#way(local, link) && { via: local, link };
+    if (isLinkLocal(address)) return undefined;
+    const way = this.#way(address, undefined);
+    return way && { ...way, via: way.via ?? address };
   }
 
   #way(nextHop: IpAddress, link: string | undefined): NextHop | undefined {
@@ -137,10 +137,6 @@ export class KernelRoutes {
     this.#ways.set(key, way);
     return way;
   }
-}
-
-function isLinkLocal(address: IpAddress): boolean {
-  return /^fe[89ab]/.test(address);
 }
 
 function isSameWay(a: NextHop | undefined, b: NextHop | undefined): boolean {

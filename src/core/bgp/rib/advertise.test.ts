@@ -244,6 +244,65 @@ describe('the next hop', () => {
     address: 'fd00::2',
     agreed: { extendedNextHop },
   });
+  const onLink = (policy: PeerPolicy, extendedNextHop = false): WorldPeer => ({
+    ...both(policy, extendedNextHop),
+    localAddress: 'fe80::fe',
+    address: 'fe80::2',
+  });
+
+  test.each(['auto', 'keep'] as const)(
+    'that is link-local means nothing elsewhere: %s is ourselves',
+    (nextHop) => {
+      const inside = { asn: 65_000, families: [4, 6] as const, agreed: { extendedNextHop: true } };
+      const world = new World({
+        from: {
+          ...inside,
+          id: 1,
+          localAddress: 'fe80::fe',
+          address: 'fe80::2',
+          policy: { isReflectorClient: true },
+        },
+        to: { ...inside, id: 2, localAddress: 'fd00::fe', address: 'fd00::3', policy: { nextHop } },
+      }).up();
+      for (const prefix of [PREFIX, V6])
+        world.say('from', prefix, attributes('fe80::2', [], { linkLocalNextHop: 'fe80::2' }));
+      world.deliver();
+      for (const prefix of [PREFIX, V6]) {
+        expect(world.has('to', prefix)).toMatchObject({ nextHop: 'fd00::fe' });
+        expect(world.has('to', prefix)).not.toHaveProperty('linkLocalNextHop');
+      }
+    },
+  );
+
+  test('that is global, with a link-local one beside it, may be kept', () => {
+    const world = new World({
+      from: { ...both({}), asn: 65_001, id: 1, localAddress: 'fe80::fe', address: 'fe80::2' },
+      to: { ...both({ nextHop: 'keep' }), asn: 65_000, id: 2 },
+    }).up();
+    world.say('from', V6, attributes('fd00:9::2', [65_001], { linkLocalNextHop: 'fe80::2' }));
+    const heard = world.deliver().has('to', V6);
+    expect(heard?.nextHop).toBe('fd00:9::2');
+    expect(heard).not.toHaveProperty('linkLocalNextHop');
+  });
+
+  test('is reached by the link-local one beside it, too', () => {
+    const asked: string[] = [];
+    const world = new World(
+      { from: { ...both({}), id: 1 } },
+      {},
+      {
+        metricOf: (nextHop, linkLocal) => {
+          asked.push(`${nextHop} ${linkLocal ?? '-'}`);
+          return linkLocal === 'fe80::2' ? 0 : undefined;
+        },
+      },
+    ).up();
+    world.say('from', V6, attributes('fd00:9::2', [65_001], { linkLocalNextHop: 'fe80::2' }));
+    world.say('from', 'fd00:2::/64', attributes('fd00:9::2', [65_001]));
+    expect(world.rib.takeBest(9, 0).map(({ prefix }) => prefix)).toEqual([V6]);
+    expect(asked).toEqual(['fd00:9::2 fe80::2', 'fd00:9::2 -']);
+  });
+
   const hop = (to: WorldPeer, prefix: string) => {
     const world = new World({ to }).up();
     world.rib.announce({ prefix, origin: 'test' }, 0);
@@ -266,6 +325,42 @@ describe('the next hop', () => {
       { nextHop: '10.0.0.9' },
     ],
     ['of IPv4 may be of IPv6 if that was agreed', both({}, true), PREFIX, { nextHop: 'fd00::fe' }],
+    [
+      'between link-local addresses is ours there, alone (RFC 2545)',
+      onLink({}),
+      V6,
+      { nextHop: 'fe80::fe', linkLocalNextHop: 'fe80::fe' },
+    ],
+    [
+      'between link-local addresses is behind a global one that is given',
+      onLink({ nextHops: { 6: 'fd00::9' } }),
+      V6,
+      { nextHop: 'fd00::9', linkLocalNextHop: 'fe80::fe' },
+    ],
+    [
+      'of IPv4 between link-local addresses is of IPv6 if that was agreed',
+      onLink({}, true),
+      PREFIX,
+      { nextHop: 'fe80::fe', linkLocalNextHop: 'fe80::fe' },
+    ],
+    [
+      'of IPv4 between link-local addresses may be a global one of IPv6',
+      onLink({ nextHops: { 6: 'fd00::9' } }, true),
+      PREFIX,
+      { nextHop: 'fd00::9', linkLocalNextHop: 'fe80::fe' },
+    ],
+    [
+      'of IPv4 between link-local addresses is of IPv4 if one is given',
+      onLink({ nextHops: { 4: '10.0.0.9' } }, true),
+      PREFIX,
+      { nextHop: '10.0.0.9' },
+    ],
+    [
+      'of IPv4 between link-local addresses is missing otherwise',
+      onLink({}),
+      PREFIX,
+      'no next hop of a family the peer takes',
+    ],
     ['is missing otherwise', both({}), PREFIX, 'no next hop of a family the peer takes'],
     [
       'of IPv6 over IPv4 is the one that is given',

@@ -2,7 +2,7 @@
  * Whether a route is told to a peer, and with which attributes: RFC 4271 sections 5.1 and 9.1.3, RFC 4456 (reflection), RFC 5065
  * (confederations), RFC 1997, 8326 and 9494 (communities). What comes of attributes for one kind of peer is kept with them.
  */
-import { familyOf, type IpAddress, type IpFamily } from '#base/ip/index.ts';
+import { familyOf, type IpAddress, type IpFamily, isLinkLocal } from '#base/ip/index.ts';
 import { type Asn, type AsPathSegment, COMMUNITIES } from '../model.ts';
 import { confedPrepended, prepended, withoutConfed, withoutOwnPeer, withoutPrivate } from './as-path.ts';
 import type { TableAttributes } from './attribute-identity.ts';
@@ -146,7 +146,9 @@ function outgoing(
   // Most have these alone, and an object made in one go is smaller.
   const out: Mutable<TableAttributes> =
     communities === undefined ? { origin, asPath, nextHop } : { origin, asPath, nextHop, communities };
-  const { linkLocalNextHop } = peer.policy;
+  const { localAddress = '' } = peer.agreed ?? {};
+  // RFC 2545 section 3. Without a global address the link-local one stands in both places: nobody takes offence at that, as some do at zeros.
+  const linkLocalNextHop = isLinkLocal(localAddress) ? localAddress : peer.policy.linkLocalNextHop;
   const isSelf = nextHop !== attributes.nextHop;
   if (isSelf && linkLocalNextHop !== undefined && familyOf(nextHop) === 6)
     out.linkLocalNextHop = linkLocalNextHop;
@@ -206,7 +208,7 @@ function pathFor(
   return prepended(outside, own);
 }
 
-// RFC 4271 section 5.1.3, RFC 8950.
+// RFC 4271 section 5.1.3, RFC 8950. What is link-local means nothing on another link, and stays ours to forward by, whatever is wanted.
 function nextHopFor(
   peer: RibPeer,
   source: RibPeer,
@@ -215,14 +217,17 @@ function nextHopFor(
 ): IpAddress | undefined {
   const { nextHop = 'auto', nextHops } = peer.policy;
   const isOwn = source.index === 0 && isUnspecified(learned);
-  const isSelf = nextHop === 'self' || isOwn || (nextHop === 'auto' && peer.kind === 'external');
+  const isSelf =
+    nextHop === 'self' || isOwn || (nextHop === 'auto' && peer.kind === 'external') || isLinkLocal(learned);
   const { localAddress = '', families } = peer.agreed ?? {};
   const takesOther = family === 6 || families?.get(family)?.extendedNextHop === true;
   const isTaken = (address: IpAddress): boolean =>
     familyOf(address) === family || (takesOther && familyOf(address) === 6);
   if (!isSelf) return isTaken(learned) ? learned : undefined;
-  const own = nextHops?.[family] ?? (isTaken(localAddress) ? localAddress : undefined);
-  return own ?? (takesOther ? nextHops?.[6] : undefined);
+  const given = nextHops?.[family];
+  const other = takesOther ? nextHops?.[6] : undefined;
+  const session = isTaken(localAddress) ? localAddress : undefined;
+  return given ?? (isLinkLocal(localAddress) ? (other ?? session) : (session ?? other));
 }
 
 /** Whether a next hop stands for ourselves. */

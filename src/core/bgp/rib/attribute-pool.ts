@@ -6,9 +6,13 @@ import type { IpAddress } from '#base/ip/index.ts';
 import { compacted, hashAttributes, sameAttributes, type TableAttributes } from './attribute-identity.ts';
 import { type Rank, RankPool } from './rank.ts';
 
+/** What it costs to reach a next hop, or the link-local one beside it; undefined if neither can be reached. */
+export type MetricOf = (nextHop: IpAddress, linkLocal: IpAddress | undefined) => number | undefined;
+
 /** What is known of a next hop, shared by all attributes that have it. */
 export interface NextHop {
   readonly address: IpAddress;
+  readonly linkLocal: IpAddress | undefined;
   /** Undefined: it cannot be reached. */
   metric: number | undefined;
   uses: number;
@@ -58,14 +62,14 @@ export class AttributePool {
   readonly #free: number[] = [];
   #buckets: (Entry | undefined)[] = Array.from({ length: 16 });
   #size = 0;
-  readonly #nextHops = new Map<IpAddress, NextHop>();
+  /** By address, with the link-local one behind it where there is one. */
+  readonly #nextHops = new Map<string, NextHop>();
   readonly #ranks = new RankPool();
-  readonly #metricOf: (nextHop: IpAddress) => number | undefined;
+  readonly #metricOf: MetricOf;
   #lastAttributes: TableAttributes | undefined;
   #lastEntry: Entry | undefined;
 
-  /** `metricOf`: what it costs to reach a next hop, undefined if it cannot be. */
-  constructor(metricOf: (nextHop: IpAddress) => number | undefined) {
+  constructor(metricOf: MetricOf) {
     this.#metricOf = metricOf;
   }
 
@@ -125,9 +129,9 @@ export class AttributePool {
   /** Asks again what a next hop costs, all if none is named; the next hops whose cost is another now. */
   refreshMetrics(address?: IpAddress): Set<NextHop> {
     const changed = new Set<NextHop>();
-    for (const nextHop of address === undefined ? this.#nextHops.values() : [this.#nextHops.get(address)]) {
-      if (nextHop === undefined) continue;
-      const metric = this.#metricOf(nextHop.address);
+    for (const nextHop of this.#nextHops.values()) {
+      if (address !== undefined && nextHop.address !== address) continue;
+      const metric = this.#metricOf(nextHop.address, nextHop.linkLocal);
       if (metric !== nextHop.metric) changed.add(nextHop);
       nextHop.metric = metric;
     }
@@ -142,7 +146,7 @@ export class AttributePool {
   #add(attributes: TableAttributes, hash: number, isCompact: boolean): Entry {
     if (this.#size >= this.#buckets.length) this.#widen();
     const id = this.#free.pop() ?? this.#entries.length;
-    const nextHop = this.#nextHop(attributes.nextHop);
+    const nextHop = this.#nextHop(attributes);
     const kept = isCompact ? attributes : compacted(attributes, nextHop.address);
     const entry = new Entry(id, kept, hash, nextHop);
     this.#entries[id] = entry;
@@ -153,11 +157,12 @@ export class AttributePool {
     return entry;
   }
 
-  #nextHop(address: IpAddress): NextHop {
-    let nextHop = this.#nextHops.get(address);
+  #nextHop({ nextHop: address, linkLocalNextHop: linkLocal }: TableAttributes): NextHop {
+    const key = keyOf(address, linkLocal);
+    let nextHop = this.#nextHops.get(key);
     if (nextHop === undefined) {
-      nextHop = { address, metric: this.#metricOf(address), uses: 0 };
-      this.#nextHops.set(address, nextHop);
+      nextHop = { address, linkLocal, metric: this.#metricOf(address, linkLocal), uses: 0 };
+      this.#nextHops.set(key, nextHop);
     }
     nextHop.uses++;
     return nextHop;
@@ -176,7 +181,8 @@ export class AttributePool {
     this.#free.push(entry.id);
     this.#size--;
     if (entry.rank !== undefined) this.#ranks.release(entry.rank);
-    if (--entry.nextHop.uses === 0) this.#nextHops.delete(entry.nextHop.address);
+    const { nextHop } = entry;
+    if (--nextHop.uses === 0) this.#nextHops.delete(keyOf(nextHop.address, nextHop.linkLocal));
     if (this.#lastEntry === entry) this.#lastAttributes = this.#lastEntry = undefined;
   }
 
@@ -201,4 +207,8 @@ export class AttributePool {
       }
     }
   }
+}
+
+function keyOf(address: IpAddress, linkLocal: IpAddress | undefined): string {
+  return linkLocal === undefined ? address : `${address} ${linkLocal}`;
 }

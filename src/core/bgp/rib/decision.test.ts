@@ -194,13 +194,26 @@ describe('routes that are as good', () => {
     expect(nextHopsOf(rules)).toEqual(expected);
   });
 
+  test('are others if their link-local next hops are the same, as those are on the links of their peers', () => {
+    const world = new World(PEERS, { decision: { maxPaths: { external: 8 }, relaxesMultipath: true } }).up();
+    for (const peer of ['a', 'b']) world.say(peer, PREFIX, attributes('fe80::1', [65_001]));
+    world.say('c', PREFIX, attributes('10.0.0.3', [65_001]));
+    expect(
+      world.rib.takeBest(10, 0)[0]?.route?.nextHops.toSorted((a, b) => (a.peer < b.peer ? -1 : 1)),
+    ).toEqual([
+      { address: 'fe80::1', peer: 'a' },
+      { address: 'fe80::1', peer: 'b' },
+      { address: '10.0.0.3', peer: 'c' },
+    ]);
+  });
+
   test('follow what happens to any of them', () => {
     const world = new World(PEERS, { decision: { maxPaths: { internal: 4 } } }).up();
     world.say('i', PREFIX, attributes('10.0.0.4', [7])).say('j', PREFIX, attributes('10.0.0.5', [7]));
     expect(world.rib.takeBest(10, 0)[0]?.route?.nextHops).toHaveLength(2);
     expect(world.rib.takeBest(10, 0)).toEqual([]);
     world.unsay('j', PREFIX);
-    expect(world.rib.takeBest(10, 0)[0]?.route?.nextHops).toEqual([{ address: '10.0.0.4' }]);
+    expect(world.rib.takeBest(10, 0)[0]?.route?.nextHops).toEqual([{ address: '10.0.0.4', peer: 'i' }]);
     world.unsay('i', PREFIX);
     expect(world.rib.takeBest(10, 0)).toEqual([{ family: 4, prefix: PREFIX }]);
   });

@@ -2,7 +2,7 @@
  * Which route to a prefix is the best (RFC 4271 section 9.1.2.2, RFC 4456 section 9, RFC 9494 section 4.3). The outcome depends on the routes
  * alone, not on the order they came in, unless `prefersOldest` says so.
  */
-import { compareIp } from '#base/ip/index.ts';
+import { compareIp, isLinkLocal } from '#base/ip/index.ts';
 import { samePath } from './attribute-identity.ts';
 import type { DecisionRules } from './config.ts';
 import { type FamilyTable, ROUTE_FLAGS } from './family-table.ts';
@@ -69,11 +69,11 @@ export class Decision {
       if (route !== best && this.isEligible(table, route) && this.#isAsGood(table, route, best))
         equals.push(route);
     equals.sort((a, b) => this.compare(table, a, b, false));
-    const hops = new Set([table.nextHopOf(best).address]);
+    const hops = new Set([hopOf(table, best)]);
     return equals.filter((route) => {
-      const { address } = table.nextHopOf(route);
-      if (hops.size >= max || hops.has(address)) return false;
-      hops.add(address);
+      const hop = hopOf(table, route);
+      if (hops.size >= max || hops.has(hop)) return false;
+      hops.add(hop);
       return true;
     });
   }
@@ -158,4 +158,10 @@ export class Decision {
 
 function isLongStale(table: FamilyTable, route: number): boolean {
   return table.rankOf(route).isLongStale || table.hasFlag(route, ROUTE_FLAGS.longStale);
+}
+
+/** Where packets go, in a text: the same link-local address is another place on another peer's link. */
+function hopOf(table: FamilyTable, route: number): string {
+  const { address } = table.nextHopOf(route);
+  return isLinkLocal(address) ? `${address}%${table.peerOf(route)}` : address;
 }

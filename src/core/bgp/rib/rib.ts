@@ -5,6 +5,7 @@
 import type { IpAddress, IpFamily, IpPrefix } from '#base/ip/index.ts';
 import type { SessionNews, SessionSend } from '../ports.ts';
 import { isPassedOn, isSilent } from './advertise.ts';
+import type { MetricOf } from './attribute-pool.ts';
 import type { Aggregate, LocalRoute, PeerPolicy, RibConfig } from './config.ts';
 import { drainFamily, forgetSent, sendsPaths } from './export.ts';
 import { type FamilyTable, ROUTE_FLAGS } from './family-table.ts';
@@ -18,7 +19,7 @@ import { type BestChange, bestChange } from './view.ts';
 /** What the tables ask of the world. */
 export interface RibPorts {
   /** What it costs to reach a next hop; undefined if it cannot be reached. Without it every next hop costs nothing. */
-  readonly metricOf?: (nextHop: IpAddress) => number | undefined;
+  readonly metricOf?: MetricOf;
 }
 
 /** What is made for more peers than these is kept for the others; for fewer it is not worth the memory. */

@@ -1,7 +1,6 @@
 /** What the parts of the RIB share: peers, routes of both families, attributes, the decision. It has no rules of its own. */
-import type { IpAddress } from '#base/ip/index.ts';
 import type { Agreed } from '../ports.ts';
-import { AttributePool } from './attribute-pool.ts';
+import { AttributePool, type MetricOf } from './attribute-pool.ts';
 import type { PeerPolicy, RibConfig } from './config.ts';
 import { Decision } from './decision.ts';
 import { DirtySet } from './dirty-set.ts';
@@ -46,7 +45,7 @@ export class Tables {
   readonly #byKey = new Map<string, RibPeer>();
   readonly #exportKinds = new Map<string, number>();
 
-  constructor(config: RibConfig, metricOf: (nextHop: IpAddress) => number | undefined) {
+  constructor(config: RibConfig, metricOf: MetricOf) {
     this.config = config;
     this.pool = new AttributePool(metricOf);
     this.families = { 4: new FamilyTable(4, this.pool), 6: new FamilyTable(6, this.pool) };

@@ -21,9 +21,16 @@ export interface BestRoute {
   readonly peer: string;
   readonly attributes: TableAttributes;
   /** Several if they are as good as one another. */
-  readonly nextHops: readonly { readonly address: IpAddress; readonly linkLocal?: IpAddress }[];
+  readonly nextHops: readonly BestHop[];
   /** Packets are thrown away. */
   readonly isDiscard: boolean;
+}
+
+export interface BestHop {
+  readonly address: IpAddress;
+  readonly linkLocal?: IpAddress;
+  /** The key of the peer that said so: a link-local address is on its link. */
+  readonly peer: string;
 }
 
 /** One route, and what has become of it. */
@@ -73,7 +80,12 @@ export function bestChange(tables: Tables, table: FamilyTable, prefix: number): 
   const routes = [best, ...(table.multipath.get(prefix) ?? [])];
   const nextHops = routes.map((route) => {
     const { nextHop, linkLocalNextHop } = table.effectiveOf(route).attributes;
-    return { address: nextHop, ...(linkLocalNextHop === undefined ? {} : { linkLocal: linkLocalNextHop }) };
+    const peer = tables.peers[table.peerOf(route)]?.key ?? '';
+    return {
+      address: nextHop,
+      ...(linkLocalNextHop === undefined ? {} : { linkLocal: linkLocalNextHop }),
+      peer,
+    };
   });
   return {
     family,

@@ -67,9 +67,7 @@ export function bargainOf(
   const relation = relationOf(config, open.asn);
   const { capabilities } = open;
   // RFC 4271 section 6.2.
-  const expected = config.peerAsn === undefined ? config.peerAsns : [config.peerAsn];
-  if (expected !== undefined && !expected.includes(open.asn))
-    return notificationOf(ERROR.open, OPEN_ERROR.peerAsn);
+  if (!isExpected(config, open.asn, relation)) return notificationOf(ERROR.open, OPEN_ERROR.peerAsn);
   // RFC 6286 section 2.2: within an AS identifiers are unique.
   if (relation === 'internal' && open.routerId === config.routerId)
     return notificationOf(ERROR.open, OPEN_ERROR.identifier);
@@ -103,6 +101,16 @@ export function bargainOf(
 }
 
 export const isNotification = (value: Bargain | Notification): value is Notification => 'code' in value;
+
+function isExpected(
+  { peerAsn, peerAsns, peerAs }: SessionConfig,
+  asn: Asn,
+  relation: Agreed['relation'],
+): boolean {
+  const asns = peerAsn === undefined ? peerAsns : [peerAsn];
+  if (asns !== undefined) return asns.includes(asn);
+  return peerAs === undefined || (relation === 'internal') === (peerAs === 'internal');
+}
 
 function relationOf({ localAsn, confederation }: SessionConfig, peerAsn: Asn): Agreed['relation'] {
   if (peerAsn === localAsn) return 'internal';

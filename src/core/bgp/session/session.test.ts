@@ -541,12 +541,29 @@ describe('what is agreed', () => {
     families: new Map([[4, { addPathSend, addPathReceive, extendedNextHop: true }]]),
   });
 
+  const withoutAsn = (more: Partial<SessionConfig>): SessionConfig => {
+    const { peerAsn: _, ...rest } = CONFIG;
+    return { ...rest, ...more };
+  };
+
   test.each<[string, SessionConfig, Message, unknown]>([
     ['of another AS', CONFIG, openOf({ fourOctetAsn: 65_009 }), '#1 open message error: bad peer as'],
     [
       'of none of several ASes',
       (({ peerAsn: _, ...rest }) => ({ ...rest, peerAsns: [65_003, 65_004] }))(CONFIG),
       openOf(),
+      '#1 open message error: bad peer as',
+    ],
+    [
+      'of another AS than ours where ours is wanted',
+      withoutAsn({ peerAs: 'internal' }),
+      openOf(),
+      '#1 open message error: bad peer as',
+    ],
+    [
+      'of our AS where another is wanted',
+      withoutAsn({ peerAs: 'external' }),
+      openOf({ fourOctetAsn: 65_001 }),
       '#1 open message error: bad peer as',
     ],
     [
@@ -615,6 +632,18 @@ describe('what is agreed', () => {
       (({ peerAsn: _, ...rest }) => rest)(CONFIG),
       openOf(),
       { relation: 'external' },
+    ],
+    [
+      'of whichever other AS, where one is wanted',
+      withoutAsn({ peerAs: 'external' }),
+      openOf(),
+      { relation: 'external', peerAsn: 65_002 },
+    ],
+    [
+      'within our AS, where that is wanted',
+      withoutAsn({ peerAs: 'internal' }),
+      openOf({ fourOctetAsn: 65_001 }),
+      { relation: 'internal', peerAsn: 65_001 },
     ],
     [
       'within our AS',

@@ -23,6 +23,8 @@ export interface SessionConfig {
   readonly peerAsn?: Asn;
   /** Absent: of any; beside peerAsn of no use. */
   readonly peerAsns?: readonly Asn[];
+  /** Of another AS than ours, or of ours; beside the two above of no use. */
+  readonly peerAs?: 'external' | 'internal';
   /** Waits for the peer to connect. */
   readonly isPassive: boolean;
   /** What we would do, by family; what comes of it depends on the peer. */

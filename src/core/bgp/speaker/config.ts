@@ -32,18 +32,21 @@ export interface NeighborFamily {
 
 /** What a session is made of. Whatever is another needs a new session, but for what `NEXT_SESSION` names. */
 export interface NeighborSession {
-  readonly peerAddress: IpAddress;
+  /** Absent: whoever is at the other end of `interface` (unnumbered). */
+  readonly peerAddress?: IpAddress;
   /** 179 if absent. */
   readonly port?: number;
   /** Absent: of whatever AS it is. */
   readonly peerAsn?: Asn;
   /** Where it may be of one of several; beside peerAsn of no use. */
   readonly peerAsns?: readonly Asn[];
+  /** Of another AS than ours, whichever, or of ours; beside the two above of no use. */
+  readonly peerAs?: 'external' | 'internal';
   /** Instead of our own. */
   readonly localAsn?: Asn;
   /** Where connections come from; absent: as the routes have it. */
   readonly localAddress?: IpAddress;
-  /** The link of a link-local neighbour. */
+  /** The link of a link-local neighbour, or of one without an address. */
   readonly interface?: string;
   readonly isPassive?: boolean;
   readonly families: readonly NeighborFamily[];

@@ -92,8 +92,8 @@ export class Links {
     return {
       peerAsn,
       peerRouterId: to.config.routerId,
-      peerAddress: ours.session.peerAddress,
-      localAddress: theirs.session.peerAddress,
+      peerAddress: ours.session.peerAddress ?? '',
+      localAddress: theirs.session.peerAddress ?? '',
       relation: peerAsn === (ours.session.localAsn ?? from.config.asn) ? 'internal' : 'external',
       families: new Map(familiesOf(ours)),
       maxMessageBytes: 4096,

@@ -17,7 +17,8 @@ export function filterContext(
   { session }: NeighborConfig,
   { interfaceOf }: PolicyPorts,
 ): FilterContext {
-  const isInternal = session.peerAsn === (session.localAsn ?? config.asn);
+  const { peerAsn, peerAs, localAsn = config.asn } = session;
+  const isInternal = peerAsn === undefined ? peerAs === 'internal' : peerAsn === localAsn;
   return {
     peerType: isInternal ? 'internal' : 'external',
     ...(interfaceOf === undefined ? {} : { interfaceOf }),

@@ -1,16 +1,18 @@
 /** What a speaker's configuration means for the state machine of one session. */
+import type { IpAddress } from '#base/ip/index.ts';
 import type { SessionConfig } from '../session/index.ts';
 import type { NeighborConfig, SpeakerConfig } from './config.ts';
 
 const LONGEST_RETRY_SEC = 60;
 
-/** `isRestarting`: this process has just begun, and the one before it left its routes in place (RFC 4724). */
+/** `peerAddress`: where the neighbour is, which its configuration need not say. `isRestarting`: this process has just begun, and the one before it left its routes in place (RFC 4724). */
 export function sessionConfig(
   config: SpeakerConfig,
   { session }: NeighborConfig,
+  peerAddress: IpAddress,
   isRestarting = false,
 ): SessionConfig {
-  const { families, restart, connectRetrySec = 5, holdTimeSec = 90, peerAsn, peerAsns } = session;
+  const { families, restart, connectRetrySec = 5, holdTimeSec = 90, peerAsn, peerAsns, peerAs } = session;
   const kept = { isForwardingKept: true } as const;
   return {
     localAsn: session.localAsn ?? config.asn,
@@ -23,9 +25,10 @@ export function sessionConfig(
           },
         }),
     routerId: config.routerId,
-    peerAddress: session.peerAddress,
+    peerAddress,
     ...(peerAsn === undefined ? {} : { peerAsn }),
     ...(peerAsns === undefined ? {} : { peerAsns }),
+    ...(peerAs === undefined ? {} : { peerAs }),
     isPassive: session.isPassive ?? false,
     families: new Map(
       families.map(({ family, addPathSend = false, addPathReceive = false, extendedNextHop = false }) => [

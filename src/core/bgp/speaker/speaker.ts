@@ -5,14 +5,14 @@
 import type { IpAddress, IpPrefix } from '#base/ip/index.ts';
 import type { RouteFamily } from '../model.ts';
 import type { SessionNews, SessionSend } from '../ports.ts';
-import { type BestChange, type LocalRoute, Rib, type RibEvent } from '../rib/index.ts';
+import { type BestChange, type LocalRoute, type MetricOf, Rib, type RibEvent } from '../rib/index.ts';
 import { isSame, type NeighborChange, neighborChanges } from './changes.ts';
 import type { NeighborConfig, SpeakerConfig } from './config.ts';
 import { type PolicyPorts, peerPolicy } from './policy.ts';
 
 export interface SpeakerPorts extends PolicyPorts {
   /** What it costs to reach a next hop; undefined if it cannot be reached. */
-  readonly metricOf?: (nextHop: IpAddress) => number | undefined;
+  readonly metricOf?: MetricOf;
 }
 
 export type SpeakerAction =

@@ -1,5 +1,5 @@
 /** What a speaker knows, for those who ask: neighbours in a line each, and why a route is where it is. */
-import { familyOf, type IpAddress, type IpPrefix } from '#base/ip/index.ts';
+import { familyOf, formatScopedIp, type IpPrefix } from '#base/ip/index.ts';
 import { explainFilter, type FilterExplanation } from '../filter/index.ts';
 import type { Asn, RouterId } from '../model.ts';
 import { type Explanation, explain, type RouteView } from '../rib/index.ts';
@@ -9,7 +9,10 @@ import type { Speaker } from './speaker.ts';
 export interface NeighborSummary {
   readonly key: string;
   readonly description?: string;
-  readonly address: IpAddress;
+  /** With its link, if it is link-local; absent until somebody is found where the configuration names a link alone. */
+  readonly address?: string;
+  /** The link it is on, where the configuration names one. */
+  readonly interface?: string;
   readonly asn?: Asn;
   /** Of a session that is up, or was. */
   readonly routerId?: RouterId;
@@ -32,10 +35,12 @@ export function summarize(speaker: Speaker): readonly NeighborSummary[] {
     const upSince = speaker.upSince(key);
     const asn = peer.agreed?.peerAsn ?? session.peerAsn;
     const routerId = peer.agreed?.peerRouterId;
+    const address = session.peerAddress ?? peer.lastAgreed?.peerAddress;
     return {
       key,
       ...(description === undefined ? {} : { description }),
-      address: session.peerAddress,
+      ...(address === undefined ? {} : { address: formatScopedIp(address, session.interface) }),
+      ...(session.interface === undefined ? {} : { interface: session.interface }),
       ...(asn === undefined ? {} : { asn }),
       ...(routerId === undefined ? {} : { routerId }),
       isUp: upSince !== undefined,

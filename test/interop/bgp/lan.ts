@@ -1,6 +1,7 @@
 /** A link that BGP speakers share: namespaces of a test's own, each with an address of either family, on one bridge. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
+import { vi } from 'vitest';
 import type { Namespace } from '#io/namespace/index.ts';
 import { NamespaceFolder } from '../../kernel/namespace-folder.ts';
 
@@ -59,6 +60,18 @@ export class BgpLan implements Disposable {
   /** Runs `ip` in a node's namespace; what it printed. */
   ip(name: string, ...commands: readonly string[]): string {
     return this.#ip(this.node(name).namespace, ...commands);
+  }
+
+  /** A node's link-local address, as soon as it is known that nobody else has it. */
+  linkLocal(name: string, link = 'eth0'): Promise<string> {
+    return vi.waitFor(() => this.#linkLocal(name, link), { timeout: 10_000, interval: 50 });
+  }
+
+  #linkLocal(name: string, link: string): string {
+    const text = this.ip(name, `-6 -o address show dev ${link} scope link -tentative`);
+    const [, address] = / (fe80::[\da-f:]+)\//.exec(text) ?? [];
+    if (address === undefined) throw new Error(`node ${name} has no link-local address: ${text}`);
+    return address;
   }
 
   /** How many connections of BGP a node has that are up, whoever made them. */

@@ -155,6 +155,8 @@ export class Bird extends Speaker {
 }
 
 interface FrrParts {
+  /** Listens at all addresses, link-local ones among them. */
+  readonly listensToAll?: boolean;
   readonly bfd?: boolean;
   readonly bmp?: boolean;
 }
@@ -170,7 +172,10 @@ export class Frr extends Speaker {
     return frr;
   }
 
-  async start(config: string, { bfd = false, bmp = false }: FrrParts = {}): Promise<void> {
+  async start(
+    config: string,
+    { bfd = false, bmp = false, listensToAll = false }: FrrParts = {},
+  ): Promise<void> {
     const run = this.path('run');
     mkdirSync(run, { recursive: true });
     execFileSync('chown', ['-R', 'frr:frr', this.folder]);
@@ -180,14 +185,14 @@ export class Frr extends Speaker {
       this.#daemon('bfdd', '--bfdctl', join(run, 'bfdd.sock'));
       await this.until(() => existsSync(join(run, 'bfdd.vty')));
     }
-    this.#bgpdFlags = bmp ? ['-M', 'bmp'] : [];
+    const { ipv4, ipv6 } = this.node;
+    this.#bgpdFlags = [...(bmp ? ['-M', 'bmp'] : []), ...(listensToAll ? [] : ['-l', ipv4, '-l', ipv6])];
     await this.startBgpd(config);
   }
 
   /** Also again, after killBgpd(). */
   async startBgpd(config: string): Promise<void> {
-    const { ipv4, ipv6 } = this.node;
-    this.#bgpd = this.#daemon('bgpd', '-p', '179', '-l', ipv4, '-l', ipv6, ...this.#bgpdFlags);
+    this.#bgpd = this.#daemon('bgpd', '-p', '179', ...this.#bgpdFlags);
     await this.until(() => existsSync(join(this.path('run'), 'bgpd.vty')));
     this.configure(config);
   }

@@ -65,6 +65,16 @@ export const FEATURES = {
     partly: { ExaBGP: 'ExaBGP 4.2 says nothing of its own, and tells nobody what it was told' },
   },
   extendedNextHop: { name: 'IPv4 routes by IPv6 next hops, into the kernel too', rfc: 8950 },
+  linkLocal: {
+    name: 'routes of both families over a session between link-local addresses, into the kernel too',
+    rfc: 2545,
+    lacks: { ExaBGP: 'ExaBGP 4.2 takes no address with a link behind it' },
+  },
+  unnumbered: {
+    name: 'a neighbour without an address, found at the other end of a link, and its routes',
+    rfc: 4861,
+    lacks: { ExaBGP: 'ExaBGP 4.2 knows neighbours by their addresses alone' },
+  },
   addPathReceive: { name: 'several paths to a prefix from the peer, both families', rfc: 7911 },
   addPathSend: { name: 'several paths to a prefix to the peer, both families', rfc: 7911 },
   restartOfPeer: {

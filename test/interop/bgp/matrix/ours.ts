@@ -28,13 +28,14 @@ export class Ours implements AsyncDisposable {
     const { isProgramming = false, isRestarting = false } = options;
     const { namespace } = lan.node(node);
     const setup = parseSpeakerFile(JSON.stringify(file), node);
+    const links = new Map(setup.speaker.neighbors.map(({ key, session }) => [key, session.interface]));
     this.service = new BgpService(setup, {
       clock: systemClock,
       random: systemRandom,
       namespace,
       isRestarting,
       onBest: (changes) => {
-        if (isProgramming) programBest(namespace.path, changes);
+        if (isProgramming) programBest(namespace.path, changes, (peer) => links.get(peer) ?? 'eth0');
       },
       onConverged: () => {
         this.isConverged = true;

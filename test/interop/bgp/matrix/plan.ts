@@ -32,6 +32,8 @@ export interface PeerNeighbor {
   readonly isClient?: boolean;
   readonly isMember?: boolean;
   readonly hasBfd?: boolean;
+  /** Between link-local addresses: with the other's, or without one whoever is at the other end of eth0. */
+  readonly onLink?: { readonly address?: string };
 }
 
 /** An own route, with attributes that go with it. */

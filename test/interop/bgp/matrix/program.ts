@@ -1,10 +1,16 @@
 /** Best routes into the kernel of a namespace, by iproute2. */
 import { execFileSync } from 'node:child_process';
+import { isLinkLocal } from '#base/ip/index.ts';
 import type { BestChange } from '#core/bgp/rib/index.ts';
 
-export function programBest(namespace: string, changes: readonly BestChange[]): void {
+/** The link that a peer's link-local next hops are on. */
+type LinkOf = (peer: string) => string;
+
+export function programBest(namespace: string, changes: readonly BestChange[], linkOf: LinkOf): void {
   for (const family of [4, 6] as const) {
-    const lines = changes.filter((change) => change.family === family).map(lineOf);
+    const lines = changes
+      .filter((change) => change.family === family)
+      .map((change) => lineOf(change, linkOf));
     if (lines.length === 0) continue;
     execFileSync('nsenter', [`--net=${namespace}`, 'ip', `-${family}`, '-force', '-batch', '-'], {
       input: `${lines.join('\n')}\n`,
@@ -13,11 +19,13 @@ export function programBest(namespace: string, changes: readonly BestChange[]): 
   }
 }
 
-function lineOf({ prefix, family, route }: BestChange): string {
+function lineOf({ prefix, family, route }: BestChange, linkOf: LinkOf): string {
   if (route === undefined || route.peer === '') return `route flush ${prefix} proto 116`;
-  const hops = route.nextHops.map(({ address }) => {
-    const isOther = family === 4 && address.includes(':');
-    return `nexthop via ${isOther ? `inet6 ${address} dev eth0` : address}`;
+  const hops = route.nextHops.map(({ address, linkLocal = address, peer }) => {
+    const via = isLinkLocal(linkLocal) ? linkLocal : address;
+    const isOther = family === 4 && via.includes(':');
+    const link = isOther || isLinkLocal(via) ? ` dev ${linkOf(peer)}` : '';
+    return `nexthop via ${isOther ? 'inet6 ' : ''}${via}${link}`;
   });
   return `route replace ${prefix} proto 116 ${hops.join(' ')}`;
 }

@@ -104,6 +104,7 @@ filter ours {
   reject;
 }
 ${statics.join('\n')}
+${plan.neighbors.some(({ onLink }) => onLink !== undefined) ? 'protocol radv { interface "eth0" { max ra interval 4; default lifetime 0; }; }' : ''}
 ${plan.neighbors.map((each) => neighborOf(plan, each)).join('\n')}
 `;
 }
@@ -127,7 +128,7 @@ function routeOf({
 }
 
 function neighborOf(plan: PeerPlan, neighbor: PeerNeighbor): string {
-  const { node, transport, asn, password, hops, restart } = neighbor;
+  const { transport, password, hops, restart } = neighbor;
   const { localAsn = plan.asn, isPassive, addPath, extendedNextHop, isClient, isMember, hasBfd } = neighbor;
   const channel = (family: IpFamily) => {
     // Without it there is no next hop in the other family; a reflector leaves it alone.
@@ -152,10 +153,18 @@ function neighborOf(plan: PeerPlan, neighbor: PeerNeighbor): string {
     ...(hasBfd === true ? ['bfd on;'] : []),
   ];
   return `protocol bgp ${nameOf(neighbor)} {
-  local ${ADDRESS.peer[transport]} as ${localAsn}; neighbor ${ADDRESS[node][transport]} as ${asn}; hold time 9;
+  ${endsOf(neighbor, localAsn)} hold time 9;
   error wait time 1, 1; error forget time 2; connect retry time 1; connect delay time 1;
   ${channel(4)} ${channel(6)} ${flags.join(' ')}
 }`;
+}
+
+function endsOf({ node, transport, asn, onLink }: PeerNeighbor, localAsn: number): string {
+  if (onLink === undefined)
+    return `local ${ADDRESS.peer[transport]} as ${localAsn}; neighbor ${ADDRESS[node][transport]} as ${asn};`;
+  const { address } = onLink;
+  const other = address === undefined ? `neighbor range fe80::/10 as ${asn}; interface "eth0";` : '';
+  return `local as ${localAsn}; ${address === undefined ? other : `neighbor ${address}%eth0 as ${asn};`}`;
 }
 
 /** `show route all`: a line for each route, whose prefix is absent where it is the one before, and attributes in lines below. */
@@ -186,6 +195,11 @@ function parse(text: string): readonly PeerRoute[] {
   return routes;
 }
 
+/** The first of them that is there: a link-local one stands behind zeros where it is alone. */
+function nextHopIn(text: string | undefined): string | undefined {
+  return text?.split(' ').find((address) => address !== '::');
+}
+
 function routeFrom(prefix: string, attributes: ReadonlyMap<string, string>): PeerRoute {
   const path = attributes.get('as_path') ?? '';
   const numbers = (text: string) => text.match(/\d+/g)?.map(Number) ?? [];
@@ -196,7 +210,7 @@ function routeFrom(prefix: string, attributes: ReadonlyMap<string, string>): Pee
   const originator = attributes.get('originator_id');
   return {
     prefix,
-    nextHop: attributes.get('next_hop')?.split(' ')[0] ?? attributes.get('via') ?? '',
+    nextHop: nextHopIn(attributes.get('next_hop')) ?? attributes.get('via') ?? '',
     asns: numbers(path.replaceAll(/\([^)]*\)/g, '')),
     members: numbers(/\([^)]*\)/.exec(path)?.[0] ?? ''),
     communities: items('community').map(joined),

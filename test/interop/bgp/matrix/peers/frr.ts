@@ -27,7 +27,7 @@ export class FrrCounterpart implements Counterpart {
     const before = this.#plan;
     this.#plan = plan;
     if (this.#frr === undefined) {
-      this.#frr = await Frr.start(this.#lan, 'peer', configOf(plan), { bfd: true });
+      this.#frr = await Frr.start(this.#lan, 'peer', configOf(plan), { bfd: true, listensToAll: true });
       return;
     }
     if (this.#isDead) return this.comeBack();
@@ -136,13 +136,14 @@ exit`;
 }
 
 function neighborOf(neighbor: PeerNeighbor): string {
-  const { node, transport, asn, localAsn, isPassive, password, hops, extendedNextHop, hasBfd } = neighbor;
-  const address = ADDRESS[node][transport];
+  const { transport, asn, localAsn, isPassive, password, hops, extendedNextHop, hasBfd, onLink } = neighbor;
+  const isFound = onLink !== undefined && onLink.address === undefined;
   const lines = [
-    `remote-as ${asn}`,
+    isFound ? `interface remote-as ${asn}` : `remote-as ${asn}`,
     'timers 3 9',
     'timers connect 1',
-    `update-source ${ADDRESS.peer[transport]}`,
+    ...(onLink === undefined ? [`update-source ${ADDRESS.peer[transport]}`] : []),
+    ...(onLink?.address === undefined ? [] : ['interface eth0']),
     ...(localAsn === undefined ? [] : [`local-as ${localAsn} no-prepend replace-as`]),
     ...(isPassive === true ? ['passive'] : []),
     ...(password === undefined ? [] : [`password ${password}`]),
@@ -150,16 +151,21 @@ function neighborOf(neighbor: PeerNeighbor): string {
     ...(extendedNextHop === true ? ['capability extended-nexthop'] : []),
     ...(hasBfd === true ? ['bfd 3 100 100'] : []),
   ];
-  return lines.map((line) => ` neighbor ${address} ${line}`).join('\n');
+  return lines.map((line) => ` neighbor ${placeOf(neighbor)} ${line}`).join('\n');
 }
 
-function activationOf({ node, transport, addPath, isClient }: PeerNeighbor): string {
+function placeOf({ node, transport, onLink }: PeerNeighbor): string {
+  return onLink === undefined ? ADDRESS[node][transport] : (onLink.address ?? 'eth0');
+}
+
+function activationOf(neighbor: PeerNeighbor): string {
+  const { addPath, isClient } = neighbor;
   const lines = [
     'activate',
     ...(addPath === true ? ['addpath-tx-all-paths'] : []),
     ...(isClient === true ? ['route-reflector-client'] : []),
   ];
-  return lines.map((line) => `  neighbor ${ADDRESS[node][transport]} ${line}`).join('\n');
+  return lines.map((line) => `  neighbor ${placeOf(neighbor)} ${line}`).join('\n');
 }
 
 interface FrrPath {

@@ -86,7 +86,7 @@ export class GobgpCounterpart implements Counterpart {
   }
 
   #addresses(): readonly string[] {
-    return (this.#plan?.neighbors ?? []).map(({ node, transport }) => ADDRESS[node][transport]);
+    return (this.#plan?.neighbors ?? []).map((neighbor) => placeOf(neighbor));
   }
 }
 
@@ -96,7 +96,7 @@ function configOf(plan: PeerPlan): string {
 [global.config]
   as = ${asn}
   router-id = "10.77.0.2"
-  local-address-list = ["10.77.0.2", "fd00:77::2"]
+  local-address-list = [${neighbors.some(({ onLink }) => onLink !== undefined) ? '"::"' : '"10.77.0.2", "fd00:77::2"'}]
 ${confederation === undefined ? '' : `[global.confederation.config]\n  enabled = true\n  identifier = ${confederation.id}\n  member-as-list = [${confederation.members.join(', ')}]`}
 [global.apply-policy.config]
   default-import-policy = "accept-route"
@@ -106,7 +106,8 @@ ${neighbors.map((each) => neighborOf(plan, each)).join('\n')}
 }
 
 function neighborOf({ asn: ownAsn, clusterId }: PeerPlan, neighbor: PeerNeighbor): string {
-  const { node, transport, asn, localAsn, isPassive, password, hops, addPath, restart, isClient } = neighbor;
+  const { transport, asn, localAsn, isPassive, password, hops, addPath, restart, isClient, onLink } =
+    neighbor;
   const gracefully =
     restart === undefined
       ? ''
@@ -122,7 +123,7 @@ function neighborOf({ asn: ownAsn, clusterId }: PeerPlan, neighbor: PeerNeighbor
   return `
 [[neighbors]]
   [neighbors.config]
-    neighbor-address = "${ADDRESS[node][transport]}"
+    ${onLink !== undefined && onLink.address === undefined ? 'neighbor-interface = "eth0"' : `neighbor-address = "${placeOf(neighbor)}"`}
     peer-as = ${asn}
     admin-down = true
     ${localAsn === undefined || localAsn === ownAsn ? '' : `local-as = ${localAsn}`}
@@ -133,7 +134,7 @@ function neighborOf({ asn: ownAsn, clusterId }: PeerPlan, neighbor: PeerNeighbor
     connect-retry = 1
     idle-hold-time-after-reset = 1
   [neighbors.transport.config]
-    local-address = "${ADDRESS.peer[transport]}"
+    ${onLink === undefined ? `local-address = "${ADDRESS.peer[transport]}"` : ''}
     ${isPassive === true ? 'passive-mode = true' : ''}
   ${hops === undefined ? '' : `[neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = ${256 - hops}`}
   ${isClient === true ? `[neighbors.route-reflector.config]\n    route-reflector-client = true\n    route-reflector-cluster-id = "${clusterId ?? '10.77.0.2'}"` : ''}
@@ -142,13 +143,20 @@ ${FAMILIES.map((family) => `  [[neighbors.afi-safis]]\n    [neighbors.afi-safis.
 `;
 }
 
+function placeOf({ node, transport, onLink }: PeerNeighbor): string {
+  if (onLink === undefined) return ADDRESS[node][transport];
+  return onLink.address === undefined ? 'eth0' : `${onLink.address}%eth0`;
+}
+
 function additionOf(route: PlannedRoute, { neighbors }: PeerPlan): string[] {
   const hasIpv6 = neighbors.some(({ extendedNextHop }) => extendedNextHop === true);
+  // Itself, by the address of the session.
+  const isOnLink = neighbors.some(({ onLink }) => onLink !== undefined);
   const { prefix, med, communities = [], large = [], extended = [], asns = [] } = route;
   const family = familyNumber(prefix);
   return [
     ...['global', 'rib', 'add', '-a', `ipv${family}`, prefix],
-    ...['nexthop', ADDRESS.peer[hasIpv6 ? 6 : family], 'origin', 'igp'],
+    ...['nexthop', isOnLink ? '::' : ADDRESS.peer[hasIpv6 ? 6 : family], 'origin', 'igp'],
     ...(med === undefined ? [] : ['med', String(med)]),
     ...(communities.length === 0 ? [] : ['community', communities.join(',')]),
     ...(asns.length === 0 ? [] : ['aspath', asns.join(' ')]),

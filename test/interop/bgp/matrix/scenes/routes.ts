@@ -108,6 +108,40 @@ const extendedNextHop: Run = async (world) => {
   );
 };
 
+/** Both families by the peer's link-local address, as the kernel has it, with packets on their way. */
+const betweenLinkLocals =
+  (isFound: boolean): Run =>
+  async (world) => {
+    const { lan } = world;
+    const [ours, theirs] = [await lan.linkLocal('us'), await lan.linkLocal('peer')];
+    // GoBGP finds whom the kernel knows; it says nothing of itself.
+    lan.run('peer', 'ping', '-qc1', '-W2', `${ours}%eth0`);
+    const onLink = isFound ? {} : { address: ours };
+    await world.plan([{ ...TO_US6, extendedNextHop: true, onLink }]);
+    const where = isFound ? { interface: 'eth0' } : { address: `${theirs}%eth0` };
+    const asn = isFound ? 'external' : PEER_ASN;
+    const neighbor = { name: 'peer', asn, connectRetrySec: 0.3, ...where };
+    await using us = world.us({ neighbors: [neighbor] }, {}, true);
+    await us.up('peer');
+    expect(us.service.neighbors()[0]).toMatchObject({ address: `${theirs}%eth0`, asn: PEER_ASN });
+    for (const family of FAMILIES) {
+      await us.route(PEER_PREFIXES[family]);
+      const told = await atPeer(world, us, US_PREFIXES[family]);
+      expect(told).toMatchObject({ asns: [US_ASN], nextHop: ours });
+      const via = `via ${family === 4 ? 'inet6 ' : ''}${theirs} dev eth0`;
+      await us.until('the kernel has no route', () =>
+        lan.ip('us', `-${family} route show ${PEER_PREFIXES[family]} proto 116`).includes(via),
+      );
+      const host = PEER_PREFIXES[family].replace(/(0\.0|::)\/\d+$/, family === 4 ? '0.1' : '::1');
+      lan.run('us', 'ping', '-qc2', '-i0.1', '-W2', host);
+    }
+    us.configure({ ...usFile({ routes: [], neighbors: [neighbor] }) });
+    await us.until('the peer has what was withdrawn', () =>
+      FAMILIES.every((family) => world.peer.routes(US_PREFIXES[family]).length === 0),
+    );
+    expect(us.events.filter((event) => event !== 'peer: up')).toEqual([]);
+  };
+
 const addPathReceive: Run = async (world) => {
   const prefixes = Object.values(PEER_PREFIXES);
   // Those who have tables have one path of their own, and one that they were told.
@@ -323,6 +357,8 @@ export const ROUTE_RUNS = {
   fourOctetAsn,
   extendedMessages,
   extendedNextHop,
+  linkLocal: betweenLinkLocals(false),
+  unnumbered: betweenLinkLocals(true),
   addPathReceive,
   addPathSend,
   nextHop,

@@ -81,7 +81,7 @@ export class BgpWorld implements AsyncDisposable {
   }
 
   /** Makes Calico's objects out of an example of the documentation. */
-  apply(example: 'mesh' | 'reflectors' | 'leaf-spine'): void {
+  apply(example: 'mesh' | 'reflectors' | 'leaf-spine' | 'unnumbered'): void {
     const yaml = readFileSync(join(EXAMPLES, `${example}.yaml`), 'utf8');
     for (const document of parseAllDocuments(yaml)) {
       const object = document.toJS() as { readonly kind: string };

@@ -59,7 +59,7 @@ test('the agent of the image joins a cluster, and its pods reach those of others
   podman(
     ...['run', '--detach', '--name', 'agent', '--cgroup-parent', CGROUP, '--read-only'],
     ...['--network', `ns:${station.file('host-n2')}`, '--cap-drop', 'all'],
-    ...['--cap-add', 'NET_ADMIN,NET_RAW,SYS_ADMIN', '--security-opt', 'seccomp=unconfined'],
+    ...['--cap-add', 'NET_ADMIN,NET_RAW,NET_BIND_SERVICE,SYS_ADMIN', '--security-opt', 'seccomp=unconfined'],
     ...['--volume', `${station.folder}:${station.folder}:rslave`, '--volume', '/proc/sys:/host/proc/sys'],
     ...['--env', 'POPLIN_PROC_SYS=/host/proc/sys', IMAGE_NAME],
     ...['agent', '--node-name', 'n2', '--register-node', '--root-dir', station.file('n2')],

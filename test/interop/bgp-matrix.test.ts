@@ -1,4 +1,4 @@
-/** docs/bgp-interop.md is of the features that are tried: POPLIN_WRITE_MATRIX=1 writes it anew. The soak tries them (bgp-matrix-*.soak.ts). */
+/** docs/bgp-interop.md is of the features that are tried: POPLIN_WRITE_MATRIX=1 writes it anew. They are tried by bgp-matrix-*.ts. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { bgpInteropDocument } from './bgp/matrix/document.ts';

@@ -14,5 +14,6 @@ export const ALONE: Readonly<Record<string, string>> = {
   'test/e2e/agent-repair.test.ts': 'that what is damaged is mended within a second',
   'test/e2e/agent-restart.test.ts': 'that no number of a stream is later than 200 ms',
   'test/e2e/bgp-leaves.test.ts': 'how long a cut goes unnoticed, and that a restart loses no packet',
+  'test/e2e/bgp-unnumbered.test.ts': 'that a restart loses no packet',
   'test/e2e/policy.test.ts': 'that a flow falls silent within a second',
 };

@@ -35,7 +35,7 @@ export class Ours implements AsyncDisposable {
       namespace,
       isRestarting,
       onBest: (changes) => {
-        if (isProgramming) programBest(namespace.path, changes, (peer) => links.get(peer) ?? 'eth0');
+        if (isProgramming) programBest(namespace.path, changes, (peer) => links.get(peer));
       },
       onConverged: () => {
         this.isConverged = true;

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { isLinkLocal } from '#base/ip/index.ts';
 import type { BestChange } from '#core/bgp/rib/index.ts';
 
-/** The link that a peer's link-local next hops are on. */
-type LinkOf = (peer: string) => string;
+/** The link that a peer's link-local next hops are on, where its configuration says it. */
+type LinkOf = (peer: string) => string | undefined;
 
 export function programBest(namespace: string, changes: readonly BestChange[], linkOf: LinkOf): void {
   for (const family of [4, 6] as const) {
@@ -22,10 +22,11 @@ export function programBest(namespace: string, changes: readonly BestChange[], l
 function lineOf({ prefix, family, route }: BestChange, linkOf: LinkOf): string {
   if (route === undefined || route.peer === '') return `route flush ${prefix} proto 116`;
   const hops = route.nextHops.map(({ address, linkLocal = address, peer }) => {
-    const via = isLinkLocal(linkLocal) ? linkLocal : address;
+    const link = linkOf(peer);
+    const via = link !== undefined && isLinkLocal(linkLocal) ? linkLocal : address;
     const isOther = family === 4 && via.includes(':');
-    const link = isOther || isLinkLocal(via) ? ` dev ${linkOf(peer)}` : '';
-    return `nexthop via ${isOther ? 'inet6 ' : ''}${via}${link}`;
+    const device = isOther || isLinkLocal(via) ? ` dev ${link ?? 'eth0'}` : '';
+    return `nexthop via ${isOther ? 'inet6 ' : ''}${via}${device}`;
   });
   return `route replace ${prefix} proto 116 ${hops.join(' ')}`;
 }

@@ -1,4 +1,6 @@
 /** Speakers that find each other at the ends of a link: whatever becomes of the link, and with more on it than two. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, expect, test, vi } from 'vitest';
 import type { ServiceEvent } from '#app/bgp/service/model.ts';
 import { BgpService } from '#app/bgp/service/service.ts';
@@ -94,4 +96,36 @@ test('several on one link are told of, and can be told apart by their addresses'
   third.configure(setupOn('third', { address: await addressOf('left'), asn: asnOf('left') }));
   for (const service of [left, third])
     await vi.waitFor(() => expect(stateOf(service)).toEqual([true, 1, 1]), WAIT);
+});
+
+/** Connections that a node has turned away. */
+function refusals(name: Name): number {
+  return Number(/TcpOutRsts\s+(\d+)/.exec(lan.run(name, 'nstat', '-asz', 'TcpOutRsts'))?.[1]);
+}
+
+/** A router advertisement from a node's own address, as Python sends one, with a hop limit. */
+const ADVERTISE = `
+import socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, int(sys.argv[1]))
+s.bind((sys.argv[2], 0, 0, socket.if_nametoindex('eth0')))
+s.sendto(bytes([134, 0]) + bytes(14), ('ff02::1', 0, 0, socket.if_nametoindex('eth0')))
+`;
+
+/** Meanwhile the speaker goes on, and does what it would on hearing it. */
+async function advertise(name: Name, hopLimit: string, from: string): Promise<void> {
+  const { path } = lan.node(name).namespace;
+  await promisify(execFile)('nsenter', [`--net=${path}`, 'python3', '-c', ADVERTISE, hopLimit, from]);
+}
+
+test('advertisements that may have crossed a router are not heard, others of any router are', async () => {
+  await using left = serviceOn('left', 'eth0');
+  const [first, second] = [await lan.linkLocal('right'), await lan.linkLocal('third')];
+  expect(left.neighbors()[0]?.lastReason).toBe('no router is heard on link eth0');
+  const before = { right: refusals('right'), third: refusals('third') };
+  await advertise('right', '254', first);
+  await advertise('third', '255', second);
+  // Nobody listens there, and that is said to whoever tries.
+  await vi.waitFor(() => expect(refusals('third')).toBeGreaterThan(before.third), WAIT);
+  expect(refusals('right')).toBe(before.right);
 });

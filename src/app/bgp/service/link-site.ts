@@ -91,6 +91,8 @@ export class LinkSite implements Disposable {
   }
 
   #change(state: LinkState | undefined): void {
+    // It may have been looked at before others were told of it.
+    if (state?.index === this.#state?.index && state?.isUp === this.#state?.isUp) return;
     const wasUp = this.isUp;
     this.#state = state;
     this.#discovery?.[Symbol.dispose]();

@@ -70,6 +70,8 @@ export class RunningSession {
   /** The configuration has changed since the runner was made. */
   #isOutdated = false;
   #isClosed = false;
+  /** What the peer said is in the tables, stale or not. */
+  #hasRoutes = false;
   #lastReason: string | undefined;
   /** How often the session has been lost. */
   flaps = 0;
@@ -112,8 +114,7 @@ export class RunningSession {
   /** A connection that the peer has made, before there was a door for it. */
   accept(stream: TcpStream): void {
     process.nextTick(() => {
-      if (this.#isClosed) stream.destroy();
-      else if (this.#runner === undefined) stream.destroy();
+      if (this.#isClosed || this.#runner === undefined) stream.destroy();
       else this.#runner.accept(this.#keep(stream));
     });
   }
@@ -180,7 +181,8 @@ export class RunningSession {
   /** The way to the peer is gone: nothing of what it said is of use, stale routes neither. */
   #forsake(reason: string, notification: Notification): void {
     if (this.phase === 'established') this.#runner?.reset(notification);
-    else this.#ports.onNews({ type: 'down', keepsRoutes: false, reason });
+    else if (this.#hasRoutes) this.#ports.onNews({ type: 'down', keepsRoutes: false, reason });
+    this.#hasRoutes = false;
     this.#lastReason = reason;
   }
 
@@ -301,8 +303,10 @@ export class RunningSession {
   #hear(runner: SessionRunner, news: SessionNews): void {
     if (runner !== this.#runner || this.#isClosed) return;
     if (news.type === 'established') this.#watchLink(news.agreed.localAddress);
+    if (news.type === 'established') this.#hasRoutes = true;
     this.#ports.onNews(news);
     if (news.type !== 'down') return;
+    this.#hasRoutes = news.keepsRoutes;
     this.flaps++;
     this.#isOutdated ||= this.#isRestarting;
     this.#isRestarting = false;

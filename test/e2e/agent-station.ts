@@ -168,11 +168,17 @@ export class Station implements AsyncDisposable {
   }
 
   /** The status once it fulfils the condition. */
-  statusWhere(node: string, what: string, holds: (status: AgentStatus) => boolean): Promise<AgentStatus> {
-    return until(`${node}: ${what}`, async () => {
+  statusWhere(
+    node: string,
+    what: string,
+    holds: (status: AgentStatus) => boolean,
+    limitMs?: number,
+  ): Promise<AgentStatus> {
+    const found = async () => {
       const status = await this.status(node);
       return status !== undefined && holds(status) && status;
-    });
+    };
+    return until(`${node}: ${what}`, found, limitMs);
   }
 
   /** Asks the API server; throws with its answer if that is an error. */

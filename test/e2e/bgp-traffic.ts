@@ -7,30 +7,28 @@ const INTERVAL_MS = 10;
 export interface Gap {
   readonly sent: number;
   readonly lost: number;
-  /** The longest time without an answer. */
+  /** The longest time without an answer, by how many were lost in it. */
   readonly longestMs: number;
+  /** When it was over, as Date.now() has it; absent if nothing was lost. */
+  readonly overAt?: number;
 }
 
 /** A ping every 10 ms until it is stopped. */
 export class SteadyPing implements Disposable {
   readonly #child;
   readonly #closed: Promise<unknown>;
-  readonly #answered = new Set<number>();
-  #last = 0;
+  /** By sequence, when it was answered. */
+  readonly #answered = new Map<number, number>();
+  #rest = '';
 
   constructor(netns: string, address: string) {
     this.#child = spawn(
       'nsenter',
-      [`--net=${netns}`, 'ping', '-n', '-i', String(INTERVAL_MS / 1000), address],
+      [`--net=${netns}`, 'ping', '-D', '-n', '-i', String(INTERVAL_MS / 1000), address],
       { stdio: ['ignore', 'pipe', 'ignore'] },
     );
     this.#closed = new Promise((resolve) => this.#child.once('close', resolve));
-    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      for (const [, sequence] of text.matchAll(/seq=(\d+) /g)) {
-        this.#last = Math.max(this.#last, Number(sequence));
-        this.#answered.add(Number(sequence));
-      }
-    });
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
   }
 
   /** Resolves after so many more answers. */
@@ -43,16 +41,32 @@ export class SteadyPing implements Disposable {
     this.#child.kill('SIGINT');
     await this.#closed;
     let longest = 0;
+    let overAt: number | undefined;
     let before = 0;
-    for (const sequence of [...this.#answered].sort((a, b) => a - b)) {
-      longest = Math.max(longest, sequence - before - 1);
+    for (const [sequence, at] of [...this.#answered].toSorted(([a], [b]) => a - b)) {
+      const missing = sequence - before - 1;
+      if (missing > longest) [longest, overAt] = [missing, at];
       before = sequence;
     }
-    const lost = this.#last - this.#answered.size;
-    return { sent: this.#last, lost, longestMs: longest * INTERVAL_MS };
+    const lost = before - this.#answered.size;
+    return {
+      sent: before,
+      lost,
+      longestMs: longest * INTERVAL_MS,
+      ...(overAt === undefined ? {} : { overAt }),
+    };
   }
 
   [Symbol.dispose](): void {
     this.#child.kill('SIGKILL');
+  }
+
+  #hear(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const [, seconds, sequence] = /^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=(\d+) /.exec(line) ?? [];
+      if (sequence !== undefined) this.#answered.set(Number(sequence), Number(seconds) * 1000);
+    }
   }
 }

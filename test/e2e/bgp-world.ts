@@ -33,6 +33,8 @@ const NET_CONF = {
   IPv6Network: 'fd10::/48',
   Backend: { Type: 'alloc' },
 };
+/** Six agents that start at once keep a busy machine for a while. */
+const CONVERGED_MS = 60_000;
 const CALICO = '/apis/projectcalico.org/v3';
 
 export class BgpWorld implements AsyncDisposable {
@@ -110,6 +112,7 @@ export class BgpWorld implements AsyncDisposable {
           ready &&
           bgp?.isRestarting === false &&
           bgp.neighbors.filter(({ isUp }) => isUp).length === sessions,
+        CONVERGED_MS,
       );
     } catch (error) {
       const status = await this.station.status(node);

@@ -177,6 +177,8 @@ export class Frr extends Speaker {
     { bfd = false, bmp = false, listensToAll = false }: FrrParts = {},
   ): Promise<void> {
     const run = this.path('run');
+    // What one that was killed has left would be taken for the new one's.
+    rmSync(run, { recursive: true, force: true });
     mkdirSync(run, { recursive: true });
     execFileSync('chown', ['-R', 'frr:frr', this.folder]);
     this.#daemon('zebra');

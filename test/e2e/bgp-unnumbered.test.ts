@@ -129,6 +129,12 @@ beforeAll(async () => {
   await world.converged(() => 2);
   [from, to] = [await world.pod('node1'), await world.pod('node2')];
   await untilBoth();
+  for (const { name } of NODES)
+    await world.station.statusWhere(
+      name,
+      'BFD with both leaves',
+      ({ bgp }) => bgp?.neighbors.every(({ bfd }) => bfd === 'up') === true,
+    );
 });
 afterAll(async () => {
   for (const speaker of speakers) await speaker[Symbol.asyncDispose]();

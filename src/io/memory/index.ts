@@ -1,1 +1,1 @@
-export { keepHeapSmall, releaseHeap, restartSmall } from './heap.ts';
+export { keepHeapSmall, releaseHeap, releaseProgram, restartSmall, SMALL_FLAGS } from './heap.ts';

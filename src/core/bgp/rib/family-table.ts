@@ -6,7 +6,7 @@ import type { IpFamily, IpPrefix } from '#base/ip/index.ts';
 import type { AttributePool, Entry, NextHop } from './attribute-pool.ts';
 import { DirtySet } from './dirty-set.ts';
 import { NlriCache } from './nlri-cache.ts';
-import { grown, PrefixTable, widened } from './prefix-table.ts';
+import { grown, PrefixTable, widened, widerThan } from './prefix-table.ts';
 import type { Rank } from './rank.ts';
 
 /** Of a route. stale: its peer is restarting; longStale: it has been for long (RFC 9494); refreshing: not yet said again in a refresh. */
@@ -200,7 +200,7 @@ export class FamilyTable {
   }
 
   #widen(): void {
-    const length = this.#next.length * 2;
+    const length = widerThan(this.#next.length);
     this.#prefix = grown(this.#prefix, length);
     this.#next = grown(this.#next, length);
     this.#received = grown(this.#received, length);

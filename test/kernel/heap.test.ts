@@ -50,6 +50,22 @@ test('a quiet process gives a burst back by itself', async () => {
   await vi.waitFor(() => expect(heapBytes() - before).toBeLessThan(10 * MEGABYTES), { timeout: 20_000 });
 });
 
+test('columns that grow side by side leave nothing behind', () => {
+  const heap = JSON.stringify(new URL('../../src/io/memory/heap.ts', import.meta.url).href);
+  const script = (isMapped: boolean) => `
+    const { mapLargeBlocks } = await import(${heap});
+    if (${isMapped}) mapLargeBlocks();
+    const columns = Array.from({ length: 8 }, () => new ArrayBuffer(64 * 1024));
+    for (let bytes = 64 * 1024; bytes < 4 * 2 ** 20; bytes *= 1.125)
+      for (const at of columns.keys()) columns[at] = columns[at].transfer(Math.floor(bytes));
+    const held = columns.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    console.log((process.memoryUsage.rss() - held) / 2 ** 20);`;
+  const [loose, mapped] = [false, true].map((isMapped) =>
+    Number(spawnSync(process.execPath, ['--input-type=module', '-e', script(isMapped)]).stdout),
+  ) as [number, number];
+  expect(loose - mapped).toBeGreaterThan(5);
+});
+
 test('pages of the program that only its start needed are let go, and come back when they are asked for', () => {
   const heap = JSON.stringify(new URL('../../src/io/memory/heap.ts', import.meta.url).href);
   const script = `

@@ -86,6 +86,11 @@ export function releaseHeap(): void {
   nativeAddon().trimMemory();
 }
 
+/** For whoever keeps large columns that grow: what they leave behind goes back to the system at once, and makes no holes among smaller blocks. */
+export function mapLargeBlocks(): void {
+  nativeAddon().mapLargeBlocks();
+}
+
 /**
  * Lets go of those pages of Node itself that only the start needed, about 30 MB of what is mapped of its file; what runs on takes back what
  * it needs, from the page cache and without the disk. The system may have them as soon as no other process maps them either.

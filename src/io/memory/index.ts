@@ -1,1 +1,8 @@
-export { keepHeapSmall, releaseHeap, releaseProgram, restartSmall, SMALL_FLAGS } from './heap.ts';
+export {
+  keepHeapSmall,
+  mapLargeBlocks,
+  releaseHeap,
+  releaseProgram,
+  restartSmall,
+  SMALL_FLAGS,
+} from './heap.ts';

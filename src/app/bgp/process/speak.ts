@@ -1,7 +1,7 @@
 /** A speaker that runs alone, as a process: what it is told comes out of a file, and by signals and a socket. It has no command line. */
 import { pino } from 'pino';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
-import { keepHeapSmall, releaseProgram } from '#io/memory/index.ts';
+import { keepHeapSmall, mapLargeBlocks, releaseProgram } from '#io/memory/index.ts';
 import type { SpeakerSetup } from '../service/model.ts';
 import { BgpService } from '../service/service.ts';
 import { ControlServer } from './control-server.ts';
@@ -61,6 +61,7 @@ export async function runSpeaker(
 /** The process: until SIGTERM or SIGINT. Its arguments are the file, the socket and what is logged. */
 export async function speak([file = '', socket = '', logLevel = 'info']: readonly string[]): Promise<void> {
   keepHeapSmall();
+  mapLargeBlocks();
   const log = pino({ level: logLevel }, pino.destination(2));
   const stopped = new Promise<void>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve());

@@ -110,7 +110,7 @@ export function slowest(
 }
 
 function withCause({ message, cause }: SerializedError): string {
-  return cause === undefined ? message : `${message} ${withCause(cause as SerializedError)}`;
+  return cause === undefined ? message : `${message} ${withCause(cause)}`;
 }
 
 function progressPath(tallyPath: string): string {

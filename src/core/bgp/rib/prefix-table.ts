@@ -232,9 +232,9 @@ export class PrefixTable {
   }
 }
 
-/** How many places columns get that are full: twice as many, and where they are many an eighth more, since places that are free are memory too. */
+/** How many places columns get that are full: twice as many, and where they are many a quarter more, since places that are free are memory too. */
 export function widerThan(places: number): number {
-  return places < DOUBLED_BELOW ? places * 2 : places + (places >>> 3);
+  return places < DOUBLED_BELOW ? places * 2 : places + (places >>> 2);
 }
 
 /** What a column holds and zeros behind it. The array that was given is of no use then: its memory is free at once, not when it is collected. */

@@ -39,6 +39,7 @@ export const PLAN: Plan = {
   },
   coreArrows: CORE_ARROWS,
   innerModules: [
+    'src/app/bgp/process',
     'src/app/bgp/service',
     'src/core/bgp/bfd',
     'src/core/bgp/calico',

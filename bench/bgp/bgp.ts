@@ -107,7 +107,8 @@ async function measure(router: Router, { peers, routesEach }: Load): Promise<Cos
     seconds: (atMs - beganMs) / 1000,
     cpuSeconds: busySeconds,
     againSeconds: (again.atMs - again.startedMs) / 1000,
-    residentMb: residentMb(dut.pid),
+    residentMb: statusMb(dut.pid, 'VmRSS'),
+    anonymousMb: statusMb(dut.pid, 'RssAnon'),
   };
 }
 
@@ -141,9 +142,10 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-function residentMb(pid: number): number {
-  const found = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(found) / 1024;
+/** See proc_pid_status(5). */
+function statusMb(pid: number, key: 'VmRSS' | 'RssAnon'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
 }
 
 /** A process in a namespace, and what it tells. */

@@ -10,6 +10,8 @@ export interface Cost {
   readonly againSeconds: number;
   /** Resident, when all was told. */
   readonly residentMb: number;
+  /** Of that, what is the router's alone: the rest are pages of its program's files. */
+  readonly anonymousMb: number;
 }
 
 export interface Case {
@@ -20,10 +22,11 @@ export interface Case {
 const rounded = (value: number): number => Math.round(value * 100) / 100;
 
 export function jsonOf(cases: readonly Case[]): object {
-  const cost = ({ seconds, cpuSeconds, againSeconds, residentMb }: Cost) => ({
+  const cost = ({ seconds, cpuSeconds, againSeconds, residentMb, anonymousMb }: Cost) => ({
     s: rounded(seconds),
     cpuS: rounded(cpuSeconds),
     mb: Math.round(residentMb),
+    anonymousMb: Math.round(anonymousMb),
     againS: rounded(againSeconds),
   });
   return {
@@ -35,10 +38,10 @@ export function jsonOf(cases: readonly Case[]): object {
 }
 
 export function tableOf(cases: readonly Case[]): string {
-  const head = ['', 'router', 'converged s', 'CPU s', 'again s', 'MB', 'of GoBGP: s', 'MB'];
+  const head = ['', 'router', 'converged s', 'CPU s', 'again s', 'MB', 'anonymous', 'of GoBGP: s', 'MB'];
   const rows = cases.flatMap(({ name, costs }) =>
     ROUTERS.map((router, at) => {
-      const { seconds, cpuSeconds, againSeconds, residentMb } = costs[router];
+      const { seconds, cpuSeconds, againSeconds, residentMb, anonymousMb } = costs[router];
       return [
         at === 0 ? name : '',
         router,
@@ -46,6 +49,7 @@ export function tableOf(cases: readonly Case[]): string {
         cpuSeconds.toFixed(2),
         againSeconds.toFixed(2),
         residentMb.toFixed(0),
+        anonymousMb.toFixed(0),
         (seconds / costs.gobgp.seconds).toFixed(2),
         (residentMb / costs.gobgp.residentMb).toFixed(2),
       ];

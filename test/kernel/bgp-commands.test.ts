@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { askLines } from '#app/bgp/control-client.ts';
 import { bgpCommands } from '#app/bgp/index.ts';
-import { runSpeaker } from '#app/bgp/run.ts';
+import { runSpeaker } from '#app/bgp/process/index.ts';
+import { readSpeakerFile } from '#app/bgp/speaker-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'poplin-bgp-'));
 const WAIT = { timeout: 20_000, interval: 20 };
@@ -32,6 +33,7 @@ class Running {
   start(text: string): void {
     writeFileSync(this.file, text);
     this.#done = runSpeaker(this.file, this.socket, {
+      readSetup: (file) => Promise.resolve(readSpeakerFile(file)),
       stopped: this.#stopped.promise,
       onReload: (reload) => {
         this.reload = reload;
@@ -174,7 +176,7 @@ describe('a speaker that runs', () => {
     expect(await at(a, 'reload')).toContain('routrs');
     writeFileSync(a.file, fileOf(1, 2));
     a.reload();
-    expect(await at(a, 'why', '10.2.0.0/16')).toContain('the best');
+    await vi.waitFor(async () => expect(await at(a, 'why', '10.2.0.0/16')).toContain('the best'), WAIT);
     expect(JSON.parse(await at(a, 'neighbor', 'other', '--json'))).toMatchObject(since);
     expect(await at(a, 'soft-reset', 'other', '--json')).toContain('"in"');
     expect(await at(a, 'soft-reset', 'nobody')).toBe('poplin bgp: no such neighbor: "nobody"\n');

@@ -50,6 +50,49 @@ test('a quiet process gives a burst back by itself', async () => {
   await vi.waitFor(() => expect(heapBytes() - before).toBeLessThan(10 * MEGABYTES), { timeout: 20_000 });
 });
 
+test('columns that grow side by side leave nothing behind', () => {
+  const heap = JSON.stringify(new URL('../../src/io/memory/heap.ts', import.meta.url).href);
+  const script = (isMapped: boolean) => `
+    const { mapLargeBlocks } = await import(${heap});
+    if (${isMapped}) mapLargeBlocks();
+    const columns = Array.from({ length: 8 }, () => new ArrayBuffer(64 * 1024));
+    for (let bytes = 64 * 1024; bytes < 4 * 2 ** 20; bytes *= 1.125)
+      for (const at of columns.keys()) columns[at] = columns[at].transfer(Math.floor(bytes));
+    const held = columns.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    console.log((process.memoryUsage.rss() - held) / 2 ** 20);`;
+  const [loose, mapped] = [false, true].map((isMapped) =>
+    Number(spawnSync(process.execPath, ['--input-type=module', '-e', script(isMapped)]).stdout),
+  ) as [number, number];
+  expect(loose - mapped).toBeGreaterThan(5);
+});
+
+test('pages of the program that only its start needed are let go, and come back when they are asked for', () => {
+  const heap = JSON.stringify(new URL('../../src/io/memory/heap.ts', import.meta.url).href);
+  const script = `
+    const { readFileSync } = await import('node:fs');
+    const { releaseProgram } = await import(${heap});
+    const fileKb = () => Number(/^RssFile:\\s+(\\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+    const before = fileKb();
+    releaseProgram();
+    const after = fileKb();
+    const { createHash } = await import('node:crypto');
+    console.log(JSON.stringify({ before, after, hash: createHash('sha256').update('abc').digest('hex').slice(0, 8) }));`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+  });
+  expect(stderr).toBe('');
+  const { before, after, hash } = JSON.parse(stdout);
+  expect(after).toBeLessThan(before / 2);
+  expect(hash).toBe('ba7816bf');
+});
+
+test('nothing is lost where the program has been moved onto pages of its own', () => {
+  const heap = JSON.stringify(new URL('../../src/io/memory/heap.ts', import.meta.url).href);
+  const script = `(await import(${heap})).releaseProgram(); console.log(JSON.stringify([1].map((n) => n + 1)));`;
+  const args = ['--use-largepages=silent', '--input-type=module', '-e', script];
+  expect(spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout).toBe('[2]\n');
+});
+
 test('a process starts itself anew once, with its own arguments', () => {
   const folder = mkdtempSync(join(tmpdir(), 'poplin-restart-'));
   const file = join(folder, 'main.mjs');
@@ -62,5 +105,23 @@ test('a process starts itself anew once, with its own arguments', () => {
     flags: ['--v8-pool-size=1'],
     args: ['agent', '--help'],
     pid,
+  });
+});
+
+test('or with other flags and other arguments', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'poplin-restart-'));
+  const file = join(folder, 'main.mjs');
+  const heap = JSON.stringify(new URL('../../src/io/memory/heap.ts', import.meta.url).href);
+  writeFileSync(
+    file,
+    `const { restartSmall, SMALL_FLAGS } = await import(${heap});
+    restartSmall(SMALL_FLAGS.noThread, ['speak', 'file']);
+    console.log(JSON.stringify({ flags: process.execArgv, args: process.argv.slice(2) }));`,
+  );
+  const { stdout } = spawnSync(process.execPath, [file, 'run', '--help'], { encoding: 'utf8' });
+  rmSync(folder, { recursive: true });
+  expect(JSON.parse(stdout)).toEqual({
+    flags: ['--v8-pool-size=1', '--single-threaded'],
+    args: ['speak', 'file'],
   });
 });

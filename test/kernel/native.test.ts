@@ -72,7 +72,7 @@ describe('errors', () => {
 
 describe('arguments', () => {
   /** Functions that take none. */
-  const BARE = ['namespaceCreate', 'procOpen', 'trimMemory'] as const;
+  const BARE = ['namespaceCreate', 'procOpen', 'trimMemory', 'mapLargeBlocks', 'releaseProgram'] as const;
   type Bare = (typeof BARE)[number];
   const bytes = new Uint8Array(64);
   /** A valid call of each function, to be spoilt one argument at a time. Descriptor 1e9 is never open. */

@@ -5,7 +5,7 @@ import type { RouteView, TableAttributes } from '#core/bgp/rib/index.ts';
 import type { Why } from '#core/bgp/speaker/index.ts';
 import { ask, askLines, type Places, SpeakerError } from './control-client.ts';
 import { dumpTables, type SpeakerSummary } from './dump.ts';
-import { runCommand, SPEAKER_SOCKET } from './run.ts';
+import { runCommand, SPEAKER_SOCKET, setupCommand } from './run.ts';
 import type { Announced } from './service/control.ts';
 import type { ServiceEvent } from './service/model.ts';
 import { neighborNamed } from './service/neighbor-name.ts';
@@ -40,7 +40,7 @@ export function bgpCommands(agentSocket: AgentSocket): Command {
       });
   for (const each of [runCommand(new Command('run')), ...questions, schemaCommand()])
     command.addCommand(each);
-  return command;
+  return command.addCommand(setupCommand(), { hidden: true });
 }
 
 function question(name: string): Command {

@@ -1,48 +1,11 @@
-/** `poplin bgp run`: a speaker in the foreground, out of a file. */
-import type { Command } from 'commander';
-import { pino } from 'pino';
-import { systemClock, systemRandom } from '#io/clock/index.ts';
-import { keepHeapSmall, restartSmall } from '#io/memory/index.ts';
-import { ControlServer } from './control-server.ts';
-import { BgpService } from './service/service.ts';
+/** `poplin bgp run`: a speaker in the foreground, out of a file. This process becomes the speaker's own, with nothing else in it. */
+import { Command } from 'commander';
+import { restartSmall, SMALL_FLAGS } from '#io/memory/index.ts';
+import { SPEAK, speak } from './process/index.ts';
 import { readSpeakerFile } from './speaker-file.ts';
 
 /** Of a speaker that runs alone, unless it is given another. */
 export const SPEAKER_SOCKET = '/run/poplin/bgp.sock';
-
-/** What `run` may be stopped by, and told by. */
-export interface RunPorts {
-  readonly stopped: Promise<void>;
-  /** Calls when the configuration is to be read again; disposing ends it. */
-  readonly onReload: (reload: () => void) => Disposable;
-}
-
-/** Runs until it is stopped. Rejects with ConfigError, or the system's error if it cannot listen. */
-export async function runSpeaker(
-  file: string,
-  socket: string,
-  ports: RunPorts,
-  log = pino({ level: 'silent' }),
-): Promise<void> {
-  const setup = readSpeakerFile(file);
-  await using service = new BgpService(setup, { clock: systemClock, random: systemRandom });
-  using _watch = service.watch((event) => {
-    if (event.type === 'session' || event.type === 'station') log.info(event, event.type);
-    else log.warn(event, event.type);
-  });
-  const reload = (): void => service.configure(readSpeakerFile(file));
-  await using _control = await ControlServer.listen(socket, { service, reload });
-  using _reload = ports.onReload(() => {
-    try {
-      reload();
-      log.info({ file }, 'configuration read again');
-    } catch (error) {
-      log.error({ file, error: String(error) }, 'configuration left as it was');
-    }
-  });
-  log.info({ file, socket, asn: setup.speaker.asn, neighbors: setup.speaker.neighbors.length }, 'speaking');
-  await ports.stopped;
-}
 
 /** Adds the command. */
 export function runCommand(command: Command): Command {
@@ -67,16 +30,20 @@ SIGHUP, or "poplin bgp reload", reads the file again; sessions end only where th
 to each neighbor. Routes are learned and told, and not programmed into the kernel. The log is JSON lines on standard error.`,
     )
     .action(async (flags: { readonly file: string; readonly socket: string; readonly logLevel: string }) => {
-      restartSmall();
-      keepHeapSmall();
-      const log = pino({ level: flags.logLevel }, pino.destination(2));
-      const stopped = new Promise<void>((resolve) => {
-        for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve());
-      });
-      const onReload = (reload: () => void): Disposable => {
-        process.on('SIGHUP', reload);
-        return { [Symbol.dispose]: () => process.off('SIGHUP', reload) };
-      };
-      await runSpeaker(flags.file, flags.socket, { stopped, onReload }, log);
+      const args = [flags.file, flags.socket, flags.logLevel] as const;
+      restartSmall(SMALL_FLAGS.noThread, [SPEAK, ...args]);
+      await speak(args);
     });
+}
+
+/** What a speaker has its file read by (process/read-apart.ts): the setup as JSON, or one line of what is wrong for each fault. */
+export function setupCommand(): Command {
+  return new Command('setup').argument('<file>').action((file: string) => {
+    try {
+      process.stdout.write(JSON.stringify(readSpeakerFile(file)));
+    } catch (error) {
+      process.stderr.write(error instanceof Error ? error.message : String(error));
+      process.exitCode = 1;
+    }
+  });
 }

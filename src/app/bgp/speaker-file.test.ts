@@ -39,6 +39,12 @@ describe("a speaker's file", () => {
     },
   );
 
+  test.each(['speaker', 'monitor', 'ranges'])('gives plain data, which JSON carries whole: %s', (name) => {
+    const example = readFileSync(new URL(`../../../docs/examples/bgp/${name}.yaml`, import.meta.url), 'utf8');
+    const setup = parse(example.replace(/^ +passwordFile: .*\n/m, ''));
+    expect(JSON.parse(JSON.stringify(setup))).toEqual(setup);
+  });
+
   test('names stations that are told of it', () => {
     expect(
       parse(`${HEAD}monitor: [{address: 10.0.0.9}, {address: FD00::9, port: 5000, side: both}]`).monitor,

@@ -22,20 +22,29 @@ type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resor
 
 let collect: Collect | undefined;
 
-/**
- * Each of V8's threads keeps some megabytes of malloc's, long after there is nothing left to compile or to collect. One does, beside the
- * main thread, which would wait for compilation without it. V8 takes the number at the start only.
- */
-const START_FLAG = '--v8-pool-size=1';
+/** What a program is started with to stay small; V8 takes these at the start only. */
+export const SMALL_FLAGS = {
+  /**
+   * Each of V8's threads keeps some megabytes of malloc's, long after there is nothing left to compile or to collect. One does, beside the
+   * main thread, which would wait for compilation without it.
+   */
+  oneThread: ['--v8-pool-size=1'],
+  /** Nothing beside the main thread, which compiles and collects itself: 7 MB less in a first burst. The main thread waits meanwhile. */
+  noThread: ['--v8-pool-size=1', '--single-threaded'],
+} as const;
 
 /**
- * Starts this program anew in the same process (execve) with the flag that keeps it small, unless it has it; to be called before
- * anything else is done. Costs 20 ms once. Where Node has no execve, the process stays as it is.
+ * Starts this program anew in the same process (execve) with flags that keep it small, unless it has them; to be called before anything
+ * else is done. `args`: other arguments for the new start. Costs 20 ms once. Where Node has no execve, the process stays as it is.
  */
-export function restartSmall(): void {
+export function restartSmall(
+  flags: readonly string[] = SMALL_FLAGS.oneThread,
+  args: readonly string[] = process.argv.slice(2),
+): void {
   const { argv, env, execArgv, execPath } = process;
-  if (execArgv.includes(START_FLAG)) return;
-  process.execve?.(execPath, [execPath, ...execArgv, START_FLAG, ...argv.slice(1)], env);
+  if (flags.every((flag) => execArgv.includes(flag))) return;
+  const [, program = ''] = argv;
+  process.execve?.(execPath, [execPath, ...execArgv, ...flags, program, ...args], env);
 }
 
 /**
@@ -75,6 +84,19 @@ export function releaseHeap(): void {
   }
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   nativeAddon().trimMemory();
+}
+
+/** For whoever keeps large columns that grow: what they leave behind goes back to the system at once, and makes no holes among smaller blocks. */
+export function mapLargeBlocks(): void {
+  nativeAddon().mapLargeBlocks();
+}
+
+/**
+ * Lets go of those pages of Node itself that only the start needed, about 30 MB of what is mapped of its file; what runs on takes back what
+ * it needs, from the page cache and without the disk. The system may have them as soon as no other process maps them either.
+ */
+export function releaseProgram(): void {
+  nativeAddon().releaseProgram();
 }
 
 /** What V8 has taken from the system for its heap. */

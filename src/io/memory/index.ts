@@ -1,1 +1,8 @@
-export { keepHeapSmall, releaseHeap, restartSmall } from './heap.ts';
+export {
+  keepHeapSmall,
+  mapLargeBlocks,
+  releaseHeap,
+  releaseProgram,
+  restartSmall,
+  SMALL_FLAGS,
+} from './heap.ts';

@@ -110,6 +110,10 @@ export interface NativeAddon {
 
   /** Gives back to the system what malloc keeps of memory that was freed (malloc_trim); some milliseconds. */
   trimMemory(): void;
+  /** From now on malloc's blocks of 128 KB and more are mappings of their own, whatever is freed. */
+  mapLargeBlocks(): void;
+  /** Unmaps the pages of the program and its libraries until they are asked for again; some milliseconds. */
+  releaseProgram(): void;
 }
 
 let loaded: NativeAddon | undefined;

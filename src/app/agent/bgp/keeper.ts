@@ -148,9 +148,10 @@ export class BgpKeeper implements AsyncDisposable {
       return answerControl(incoming, response, 'BGP has not begun: "poplin status" says why');
     answerControl(incoming, response, {
       service,
-      reload: () => {
-        throw new Error('the agent follows the objects of the API server: there is no file to be read again');
-      },
+      reload: () =>
+        Promise.reject(
+          new Error('the agent follows the objects of the API server: there is no file to be read again'),
+        ),
     });
   }
 

@@ -18,8 +18,8 @@ export interface Announced {
 /** Whom it is about. */
 export interface ControlHost {
   readonly service: BgpService;
-  /** Reads the configuration again; throws what is wrong with it, or why it cannot be read. */
-  readonly reload: () => void;
+  /** Reads the configuration again; rejects with what is wrong with it, or why it cannot be read. */
+  readonly reload: () => Promise<void>;
 }
 
 /** An order that cannot be carried out: told to whoever gave it. */
@@ -38,7 +38,7 @@ type Handler = (query: Query, response: ServerResponse, host: ControlHost) => un
 const ORIGIN = 'command';
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
-/** By method and path. What a handler returns is the answer; undefined if it has answered itself. */
+/** By method and path. What a handler returns, or what its promise is for, is the answer; undefined if it has answered itself. */
 const HANDLERS: Readonly<Record<string, Handler>> = {
   'GET /bgp/summary': (_query, _response, { service }) => {
     const { asn, routerId } = service.speaker.config;
@@ -78,8 +78,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     }
     return { peer, directions };
   },
-  'POST /bgp/reload': (_query, _response, { reload }) => {
-    reload();
+  'POST /bgp/reload': async (_query, _response, { reload }) => {
+    await reload();
     return {};
   },
 };
@@ -90,13 +90,21 @@ export function answerControl(
   response: ServerResponse,
   host: ControlHost | string,
 ): void {
+  void answer(request, response, host);
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  host: ControlHost | string,
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://speaker');
   const asked = `${request.method} ${url.pathname}`;
   try {
     const handler = HANDLERS[asked];
     if (handler === undefined) throw new ControlError(404, `no ${asked}`);
     if (typeof host === 'string') throw new ControlError(503, host);
-    const value = handler(url.searchParams, response, host);
+    const value = await handler(url.searchParams, response, host);
     if (value !== undefined) sendJson(response, 200, value);
   } catch (error) {
     const { message } = error instanceof Error ? error : new Error(String(error));

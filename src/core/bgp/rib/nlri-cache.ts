@@ -3,7 +3,7 @@ import type { Nlri } from '../model.ts';
 import type { PrefixTable } from './prefix-table.ts';
 
 /** As many as one peer is given at a time; a power of two. */
-const SLOTS = 4096;
+const SLOTS = 1024;
 
 export class NlriCache {
   readonly #prefixes: PrefixTable;

@@ -30,7 +30,7 @@ export type SpeakerAction =
   | { readonly type: 'event'; readonly event: RibEvent };
 
 /** Prefixes a session is given at a time: of very many sessions each gets fewer, for all that is given at once is in memory at once. */
-const SEND_BUDGET = 4096;
+const SEND_BUDGET = 1024;
 const LEAST_SEND_BUDGET = 256;
 const SEND_BUDGET_OF_ALL = 16_384;
 const PROGRAM_BUDGET = 4096;

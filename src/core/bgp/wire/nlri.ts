@@ -9,13 +9,13 @@ import type { Nlri, RouteFamily } from '../model.ts';
 /** The most one takes: number, length, address. */
 export const MAX_NLRI_BYTES = 21;
 
-/** `10.1` by the two octets. */
-const HEADS: string[] = Array.from({ length: 0x1_0000 });
+/** `10.1` by the first octet, then by the second. Tables grow as they are used: whole they would be half a megabyte each. */
+const HEADS: string[][] = octetRows();
 /** `.2.0/24` by the prefix's length, then by those of its bits that lie behind the first 16. */
 const TAILS: string[][] = Array.from({ length: 33 }, () => []);
-/** `fd00` by its value, and `:fd00`. */
-const GROUPS: string[] = Array.from({ length: 0x1_0000 });
-const LATER_GROUPS: string[] = Array.from({ length: 0x1_0000 });
+/** `fd00` by its upper and its lower octet, and `:fd00`. */
+const GROUPS: string[][] = octetRows();
+const LATER_GROUPS: string[][] = octetRows();
 /** `::/32` by the prefix's length. */
 const ENDS = Array.from({ length: 65 }, (_, length) => `::/${length}`);
 
@@ -85,12 +85,13 @@ function ipv6Bytes(prefix: IpPrefix, slash: number): Uint8Array {
 function ipv4Prefix(bytes: Uint8Array, at: number, length: number): IpPrefix {
   const value = bitsAt(bytes, at, length);
   const high = value >>> 16;
-  HEADS[high] ??= `${high >>> 8}.${high & 0xff}`;
+  const heads = HEADS[high >>> 8] as string[];
+  heads[high & 0xff] ??= `${high >>> 8}.${high & 0xff}`;
   const low = value & 0xffff;
   const tails = TAILS[length] as string[];
   const index = length > 16 ? low >>> (32 - length) : 0;
   tails[index] ??= `.${low >>> 8}.${low & 0xff}/${length}`;
-  return HEADS[high] + tails[index];
+  return (heads[high & 0xff] as string) + tails[index];
 }
 
 function ipv6Prefix(bytes: Uint8Array, at: number, length: number): IpPrefix {
@@ -107,12 +108,16 @@ function ipv6Prefix(bytes: Uint8Array, at: number, length: number): IpPrefix {
   return (high === 0 ? '' : first) + ENDS[length];
 }
 
+function octetRows(): string[][] {
+  return Array.from({ length: 256 }, () => []);
+}
+
 function group(value: number): string {
-  return (GROUPS[value] ??= value.toString(16));
+  return ((GROUPS[value >>> 8] as string[])[value & 0xff] ??= value.toString(16));
 }
 
 function laterGroup(value: number): string {
-  return (LATER_GROUPS[value] ??= `:${value.toString(16)}`);
+  return ((LATER_GROUPS[value >>> 8] as string[])[value & 0xff] ??= `:${value.toString(16)}`);
 }
 
 /** The first `length` bits, at most 32, and zeros behind them. */

@@ -1,7 +1,7 @@
 /** The socket of a speaker that runs alone, for its user: questions and orders go to service/control.ts. */
 import { createServer, type Server } from 'node:http';
 import { onlyForOwnUser, SocketFile } from '#io/files/index.ts';
-import { answerControl, type ControlHost } from './service/control.ts';
+import { answerControl, type ControlHost } from '../service/control.ts';
 
 export class ControlServer implements AsyncDisposable {
   readonly #server: Server;

@@ -1,0 +1,1 @@
+export { runSpeaker, SPEAK, speak } from './speak.ts';

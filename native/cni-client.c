@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include "cni-client.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #define DEFAULT_SOCKET "/run/poplin/cni.sock"
 #define DEFAULT_PENDING "/var/lib/poplin/cni/pending"
 #define DEFAULT_TIMEOUT_SECONDS 90
+#define MAX_TIMEOUT_SECONDS 3600
 
 /* Error codes of the specification. */
 enum {
@@ -39,40 +39,56 @@ static const char *setting(const char *name, const char *fallback) {
 }
 
 static int timeout_seconds(void) {
-  const char *text = setting("POPLIN_CNI_TIMEOUT", "");
-  char *end;
-  errno = 0;
-  long seconds = strtol(text, &end, 10);
-  bool valid = errno == 0 && end != text && *end == '\0' && seconds >= 1 && seconds <= 3600;
-  return valid ? (int)seconds : DEFAULT_TIMEOUT_SECONDS;
+  int seconds = 0;
+  for (const char *at = setting("POPLIN_CNI_TIMEOUT", ""); *at != '\0'; at++) {
+    if (*at < '0' || *at > '9') return DEFAULT_TIMEOUT_SECONDS;
+    seconds = seconds * 10 + (*at - '0');
+    if (seconds > MAX_TIMEOUT_SECONDS) return DEFAULT_TIMEOUT_SECONDS;
+  }
+  return seconds > 0 ? seconds : DEFAULT_TIMEOUT_SECONDS;
 }
 
 static int print_error(const char *version, int code, const char *message, const char *details) {
-  printf("{\"cniVersion\":");
-  json_print_string(stdout, version);
-  printf(",\"code\":%d,\"msg\":", code);
-  json_print_string(stdout, message);
-  printf(",\"details\":");
-  json_print_string(stdout, details);
-  printf("}\n");
-  fflush(stdout);
+  char number[24];
+  struct output out = {.fd = STDOUT_FILENO};
+  put(&out, "{\"cniVersion\":");
+  json_print_string(&out, version);
+  put(&out, ",\"code\":");
+  put(&out, digits(number, (uint64_t)code, 1));
+  put(&out, ",\"msg\":");
+  json_print_string(&out, message);
+  put(&out, ",\"details\":");
+  json_print_string(&out, details);
+  put(&out, "}\n");
+  flush(&out);
   return 1;
 }
 
 static int print_about(const char *plugin) {
-  fprintf(stderr, "CNI %s plugin (Poplin %s)\nCNI protocol versions supported: ", plugin, POPLIN_VERSION);
-  for (size_t i = 0; i < VERSION_COUNT; i++) fprintf(stderr, "%s%s", i == 0 ? "" : ", ", VERSIONS[i]);
-  fprintf(stderr, "\n");
+  struct output out = {.fd = STDERR_FILENO};
+  put(&out, "CNI ");
+  put(&out, plugin);
+  put(&out, " plugin (Poplin " POPLIN_VERSION ")\nCNI protocol versions supported: ");
+  for (size_t i = 0; i < VERSION_COUNT; i++) {
+    if (i > 0) put(&out, ", ");
+    put(&out, VERSIONS[i]);
+  }
+  put(&out, "\n");
+  flush(&out);
   return 0;
 }
 
 static int print_versions(const char *version) {
-  printf("{\"cniVersion\":");
-  json_print_string(stdout, version);
-  printf(",\"supportedVersions\":[");
-  for (size_t i = 0; i < VERSION_COUNT; i++) printf("%s\"%s\"", i == 0 ? "" : ",", VERSIONS[i]);
-  printf("]}\n");
-  return fflush(stdout) == 0 ? 0 : 1;
+  struct output out = {.fd = STDOUT_FILENO};
+  put(&out, "{\"cniVersion\":");
+  json_print_string(&out, version);
+  put(&out, ",\"supportedVersions\":[");
+  for (size_t i = 0; i < VERSION_COUNT; i++) {
+    if (i > 0) put_char(&out, ',');
+    json_print_string(&out, VERSIONS[i]);
+  }
+  put(&out, "]}\n");
+  return flush(&out) ? 0 : 1;
 }
 
 static int print_reply(const struct reply *reply) {
@@ -88,11 +104,14 @@ static int record_deletion(const char *version, const char *reason) {
   char details[1024];
   const char *problem = pending_record(folder, &request, name, sizeof(name));
   if (problem == NULL) {
-    fprintf(stderr, "poplin: %s; the deletion is recorded as %s/%s and will be done when the agent runs\n", reason, folder,
-            name);
+    struct output out = {.fd = STDERR_FILENO};
+    const char *const texts[] = {"poplin: ", reason, "; the deletion is recorded as ", folder, "/", name,
+                                 " and will be done when the agent runs\n"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) put(&out, texts[i]);
+    flush(&out);
     return 0;
   }
-  snprintf(details, sizeof(details), "%s; %s: %s", reason, folder, problem);
+  join(details, sizeof(details), (const char *const[]){reason, "; ", folder, ": ", problem, NULL});
   return print_error(version, CODE_INPUT_OUTPUT, "the deletion could be neither done nor recorded", details);
 }
 

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #define MAX_NAME_BYTES 255
 #define MAX_ENVIRONMENT_BYTES (256 * 1024)
@@ -16,6 +15,26 @@
 #define MAX_REPLY_BYTES (4 * 1024 * 1024)
 #define MAX_VERSION_BYTES 32
 #define NEWEST_VERSION "1.1.0"
+
+/* What is written to a descriptor, collected until it is flushed or full. */
+struct output {
+  int fd;
+  bool failed;
+  size_t length;
+  char bytes[1024];
+};
+
+void put_char(struct output *to, char character);
+void put(struct output *to, const char *text);
+/* False if any of it could not be written. */
+bool flush(struct output *to);
+
+/* As much of the texts, one behind the other up to a NULL, as the buffer holds, with a zero behind it; returns the buffer. */
+const char *join(char *out, size_t size, const char *const texts[]);
+/* `what subject: `, or `what: ` if subject is NULL, and the system's description of an error. */
+const char *describe(char *out, size_t size, const char *what, const char *subject, int error);
+/* A number in decimal with at least so many digits (at most 20) and a zero behind them; returns the buffer. */
+const char *digits(char out[24], uint64_t number, int width);
 
 /* A request frame under construction: magic, version, then three fields, each with its length before it. Big-endian. */
 struct frame {
@@ -49,7 +68,7 @@ bool write_all(int fd, const void *bytes, size_t length);
 /* The value of the top-level key cniVersion if it is a plain short string, else NEWEST_VERSION. Any bytes are accepted. */
 void json_find_version(const char *text, size_t length, char out[MAX_VERSION_BYTES]);
 /* The text as a JSON string with its quotes; bytes that are no ASCII are written as U+FFFD. */
-void json_print_string(FILE *to, const char *text);
+void json_print_string(struct output *to, const char *text);
 
 /* Writes the frame durably as a new file of the folder, which is made if need be. `name` receives the file's name. */
 const char *pending_record(const char *folder, const struct frame *frame, char *name, size_t name_size);

@@ -25,8 +25,7 @@ static uint8_t reply_bytes[REPLY_HEAD_BYTES + 4 + MAX_REPLY_BYTES];
 static char problem_text[512];
 
 static const char *problem_with(const char *what, const char *subject, int error) {
-  snprintf(problem_text, sizeof(problem_text), "%s %s: %s", what, subject, strerrordesc_np(error));
-  return problem_text;
+  return describe(problem_text, sizeof(problem_text), what, subject, error);
 }
 
 static int64_t now_ms(void) {
@@ -130,8 +129,10 @@ static const char *check_peer(int fd) {
   socklen_t length = sizeof(peer);
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return problem_with("getsockopt", "SO_PEERCRED", errno);
   if (peer.uid == 0 || peer.uid == geteuid()) return NULL;
-  snprintf(problem_text, sizeof(problem_text), "the socket belongs to user %u, neither root nor our own", peer.uid);
-  return problem_text;
+  char user[24];
+  return join(problem_text, sizeof(problem_text),
+              (const char *const[]){"the socket belongs to user ", digits(user, peer.uid, 1),
+                                    ", neither root nor our own", NULL});
 }
 
 /* One second at most: longer only if the agent has stopped accepting, which is as good as away. */

@@ -70,17 +70,20 @@ void json_find_version(const char *text, size_t length, char out[MAX_VERSION_BYT
   }
 }
 
-void json_print_string(FILE *to, const char *text) {
-  fputc('"', to);
+void json_print_string(struct output *to, const char *text) {
+  static const char hexadecimal[] = "0123456789abcdef";
+  put_char(to, '"');
   for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-    if (*at == '"' || *at == '\\')
-      fprintf(to, "\\%c", *at);
-    else if (*at < ' ' || *at == 0x7f)
-      fprintf(to, "\\u%04x", *at);
-    else if (*at > 0x7f)
-      fputs("\\ufffd", to);
-    else
-      fputc(*at, to);
+    if (*at > 0x7f) {
+      put(to, "\\ufffd");
+    } else if (*at < ' ' || *at == 0x7f) {
+      put(to, "\\u00");
+      put_char(to, hexadecimal[*at >> 4]);
+      put_char(to, hexadecimal[*at & 15]);
+    } else {
+      if (*at == '"' || *at == '\\') put_char(to, '\\');
+      put_char(to, (char)*at);
+    }
   }
-  fputc('"', to);
+  put_char(to, '"');
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -16,8 +17,7 @@
 static char problem_text[256];
 
 static const char *problem_with(const char *what) {
-  snprintf(problem_text, sizeof(problem_text), "%s: %s", what, strerrordesc_np(errno));
-  return problem_text;
+  return describe(problem_text, sizeof(problem_text), what, NULL, errno);
 }
 
 static bool sync_folder(const char *path) {
@@ -68,8 +68,12 @@ const char *pending_record(const char *folder, const struct frame *frame, char *
   struct timespec now;
   char temporary[80];
   clock_gettime(CLOCK_REALTIME, &now);
-  snprintf(name, name_size, "%011lld.%09ld-%ld.frame", (long long)now.tv_sec, now.tv_nsec, (long)getpid());
-  snprintf(temporary, sizeof(temporary), ".%s.tmp", name);
+  char seconds[24], nanoseconds[24], process[24];
+  join(name, name_size,
+       (const char *const[]){digits(seconds, (uint64_t)now.tv_sec, 11), ".",
+                             digits(nanoseconds, (uint64_t)now.tv_nsec, 9), "-",
+                             digits(process, (uint64_t)getpid(), 1), ".frame", NULL});
+  join(temporary, sizeof(temporary), (const char *const[]){".", name, ".tmp", NULL});
   if (!make_folders(folder)) return problem_with("create folder");
   int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder_fd < 0) return problem_with("open folder");

@@ -24,7 +24,7 @@ const ADDON_PARTS = [
   'memory.c',
   'file.c',
 ];
-const CLIENT_PARTS = ['cni-client.c', 'cni-frame.c', 'cni-json.c', 'cni-pending.c'];
+const CLIENT_PARTS = ['cni-client.c', 'cni-frame.c', 'cni-json.c', 'cni-pending.c', 'cni-text.c'];
 const TUNNEL_PURE_PARTS = ['tunnel-sum.c', 'tunnel-packet.c', 'tunnel-segment.c', 'tunnel-merge.c'];
 const TUNNEL_PARTS = [
   'tunnel.c',
@@ -38,6 +38,14 @@ const TUNNEL_PARTS = [
 ];
 const TUNNEL_HARNESS_PARTS = ['tunnel-harness.c', 'tunnel-peers.c', ...TUNNEL_PURE_PARTS];
 const STATIC_FLAGS = ['-static', '-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-s'];
+/** Of a program that brings what it needs of a libc. */
+const FREESTANDING_FLAGS = [
+  '-U_FORTIFY_SOURCE',
+  '-ffreestanding',
+  '-fno-tree-loop-distribute-patterns',
+  '-nostdlib',
+  '-mstack-protector-guard=global',
+];
 
 /**
  * Builds what is out of date below `root`/dist.
@@ -54,7 +62,7 @@ export function buildNative({ force = false, root = ROOT } = {}) {
   const built = [];
   for (const [output, command] of [
     [addon, () => [...FLAGS, ...ADDON_FLAGS, `-I${nodeHeaders(root)}`, ...sources(root, ADDON_PARTS), '-lm']],
-    [client, () => [...FLAGS, ...STATIC_FLAGS, versionFlag(root), ...sources(root, CLIENT_PARTS)]],
+    [client, () => [...FLAGS, ...STATIC_FLAGS, versionFlag(root), ...clientParts(root)]],
     [tunnel, () => [...FLAGS, ...STATIC_FLAGS, '-pthread', ...sources(root, TUNNEL_PARTS)]],
   ]) {
     const fingerprint = fingerprintOf(root);
@@ -64,6 +72,13 @@ export function buildNative({ force = false, root = ROOT } = {}) {
     built.push(output);
   }
   return { addon, client, tunnel, built };
+}
+
+/** The client's sources, with what makes them a program without the C library on x86-64. */
+function clientParts(root) {
+  const parts = sources(root, CLIENT_PARTS);
+  if (process.arch !== 'x64') return parts;
+  return [...FREESTANDING_FLAGS, ...parts, ...sources(root, ['cni-libc.c'])];
 }
 
 /**

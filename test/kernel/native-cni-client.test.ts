@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -196,6 +197,29 @@ describe('without the agent', () => {
       msg: 'the Poplin agent does not answer: start it with `poplin agent`',
       details: `connect ${socketPath}: No such file or directory`,
     });
+  });
+
+  test.each([
+    [
+      'a file that is no socket',
+      () => writeFileSync(join(folder, 'plain'), ''),
+      'plain',
+      'Connection refused',
+    ],
+    ['a path through a file', () => writeFileSync(join(folder, 'plain'), ''), 'plain/x', 'Not a directory'],
+    [
+      'links in a circle',
+      () => symlinkSync('circle', join(folder, 'circle')),
+      'circle',
+      'Too many levels of symbolic links',
+    ],
+  ])('%s in place of the socket is told in the words of the system', async (_what, prepare, name, words) => {
+    prepare();
+    const path = join(folder, name);
+    for (const file of [plugin, sanitized]) {
+      const outcome = await run('ADD', { file, env: { POPLIN_CNI_SOCKET: path } });
+      expect(errorOf(outcome)).toMatchObject({ code: 11, details: `connect ${path}: ${words}` });
+    }
   });
 
   test('DEL is recorded durably, one private file each, in order', async () => {

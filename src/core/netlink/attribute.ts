@@ -88,8 +88,14 @@ export function dependentNest<const C extends Readonly<Record<string, Codec<unkn
   };
 }
 
-/** A table of attributes that fills what is left of its surroundings. Of an attribute that comes twice the last one counts. */
-export function attributes<const T extends AttributeTable>(table: T): Codec<AttributesValue<T>> {
+/**
+ * A table of attributes that fills what is left of its surroundings. Of an attribute that comes twice the last one counts. Those that the
+ * table does not name are kept, or passed over where `isPartial`: for messages that come often and of which little is wanted.
+ */
+export function attributes<const T extends AttributeTable>(
+  table: T,
+  isPartial = false,
+): Codec<AttributesValue<T>> {
   const byType = new Map(Object.entries(table).map(([name, row]) => [row.type, { name, row }]));
   const entries = Object.entries(table);
   const rows = entries.map(([, row]) => row);
@@ -104,6 +110,7 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Attr
       eachAttribute(reader, (type, payload) => {
         const found = byType.get(type & NLA_TYPE_MASK);
         if (found === undefined) {
+          if (isPartial) return payload.skip(payload.remaining);
           unknown ??= [];
           unknown.push({ type, bytes: payload.copy(payload.remaining) });
           return;

@@ -66,6 +66,7 @@ export {
   NLMSG,
 } from './message.ts';
 export { AdditionPack, isPlainAddition, type PlainAddition } from './route/addition-pack.ts';
+export { applyAll } from './route/apply-all.ts';
 export { decodeLink } from './route/decode.ts';
 export {
   DUMP_KINDS,

@@ -18,6 +18,7 @@ import {
   USUAL_OWNERS,
 } from '#core/kernel/index.ts';
 import {
+  applyAll,
   DUMP_KINDS,
   type DumpKind,
   dumpRequests,
@@ -240,9 +241,8 @@ export class RealKernel implements Kernel {
 
   private resyncRoutes(kinds: readonly DumpKind[]): void {
     this.routes.beginResync(kinds);
-    for (const request of dumpRequests(kinds, this.owners)) {
+    for (const request of dumpRequests(kinds, this.owners))
       for (const message of this.session.route.dump(request, 'dump')) this.routes.apply(message);
-    }
     if (kinds.includes('filter')) {
       for (const request of this.routes.filterRequests()) {
         for (const message of this.session.route.dump(request, 'dump filters')) this.routes.apply(message);
@@ -325,7 +325,8 @@ export class RealKernel implements Kernel {
   /** A notification that cannot be read is as good as lost. */
   private absorb(mirror: RouteMirror | NftMirror, messages: readonly Uint8Array[]): void {
     try {
-      for (const message of messages) mirror.apply(message);
+      if (mirror instanceof RouteMirror) applyAll(mirror, messages);
+      else for (const message of messages) mirror.apply(message);
     } catch (error) {
       this.lose();
       this.onError(error);

@@ -17,7 +17,7 @@ import {
 } from '#core/kernel/index.ts';
 import { decodeMessage } from '../message.ts';
 import { type AddressMessage, IFA_F } from './address.ts';
-import { type LinkMessage, linkMessage } from './link.ts';
+import { type SeenLinkMessage, seenLinkMessage } from './link.ts';
 import { IFF } from './link-header.ts';
 import type { bridgeDetail } from './link-kinds/bridge.ts';
 import { INNER_IPV6, type ip6tnlDetail } from './link-kinds/ip6tnl.ts';
@@ -48,7 +48,7 @@ export function decodeLink(
   message: Uint8Array,
   nameOf: NameOf = () => undefined,
 ): Link & { readonly index: number } {
-  const { payload } = decodeMessage(linkMessage, message);
+  const { payload } = decodeMessage(seenLinkMessage, message);
   return { ...linkOf(payload, nameOf), index: payload.index };
 }
 
@@ -59,7 +59,7 @@ export interface LinkReferences {
 }
 
 /** The indexes of the links that a link refers to; 0 for none, and for links of other namespaces. */
-export function referencesOf({ attributes }: LinkMessage): LinkReferences {
+export function referencesOf({ attributes }: SeenLinkMessage): LinkReferences {
   // With IFLA_LINK_NETNSID the number in IFLA_LINK belongs to another namespace.
   const parent = attributes.linkNetnsId === undefined ? (attributes.link ?? 0) : 0;
   const data = attributes.kind?.kind === 'vxlan' ? dataOf(attributes, 'vxlan') : undefined;
@@ -70,7 +70,7 @@ export function referencesOf({ attributes }: LinkMessage): LinkReferences {
 }
 
 /** The link of a message; links it refers to are named by `nameOf`. */
-export function linkOf(message: LinkMessage, nameOf: NameOf): Link {
+export function linkOf(message: SeenLinkMessage, nameOf: NameOf): Link {
   const { attributes, flags } = message;
   const { master, lower } = referencesOf(message);
   const mode = attributes.addressFamilies?.inet6?.addressGeneration;
@@ -112,7 +112,7 @@ function masterField(index: number, nameOf: NameOf): { master?: string } {
   return master === undefined ? {} : { master };
 }
 
-type LinkAttributes = LinkMessage['attributes'];
+type LinkAttributes = SeenLinkMessage['attributes'];
 type SlaveData = NonNullable<NonNullable<LinkAttributes['kind']>['slaveData']>;
 
 interface DataByKind {

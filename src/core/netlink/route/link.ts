@@ -7,7 +7,7 @@ import { attribute, attributeList, attributes, dependentNest, nest } from '../at
 import { bareKernelText, kernelText } from './kernel-text.ts';
 import { linkHeaderFields } from './link-header.ts';
 import { bridgeDetail } from './link-kinds/bridge.ts';
-import { bridgePort } from './link-kinds/bridge-port.ts';
+import { bridgePort, bridgePortRows } from './link-kinds/bridge-port.ts';
 import { dummyDetail } from './link-kinds/dummy.ts';
 import { ifbDetail } from './link-kinds/ifb.ts';
 import { ip6tnlDetail } from './link-kinds/ip6tnl.ts';
@@ -43,24 +43,22 @@ const linkDetails = {
   wireguard: wireguardDetail,
 } as const;
 
-const linkKind = attributes({
+const kindRows = {
   kind: attribute(1, kernelText),
   data: dependentNest(2, 'kind', linkDetails),
   slaveKind: attribute(4, kernelText),
+} as const;
+const linkKind = attributes({
+  ...kindRows,
   slaveData: dependentNest(5, 'slaveKind', { bridge: bridgePort }),
 });
 
+const addressGeneration = attribute(8, named(u8, { eui64: 0, none: 1, stablePrivacy: 2, random: 3 }));
 const addressFamilies = attributes({
-  inet6: nest(
-    10,
-    attributes({
-      flags: attribute(1, u32),
-      addressGeneration: attribute(8, named(u8, { eui64: 0, none: 1, stablePrivacy: 2, random: 3 })),
-    }),
-  ),
+  inet6: nest(10, attributes({ flags: attribute(1, u32), addressGeneration })),
 });
 
-export const linkAttributes = attributes({
+const linkRows = {
   address: attribute(1, linkLayerAddress),
   broadcast: attribute(2, linkLayerAddress),
   name: attribute(3, kernelText),
@@ -94,7 +92,47 @@ export const linkAttributes = attributes({
   maxMtu: attribute(51, u32),
   alternativeNames: nest(52, attributeList(53, kernelText, false)),
   permanentAddress: attribute(54, linkLayerAddress),
-});
+} as const;
+export const linkAttributes = attributes(linkRows);
 
 export const linkMessage = struct({ ...linkHeaderFields, attributes: linkAttributes });
 export type LinkMessage = ValueOf<typeof linkMessage>;
+
+const { hairpin, isolated } = bridgePortRows;
+const { address, name, mtu, link, master, transmitQueueLength, alias, linkNetnsId } = linkRows;
+
+/**
+ * What of a link message the vocabulary has words for, everything else passed over: each change of a port of a bridge is told several
+ * times, in two kilobytes. For decoding; what was passed over is not written again.
+ */
+export const seenLinkMessage = struct({
+  ...linkHeaderFields,
+  attributes: attributes(
+    {
+      address,
+      name,
+      mtu,
+      link,
+      master,
+      transmitQueueLength,
+      kind: nest(
+        18,
+        attributes(
+          {
+            ...kindRows,
+            slaveData: dependentNest(5, 'slaveKind', { bridge: attributes({ hairpin, isolated }, true) }),
+          },
+          true,
+        ),
+      ),
+      alias,
+      addressFamilies: nest(
+        26,
+        attributes({ inet6: nest(10, attributes({ addressGeneration }, true)) }, true),
+      ),
+      linkNetnsId,
+    },
+    true,
+  ),
+});
+export type SeenLinkMessage = ValueOf<typeof seenLinkMessage>;

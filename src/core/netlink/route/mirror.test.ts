@@ -1,4 +1,6 @@
+import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { DecodeError } from '#core/codec/index.ts';
 import {
   type FdbEntry,
   type KernelObject,
@@ -7,10 +9,14 @@ import {
   type Route,
   USUAL_OWNERS,
 } from '#core/kernel/index.ts';
+import { arbitraryOf } from '#testing/codec-arbitrary.ts';
+import { thrownBy } from '#testing/thrown.ts';
 import { decodeMessage, dumpRequests, encodeMessage, encodeOp, NLM_F, RouteMirror } from '../index.ts';
 import { type AddressMessage, addressMessage, RTM_ADDRESS } from './address.ts';
+import { applyAll } from './apply-all.ts';
 import { BRIDGE_FLAGS, BRIDGE_VLAN_INFO, bridgeMessage } from './bridge-message.ts';
-import { type LinkMessage, linkMessage, RTM_LINK } from './link.ts';
+import { linkOf, referencesOf } from './decode.ts';
+import { type LinkMessage, linkMessage, RTM_LINK, seenLinkMessage } from './link.ts';
 import { RTM_NEIGHBOUR } from './neighbour.ts';
 import { type RouteMessage, RTM_ROUTE, routeMessage } from './route.ts';
 
@@ -159,6 +165,49 @@ describe('links', () => {
     mirror.apply(gone('veth1'));
     expect(mirror.indexOf('veth1')).toBeUndefined();
     expect([...mirror.takeChanged()]).toEqual(['link veth1']);
+  });
+
+  test('that are made are told of several times in a row, and the last word counts', () => {
+    const made = link('veth1', { flags: 0, mtu: 1400 });
+    const later = link('veth1', { flags: 0, mtu: 1400, alias: 'poplin:cni' });
+    applyAll(mirror, [made, later, address('veth1', '10.0.0.1/24'), link('veth1', { alias: 'poplin:cni' })]);
+    expect(mirror.state.get('link veth1')).toMatchObject({ mtuBytes: 1500, alias: 'poplin:cni', up: true });
+    const lying = keyOf({ kind: 'address', link: 'veth1', address: '10.0.0.1/24' });
+    expect(mirror.state.has(lying)).toBe(true);
+    // What lies on a link goes with it, even if it comes again at once.
+    applyAll(mirror, [gone('veth1'), made, later]);
+    expect(mirror.state.has(lying)).toBe(false);
+    expect(mirror.state.get('link veth1')).toMatchObject({ mtuBytes: 1400, alias: 'poplin:cni', up: false });
+    // Two links, and the end of one: none is taken for another.
+    applyAll(mirror, [
+      link('veth2', { index: 71 }),
+      link('veth3', { index: 72 }),
+      deleted(link('veth2', { index: 71 }), RTM_LINK.DEL),
+    ]);
+    expect([mirror.indexOf('veth2'), mirror.indexOf('veth3')]).toEqual([undefined, 72]);
+  });
+
+  test('are seen alike whether all of their message is read or only what there are words for', () => {
+    const nameOf = (index: number) => (index % 2 === 0 ? `link${index}` : undefined);
+    fc.assert(
+      fc.property(arbitraryOf(linkMessage), (payload) => {
+        const bytes = encodeMessage(linkMessage, { type: RTM_LINK.NEW, flags: 0, payload });
+        const whole = decodeMessage(linkMessage, bytes).payload;
+        const seen = decodeMessage(seenLinkMessage, bytes).payload;
+        expect(linkOf(seen, nameOf)).toEqual(linkOf(whole, nameOf));
+        expect(referencesOf(seen)).toEqual(referencesOf(whole));
+      }),
+    );
+  });
+
+  test('that are garbled give a DecodeError and nothing else', () => {
+    fc.assert(
+      fc.property(arbitraryOf(linkMessage), fc.nat(), fc.nat(255), (payload, place, value) => {
+        const bytes = encodeMessage(linkMessage, { type: RTM_LINK.NEW, flags: 0, payload });
+        bytes[16 + (place % (bytes.length - 16))] = value;
+        thrownBy(DecodeError, () => decodeMessage(seenLinkMessage, bytes));
+      }),
+    );
   });
 
   test('whose master or underlay is told later learn its name then', () => {

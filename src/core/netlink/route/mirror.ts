@@ -31,7 +31,7 @@ import {
 } from './decode.ts';
 import { DUMP_KINDS, type DumpKind } from './dump.ts';
 import { EchoQueue, linkOfEchoed } from './echo.ts';
-import { linkMessage, RTM_LINK } from './link.ts';
+import { RTM_LINK, seenLinkMessage } from './link.ts';
 import { type LinkRecord, LinkTable } from './link-table.ts';
 import { carriesIpv6, defaultPvidOf, hasIpv4Address, isIp, isPermanent } from './mirror-facts.ts';
 import { withHops, withLink, withoutLink } from './mirror-objects.ts';
@@ -176,7 +176,7 @@ export class RouteMirror {
     if (family === AF.BRIDGE && isNew) return this.applyBridge(message);
     // A DELLINK of family AF_BRIDGE tells that a port left its bridge; other families tell of their own settings.
     if (family !== AF.UNSPEC) return;
-    const { payload } = decodeMessage(linkMessage, message);
+    const { payload } = decodeMessage(seenLinkMessage, message);
     const { index } = payload;
     const { name } = payload.attributes;
     let record = this.links.get(index);

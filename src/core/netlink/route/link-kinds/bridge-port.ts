@@ -2,7 +2,7 @@
 import { bytes, u8, u16, u32 } from '#core/codec/index.ts';
 import { attribute, attributes } from '../../attribute.ts';
 
-export const bridgePort = attributes({
+export const bridgePortRows = {
   state: attribute(1, u8),
   priority: attribute(2, u16),
   cost: attribute(3, u32),
@@ -30,4 +30,6 @@ export const bridgePort = attributes({
   isolated: attribute(33, u8),
   backupPort: attribute(34, u32),
   locked: attribute(39, u8),
-});
+} as const;
+
+export const bridgePort = attributes(bridgePortRows);

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,10 +65,23 @@ static napi_value write_file_at(napi_env env, napi_callback_info info) {
   return make_number(env, -error);
 }
 
+static napi_value name_file(napi_env env, napi_callback_info info) {
+  struct arguments arguments;
+  char path[PATH_MAX], own[64];
+  int fd;
+  if (!get_arguments(env, info, 2, &arguments)) return NULL;
+  if (!get_descriptor(env, arguments.value[0], &fd)) return NULL;
+  if (!get_text(env, arguments.value[1], "path", path, sizeof(path))) return NULL;
+  /* By AT_EMPTY_PATH only who may read all files could do it. */
+  snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+  return make_number(env, linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno);
+}
+
 napi_status file_init(napi_env env, napi_value exports) {
   static const struct function_row rows[] = {
       {"readFileAt", read_file_at},
       {"writeFileAt", write_file_at},
+      {"nameFile", name_file},
   };
   return export_functions(env, exports, rows, COUNT_OF(rows));
 }

@@ -85,6 +85,7 @@ describe('arguments', () => {
     unmount: ['/nowhere/a'],
     readFileAt: [1e9, 'nothing'],
     writeFileAt: [1e9, 'nothing', bytes],
+    nameFile: [1e9, '/nowhere/a'],
     socket: [1, 1, 77],
     bind: [1e9, bytes],
     connect: [1e9, bytes],

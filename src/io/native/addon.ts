@@ -53,6 +53,8 @@ export interface NativeAddon {
   readFileAt(folderFd: number, path: string): string | number;
   /** One write to a file that is there; 0 or -errno. */
   writeFileAt(folderFd: number, path: string, text: Uint8Array): number;
+  /** Gives a file that was opened with O_TMPFILE a name; 0 or -errno: EEXIST where there is one. */
+  nameFile(fd: number, path: string): number;
 
   /** A close-on-exec socket, made inside the namespace if one is given. */
   socket(domain: number, type: number, protocol: number, namespaceFd?: number): number;

@@ -3,7 +3,8 @@
  * `containerID\r\nifname`, `last_reserved_ip.<range set>` with an address, and `lock`. An index in memory spares reading them all for
  * each call; it is built anew whenever the directory's time stamp says that somebody else has been here.
  *
- * A file is made with O_EXCL, so no address is given twice, lock or no lock. A crash may leave an empty file: it is taken back.
+ * A file is made with O_EXCL, or named where none is, so no address is given twice, lock or no lock. A crash may leave an empty file: it
+ * is taken back.
  */
 import {
   closeSync,
@@ -19,10 +20,13 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { canonicalIp, type IpAddress } from '#base/ip/index.ts';
 import type { AttachmentId, ReservedAddresses } from '#core/cni/index.ts';
+import { nativeAddon } from '#io/native/index.ts';
 import { openLockFile } from './directory-lock.ts';
+import { SpareFiles } from './spare-files.ts';
 
 /** What survives what. `process`: a crash of this process. `power`: a loss of power too, by fsync on each ADD. */
 export type Durability = 'process' | 'power';
@@ -40,6 +44,7 @@ const LINE_BREAK = '\r\n';
 /** An empty file this old is no other process's reservation in the making. */
 const ABANDONED_MS = 10_000;
 const O_NEW = 'wx';
+const { EEXIST } = constants.errno;
 
 interface Entry {
   readonly file: string;
@@ -50,6 +55,7 @@ interface Entry {
 export class AddressDirectory implements ReservedAddresses {
   private readonly path: string;
   private readonly options: AddressDirectoryOptions;
+  private readonly spares: SpareFiles;
   private readonly byAddress = new Map<IpAddress, Entry>();
   private readonly byContent = new Map<string, Set<IpAddress>>();
   private readonly lastByRangeSet = new Map<number, IpAddress | undefined>();
@@ -63,6 +69,7 @@ export class AddressDirectory implements ReservedAddresses {
   constructor(path: string, options: AddressDirectoryOptions) {
     this.path = path;
     this.options = options;
+    this.spares = new SpareFiles(path);
   }
 
   get lockFile(): string {
@@ -158,6 +165,8 @@ export class AddressDirectory implements ReservedAddresses {
   /** Throws EEXIST, and what the disk says; then there is no file. */
   private makeFile(address: IpAddress, content: string): void {
     const path = join(this.path, address);
+    const spare = this.spares.take();
+    if (spare !== undefined && this.nameSpare(spare, path, content)) return;
     const fd = openSync(path, O_NEW, 0o600);
     try {
       writeWhole(fd, content);
@@ -168,6 +177,21 @@ export class AddressDirectory implements ReservedAddresses {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** So the file appears with its content. False if that cannot be; throws EEXIST. */
+  private nameSpare(fd: number, path: string, content: string): boolean {
+    try {
+      writeWhole(fd, content);
+      if (this.options.durability === 'power') fdatasyncSync(fd);
+      const errno = nativeAddon().nameFile(fd, path);
+      if (errno !== -EEXIST) return errno === 0;
+    } catch {
+      return false;
+    } finally {
+      closeSync(fd);
+    }
+    throw Object.assign(new Error(`EEXIST: file already exists, link '${path}'`), { code: 'EEXIST' });
   }
 
   releaseAddress(address: IpAddress): void {

@@ -1,10 +1,12 @@
 import {
   chmodSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   unlinkSync,
@@ -51,6 +53,42 @@ function open(options: DiskAddressStoreOptions = {}, dataDir = freshDir()) {
 function age(path: string): void {
   utimesSync(path, 1_000_000_000, 1_000_000_000);
 }
+
+/** Inodes of files in a folder that are open here and have no name. */
+function namelessIn(folder: string): Set<number> {
+  const found = new Set<number>();
+  for (const fd of readdirSync('/proc/self/fd')) {
+    const target = readlinkOf(`/proc/self/fd/${fd}`);
+    if (target.startsWith(`${folder}/`) && target.endsWith(' (deleted)'))
+      found.add(fstatSync(Number(fd)).ino);
+  }
+  return found;
+}
+
+function readlinkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // closed meanwhile
+  }
+}
+
+test('a file that was made before it was needed is a reservation like any, whole from its first moment', async () => {
+  const { run, path, read, write } = open();
+  await run((addresses) => addresses.reserve('10.0.0.2', A, 0));
+  await expect.poll(() => namelessIn(path).size).toBeGreaterThan(2);
+  const spares = namelessIn(path);
+  write('10.0.0.3', 'other\r\neth0');
+  expect(await run((addresses) => addresses.reserve('10.0.0.3', B, 0))).toBe(false);
+  expect(read('10.0.0.3')).toBe('other\r\neth0');
+  expect(await run((addresses) => addresses.reserve('10.0.0.4', B, 0))).toBe(true);
+  expect(read('10.0.0.4')).toBe('b\r\neth0');
+  const { ino, mode, nlink } = statSync(join(path, '10.0.0.4'));
+  expect([spares.has(ino), mode & 0o777, nlink]).toEqual([true, 0o600, 1]);
+  expect(await run((addresses) => addresses.release(B))).toEqual(['10.0.0.4']);
+  // A file system with an open file could not be unmounted.
+  await expect.poll(() => namelessIn(path).size, { timeout: 10_000 }).toBe(0);
+}, 15_000);
 
 describe('the address store on disk', () => {
   addressStoreContract((isOwnerAlive) => ({

@@ -28,6 +28,7 @@ import {
   type Kernel,
   type KernelObject,
   type KernelOp,
+  type KernelState,
   keyOf,
   type Link,
   type OpFailure,
@@ -146,10 +147,15 @@ export class Attacher implements Disposable {
     const wanted = plugin.wants?.(call) ?? {};
     const { kernel, defaultLink } = this.options;
     const link = wanted.defaultLink === true ? defaultLink() : undefined;
+    let found: KernelState | undefined;
     return {
       ...lease,
       host: kernel.state(),
-      pod: podState(pod, call.environment.ifName, wanted),
+      // Read when it is looked at: not all planners do.
+      get pod() {
+        found ??= podState(pod, call.environment.ifName, wanted);
+        return found;
+      },
       files: readFiles(wanted.files),
       folders: readFolders(wanted.folders),
       ...(link !== undefined && { defaultLink: link }),

@@ -37,10 +37,11 @@ export function podToLeave(netns: string, host: NamespaceId): PodKernel | undefi
   return undefined;
 }
 
-/** What planners see of the pod: the interface and `lo`, or everything if that is wanted, and the sysctls asked for. */
+/** What planners see of the pod: the interface, or everything if that is wanted, and the other links and sysctls asked for. */
 export function podState(pod: PodKernel | undefined, ifName: string, wanted: FactsWanted): KernelState {
   if (pod === undefined) return new Map();
-  const state = wanted.podState === true ? new Map(pod.dump()) : namedLinks(pod, [ifName, 'lo']);
+  const { podLinks = [] } = wanted;
+  const state = wanted.podState === true ? new Map(pod.dump()) : namedLinks(pod, [ifName, ...podLinks]);
   for (const path of wanted.podSysctls ?? []) {
     const value = pod.readSysctl(path);
     const object: KernelObject = { kind: 'sysctl', path, value: value ?? '' };

@@ -18,14 +18,11 @@ import { KernelSession } from './session.ts';
 
 export class PodKernel implements Disposable {
   readonly namespace: Namespace;
-  private readonly session: KernelSession;
-  private readonly route: NetlinkSocket;
+  private opened: KernelSession | undefined;
   private readonly indexes = new Map<string, number>();
 
   private constructor(namespace: Namespace) {
     this.namespace = namespace;
-    this.route = NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace, isBrief: true });
-    this.session = new KernelSession(namespace, this.route, { indexOf: (name) => this.indexOf(name) });
   }
 
   /** Throws ENOENT if there is no such namespace, EINVAL if the file is none. */
@@ -34,7 +31,7 @@ export class PodKernel implements Disposable {
   }
 
   apply(ops: readonly KernelOp[]): Promise<OpFailure[]> {
-    return this.session.apply(ops);
+    return ops.length === 0 ? Promise.resolve([]) : this.session.apply(ops);
   }
 
   /** The link of that name as it is now, or undefined. */
@@ -70,8 +67,23 @@ export class PodKernel implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.session[Symbol.dispose]();
+    this.opened?.[Symbol.dispose]();
     this.namespace.close();
+  }
+
+  /** What a chained plugin does is often on the host alone: then no socket is made here. */
+  private get session(): KernelSession {
+    const { namespace } = this;
+    this.opened ??= new KernelSession(
+      namespace,
+      NetlinkSocket.open({ protocol: NETLINK_ROUTE, namespace, isBrief: true }),
+      { indexOf: (name) => this.indexOf(name) },
+    );
+    return this.opened;
+  }
+
+  private get route(): NetlinkSocket {
+    return this.session.route;
   }
 
   private readLink(name: string): (Link & { readonly index: number }) | undefined {

@@ -26,7 +26,7 @@ export interface NodeFacts {
   readonly ipv6: boolean;
   /** The host's namespace: links and addresses, qdiscs and filters at least. */
   readonly host: KernelState;
-  /** The container's namespace: the interface named in the call and `lo`, or all of it if asked for; empty if it is gone. */
+  /** The container's namespace: the interface named in the call and what was asked for; empty if it is gone. */
   readonly pod: KernelState;
   /** The files asked for that are there, by path. */
   readonly files: ReadonlyMap<string, string>;
@@ -40,6 +40,8 @@ export interface NodeFacts {
 export interface FactsWanted {
   /** All links, addresses, routes and rules of the container's namespace, whoever made them. */
   readonly podState?: boolean;
+  /** Links of the container's namespace by name, beside the interface. */
+  readonly podLinks?: readonly string[];
   /** Paths below /proc/sys, read in the container's namespace; those that are there come as objects in `facts.pod`. */
   readonly podSysctls?: readonly string[];
   /** Absolute paths of files and folders of the host. */

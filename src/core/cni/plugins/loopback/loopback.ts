@@ -7,6 +7,7 @@ const LOOPBACK = 'lo';
 
 export const loopbackPlugin: InterfacePlugin = {
   type: 'loopback',
+  wants: () => ({ podLinks: [LOOPBACK] }),
   prepareAdd: (call) => ({ ipam: { kind: 'none' }, plan: () => planAdd(call) }),
   planDel: ({ facts }) =>
     linkIn(facts.pod, LOOPBACK)

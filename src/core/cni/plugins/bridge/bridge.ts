@@ -200,6 +200,12 @@ function portSysctls({ facts }: PluginCall, { hostName }: Names): Sysctl[] {
   });
 }
 
+/** Where the host is the router nobody is asked for one: all pods of the bridge would take each question, which comes again and again. */
+function solicitations({ isGateway }: BridgeConfig, ips: readonly CniIp[], ifName: string): Sysctl[] {
+  if (!isGateway || !ips.some(({ address }) => familyOf(address) === 6)) return [];
+  return [{ kind: 'sysctl', path: `net/ipv6/conf/${ifName}/router_solicitations`, value: '0' }];
+}
+
 function podObjects(
   call: PluginCall,
   config: BridgeConfig,
@@ -216,5 +222,8 @@ function podObjects(
     ...(config.mtu > 0 && { mtuBytes: config.mtu }),
     alias: attachmentAlias(attachmentOf(call)),
   };
-  return podInterfaceObjects({ call, link, ips, routes, detectDuplicates: config.enabledad });
+  return [
+    ...podInterfaceObjects({ call, link, ips, routes, detectDuplicates: config.enabledad }),
+    ...solicitations(config, ips, call.environment.ifName),
+  ];
 }

@@ -135,6 +135,14 @@ describe('a link', () => {
     ]);
   });
 
+  test('whose other end speaks from ever new addresses is remembered for the last of them', () => {
+    const crowd = Array.from({ length: 1000 }, (_, at) => heard(`fe80::${(at + 1).toString(16)}`));
+    const { state, actions } = walk(UP, ...crowd);
+    expect(actions).toEqual(['router fe80::3e8']);
+    expect(state.former).toHaveLength(8);
+    expect(state.former.at(-1)).toBe('fe80::3e7');
+  });
+
   test('that is down knows nobody, hears nothing and says nothing', () => {
     expect(walk(UP, heard('fe80::1'), DOWN)).toEqual({ state: NEW_DISCOVERY, actions: ['clear'] });
     for (const event of [heard('fe80::1'), asked, due('solicit'), due('advertise')])

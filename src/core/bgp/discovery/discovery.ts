@@ -45,6 +45,9 @@ const MAX_ANSWER_DELAY_MS = 500;
 /** Section 6.2.1 leaves MaxRtrAdvInterval to whoever runs the router, from 4 s up; what else speaks BGP by links has 10 s. */
 const INTERVAL_MS = 10_000;
 
+/** Whoever is on the link may speak from as many addresses as it likes. */
+const MAX_FORMER = 8;
+
 export const NEW_DISCOVERY: DiscoveryState = {
   isUp: false,
   former: [],
@@ -92,7 +95,8 @@ function begin(): Step {
 function onRouter(state: DiscoveryState, from: IpAddress): Step {
   if (state.router === from) return { state, actions: [] };
   const { router, former } = state;
-  const known = router === undefined ? former : [...former.filter((each) => each !== router), router];
+  const known =
+    router === undefined ? former : [...former.filter((each) => each !== router), router].slice(-MAX_FORMER);
   const isCrowd = former.includes(from);
   return {
     state: { ...state, router: from, former: known },

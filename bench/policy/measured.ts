@@ -51,6 +51,7 @@ await using keeper = new PolicyKeeper({
   loop,
   journalFile: join(folder, 'policy'),
   bridge: 'none',
+  links: kernel,
   logger,
   signal: stop.signal,
 });

@@ -293,6 +293,7 @@ class Agent implements AsyncDisposable {
         names: nameSource(this.namespace, this.paths.policyNames, policies.nameExtraSec),
         ...(policies.nameServers && { nameServers: policies.nameServers }),
         bridge: bridgeMode(this.namespace),
+        links: this.kernel,
         logger,
         signal: this.signal,
       }),

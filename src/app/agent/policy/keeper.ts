@@ -24,6 +24,7 @@ import type { KernelLoop } from '../kernel-loop.ts';
 import { Endpoints } from './endpoints.ts';
 import { PolicyFeed, type PolicySink } from './feed.ts';
 import { KnownObjects } from './known-objects.ts';
+import { type LinkNumbers, PodLinks } from './link-numbers.ts';
 import { type NameSource, type NamesStatus, PolicyNames } from './names.ts';
 import { PolicyPart } from './part.ts';
 import { PolicyReports } from './reports.ts';
@@ -39,6 +40,8 @@ export interface PolicyKeeperOptions {
   /** Where what is known is kept. */
   readonly journalFile: string;
   readonly bridge: BridgeMode;
+  /** What numbers links have; absent: they are known by name alone. */
+  readonly links?: LinkNumbers;
   /** How it is learnt what names in policies stand for; absent: they stand for nothing. */
   readonly names?: NameSource;
   /** Servers that are believed about names; absent: all that pods ask. */
@@ -92,6 +95,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   #carrying: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   readonly #waiting: (() => void)[] = [];
+  readonly #links: PodLinks;
   #version = -1;
   #cut = 0;
   #lastChangeMs: number | undefined;
@@ -112,6 +116,14 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     this.#cutter = options.openCutter?.({
       isLocal: (address) => this.#endpoints.has(address),
       isAllowed: (flow) => mayGoOn(graph, flow),
+    });
+    this.#links = new PodLinks({
+      ...options,
+      endpoints: this.#endpoints,
+      onChanged: (keys) => {
+        for (const key of keys) this.#changed.add(key);
+      },
+      onDue: () => void this.#carry(),
     });
     if (names !== undefined)
       this.#names = new PolicyNames({ ...options, ...names, graph, onChanged: () => void this.#carry() });
@@ -174,6 +186,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
 
   /** Attached before, or attached differently now. */
   restored(endpoint: PodEndpoint): void {
+    if (this.#endpoints.hasSame(endpoint)) return this.#links.renumber([this.#attach(endpoint)]);
     this.#attach(endpoint);
     void this.#carry();
   }
@@ -189,6 +202,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#links[Symbol.dispose]();
     await Promise.allSettled([this.#carrying, this.#next]);
     await this.#names?.[Symbol.asyncDispose]();
     await this.#cutter?.[Symbol.asyncDispose]();
@@ -237,10 +251,11 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     this.#options.loop.own(POLICY);
   }
 
-  #attach(endpoint: PodEndpoint): void {
+  #attach(endpoint: PodEndpoint): string {
     const key = this.#endpoints.put(endpoint);
     this.#changed.add(key);
     this.#cluster.attach(key, this.#endpoints.netsOf(key));
+    return key;
   }
 
   async #untilKnown(): Promise<void> {
@@ -314,7 +329,11 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     for (const key of this.#changed) {
       const endpoint = this.#endpoints.endpointOf(key);
       if (endpoint === undefined) this.#compiler.removeEndpoint(key);
-      else this.#compiler.setEndpoint(endpoint, this.#mayBeSelected(key) ? 'closed' : 'open');
+      else
+        this.#compiler.setEndpoint(
+          this.#links.numbered(endpoint),
+          this.#mayBeSelected(key) ? 'closed' : 'open',
+        );
     }
     this.#changed.clear();
   }

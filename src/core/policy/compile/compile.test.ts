@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { packetOf } from '#testing/flow-packet.ts';
+import { Interpreter, type Passing } from '#testing/nft-interpreter.ts';
 import { networkPolicy, pod, rule, select } from '../engine/scene.fixture.ts';
 import { GOLDENS, Scene } from './scenes.fixture.ts';
 
@@ -79,12 +81,49 @@ describe('a change costs what it changes', () => {
     ]);
   });
 
+  test('a link that has another number: the element of either, and what it may send stays', () => {
+    const scene = busy();
+    scene.attach('shop/p2', 2, { linkNumber: 12 });
+    expect(digestless(scene.flush())).toEqual(['element guarded-numbers 12']);
+    scene.attach('shop/p2', 2, { linkNumber: 21 });
+    expect(digestless(scene.flush())).toEqual(['element guarded-numbers 12', 'element guarded-numbers 21']);
+    scene.attach('shop/p2', 2);
+    expect(digestless(scene.flush())).toEqual(['element guarded-numbers 21']);
+  });
+
   test('nothing: nothing', () => {
     const scene = busy();
     scene.graph.upsertMember(pod('shop/p50', 50, { app: 'front', unasked: 'x' }));
     expect(scene.flush()).toEqual([]);
     expect(scene.compiler.takeAmendment()).toEqual({ put: [], removed: [] });
   });
+});
+
+test('the guard says the same of a link by its number and by its name', () => {
+  const scene = new Scene();
+  scene.attach('shop/a', 1, { linkNumber: 11 });
+  scene.attach('shop/b', 2);
+  scene.flush();
+  const rules = new Interpreter(scene.objects);
+  const passes = (source: string, link: Pick<Passing, 'iif' | 'iifname'>): boolean => {
+    const destination = source.includes(':') ? 'fd00::9' : '10.0.0.9';
+    return rules.passes('prerouting', { bytes: packetOf({ source, destination, protocol: 6 }), ...link });
+  };
+  for (const [own, others] of [
+    ['10.0.0.1', '10.0.0.2'],
+    ['fd00::1', 'fd00::2'],
+  ] as const)
+    for (const link of [
+      { iif: 11, iifname: 'veth1' },
+      { iif: 12, iifname: 'veth1' }, // made anew
+      { iif: 11, iifname: 'renamed' },
+    ]) {
+      expect(passes(own, link), `${own} ${JSON.stringify(link)}`).toBe(true);
+      expect(passes(others, link), `${others} ${JSON.stringify(link)}`).toBe(false);
+      // Whose link has no number is found by name, and whoever is no pod is not asked.
+      expect(passes(own, { iif: 13, iifname: 'veth2' })).toBe(false);
+      expect(passes(own, { iif: 14, iifname: 'eth0' })).toBe(true);
+    }
 });
 
 test('where nothing is done on bridges, nothing is wanted there', () => {

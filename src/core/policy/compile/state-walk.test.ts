@@ -77,6 +77,7 @@ function endpointOf(key: string): LocalEndpoint {
     key,
     addresses: [`10.0.1.${number}`, `fd00:1::${number}`],
     link: `veth${number}`,
+    ...(key !== 'p3' && { linkNumber: Number(number) + 10 }),
     ...(key === 'p2' && { bridge: 'br0' }),
   };
 }

@@ -78,7 +78,7 @@ interface Agent {
 /** An agent's policy as it starts: endpoints that were attached before are told first. */
 async function start(
   before: readonly PodEndpoint[] = [],
-  more: Pick<PolicyKeeperOptions, 'links'> = {},
+  more: Pick<PolicyKeeperOptions, 'links' | 'isLogHeard'> = {},
 ): Promise<Agent> {
   const stop = new AbortController();
   const loop = new KernelLoop({ kernel, owners: [], clock, random: () => 0, logger });
@@ -219,6 +219,39 @@ describe('links', () => {
     await agent.stop();
     expect(links.listeners.size).toBe(0);
   });
+});
+
+test('rules tell what they decide while somebody listens, and nobody is looked for without a policy', async () => {
+  const log = { isHeard: true, looks: 0 };
+  const isLogHeard = (): boolean => {
+    log.looks++;
+    return log.isHeard;
+  };
+  const telling = (): number => JSON.stringify([...kernel.state().values()]).split('poplin:').length - 1;
+  await start([web], { isLogHeard });
+  await clock.advanceAsync(5000);
+  expect(log.looks).toBe(0);
+  await addPolicy(shut());
+  await addPod(pod('web'));
+  await settle();
+  expect(telling()).toBeGreaterThan(0);
+  log.isHeard = false;
+  await clock.advanceAsync(500);
+  await settle();
+  expect(telling()).toBe(0);
+  expect(hasTable()).toBe(true);
+  log.isHeard = true;
+  await clock.advanceAsync(499);
+  expect(telling()).toBe(0);
+  await clock.advanceAsync(1);
+  await settle();
+  expect(telling()).toBeGreaterThan(0);
+  await store.delete(policies, 'shut', { namespace: 'shop' });
+  await settle();
+  expect(hasTable()).toBe(false);
+  const { looks } = log;
+  await clock.advanceAsync(5000);
+  expect(log.looks).toBe(looks);
 });
 
 describe('policy on a node', () => {

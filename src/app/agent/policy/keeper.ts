@@ -25,6 +25,7 @@ import { Endpoints } from './endpoints.ts';
 import { PolicyFeed, type PolicySink } from './feed.ts';
 import { KnownObjects } from './known-objects.ts';
 import { type LinkNumbers, PodLinks } from './link-numbers.ts';
+import { LogListeners } from './log-listeners.ts';
 import { type NameSource, type NamesStatus, PolicyNames } from './names.ts';
 import { PolicyPart } from './part.ts';
 import { PolicyReports } from './reports.ts';
@@ -42,6 +43,8 @@ export interface PolicyKeeperOptions {
   readonly bridge: BridgeMode;
   /** What numbers links have; absent: they are known by name alone. */
   readonly links?: LinkNumbers;
+  /** Whether somebody listens to POLICY_LOG_GROUP; absent: rules tell what they decide in any case. */
+  readonly isLogHeard?: () => boolean;
   /** How it is learnt what names in policies stand for; absent: they stand for nothing. */
   readonly names?: NameSource;
   /** Servers that are believed about names; absent: all that pods ask. */
@@ -96,6 +99,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   #next: Promise<void> | undefined;
   readonly #waiting: (() => void)[] = [];
   readonly #links: PodLinks;
+  readonly #listeners: LogListeners;
   #version = -1;
   #cut = 0;
   #lastChangeMs: number | undefined;
@@ -110,7 +114,9 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
       ...options,
       sink: new PolicyReports(options).beside(this.#sink()),
     });
-    this.#compiler = new PolicyCompiler({ bridge, flows: true, ...(nameServers && { nameServers }) });
+    this.#listeners = new LogListeners({ ...options, onChanged: () => void this.#carry() });
+    const flows = this.#listeners.isHeard;
+    this.#compiler = new PolicyCompiler({ bridge, flows, ...(nameServers && { nameServers }) });
     this.#part = new PolicyPart(loop);
     const { graph } = this.#cluster;
     this.#cutter = options.openCutter?.({
@@ -203,6 +209,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#links[Symbol.dispose]();
+    this.#listeners[Symbol.dispose]();
     await Promise.allSettled([this.#carrying, this.#next]);
     await this.#names?.[Symbol.asyncDispose]();
     await this.#cutter?.[Symbol.asyncDispose]();
@@ -316,6 +323,8 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     this.#tellEndpoints();
     this.#compiler.apply(delta);
     const isActive = this.#isActive();
+    this.#listeners.follow(isActive);
+    this.#compiler.tellFlows(this.#listeners.isHeard);
     const isDone = await this.#part.carryOut(this.#compiler.takeAmendment(), isActive);
     if (isDone) this.#lastChangeMs = clock.now() - startMs;
     if (isActive) this.#cutForbidden(delta);

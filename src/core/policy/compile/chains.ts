@@ -54,7 +54,7 @@ const MAX_NAME = 200;
 export class Chains {
   readonly #ground: Ground;
   readonly #sets: RuleSets;
-  readonly #flows: boolean;
+  #flows: boolean;
   readonly #names = new Names();
   readonly #chains = new Map<string, Chain>();
   readonly #usersOf = new Map<KernelSet, Set<Chain>>();
@@ -80,6 +80,14 @@ export class Chains {
   /** Rules that look into one of these are others now. */
   changed(sets: Iterable<KernelSet>): void {
     for (const set of sets) for (const chain of this.#usersOf.get(set) ?? []) this.#dirty.add(chain);
+  }
+
+  /** Whether rules that decide tell of it from now on; false if it was so before. */
+  tellFlows(isTold: boolean): boolean {
+    if (this.#flows === isTold) return false;
+    this.#flows = isTold;
+    for (const chain of this.#chains.values()) this.#dirty.add(chain);
+    return true;
   }
 
   /** Makes the rules of all chains that are new or others than before. To be called before the output is taken. */

@@ -126,6 +126,33 @@ test('the guard says the same of a link by its number and by its name', () => {
     }
 });
 
+describe('rules that decide', () => {
+  /** Whatever goes on behind it tells of a decision; a rule that logs and does no more is a policy's own wish. */
+  const TOLD = /log prefix "poplin:[^"]*" group 112 (?=.)/g;
+
+  test.each(Object.entries(GOLDENS))(
+    'of %s tell of it when that is wanted, and decide the same',
+    (_, make) => {
+      const scene = make();
+      scene.compiler.tellFlows(false);
+      scene.flush();
+      const silent = scene.print();
+      expect(silent).not.toMatch(TOLD);
+      scene.compiler.tellFlows(true);
+      const changed = scene.flush();
+      for (const key of changed) expect(key).toMatch(/^nft chain /);
+      const telling = scene.print();
+      expect(telling.match(TOLD)?.length).toBeGreaterThanOrEqual(changed.length);
+      expect(telling.replaceAll(TOLD, '')).toBe(silent);
+      scene.compiler.tellFlows(true);
+      expect(scene.flush()).toEqual([]);
+      scene.compiler.tellFlows(false);
+      expect(scene.flush()).toEqual(changed);
+      expect(scene.print()).toBe(silent);
+    },
+  );
+});
+
 test('where nothing is done on bridges, nothing is wanted there', () => {
   const scene = new Scene();
   scene.attach('shop/a', 1, { bridge: 'cni0' });

@@ -11,6 +11,7 @@ import { chainAt, type Place } from './place.ts';
 import {
   type Asked,
   type Compiled,
+  comesBack,
   endsList,
   hasPass,
   LEAVE_ALLOWED,
@@ -156,7 +157,7 @@ export class Chains {
       case 'tier':
         return this.#tierRules(content.stage, context);
       case 'list':
-        return { used: new Set(), ...this.#listRules(content, context) };
+        return this.#loneRules(content, context) ?? { used: new Set(), ...this.#listRules(content, context) };
     }
   }
 
@@ -174,6 +175,18 @@ export class Chains {
     }
     rules.push(...tierDefault(tier, context));
     return { rules, used, chains };
+  }
+
+  /** Of a list that is one policy, and leads back to the base chain: most lists of egress. */
+  #loneRules(
+    { stages: [stage, ...others] }: List,
+    context: RuleContext,
+  ): (Compiled & { chains: Chain[] }) | undefined {
+    if (stage === undefined || others.length > 0 || !comesBack(context)) return undefined;
+    const [policy, ...more] = stage.policies;
+    if (policy === undefined || more.length > 0 || hasPass(policy, context.direction)) return undefined;
+    const { rules, used } = policyRules(policy, { ...context, isAlone: true });
+    return { rules: [...rules, ...tierDefault(stage.tier, context)], used, chains: [] };
   }
 
   #listRules({ stages, isFinal }: List, context: RuleContext): { rules: Rule[]; chains: readonly Chain[] } {

@@ -54,6 +54,32 @@ describe('a change costs what it changes', () => {
     ]);
   });
 
+  test('another rule of the one policy of an egress: the chain that packets come to, and with a second policy both have their own', () => {
+    const scene = busy();
+    const out = (name: string, ports: readonly number[]): void =>
+      scene.graph.upsertPolicy(
+        networkPolicy(`shop/${name}`, ['app=web'], {
+          egress: ports.map((port) => rule({}, { ports: [{ from: port, to: port }] }, { protocol: 6 })),
+        }),
+      );
+    const rulesOf = (chain: RegExp): string =>
+      new RegExp(`chain ${chain.source} {([^}]*)}`).exec(scene.print())?.[1] ?? '';
+    out('a', [80]);
+    scene.flush();
+    expect(rulesOf(/egress4-\w+/)).toBe('\n\t\ttcp dport 80 return\n\t\tdrop\n\t');
+    out('a', [80, 81]);
+    expect(digestless(scene.flush())).toEqual(['chain egress4', 'chain egress6']);
+    expect(rulesOf(/egress6-\w+/)).toContain('tcp dport 81 return');
+    out('b', [82]);
+    scene.flush();
+    expect(rulesOf(/egress4\/NetworkPolicy\/shop\/a/)).toContain('tcp dport 81 meta mark set');
+    expect(rulesOf(/egress4-\w+/)).toContain('jump egress4/NetworkPolicy/shop/b');
+    scene.graph.removePolicy({ kind: 'NetworkPolicy', namespace: 'shop', name: 'a' });
+    scene.flush();
+    expect(rulesOf(/egress4-\w+/)).toBe('\n\t\ttcp dport 82 return\n\t\tdrop\n\t');
+    expect(scene.print()).not.toContain('chain egress4/');
+  });
+
   test('a net among thousands of hosts: a set, an element, and the rules that look there', () => {
     const scene = busy();
     const set = { key: 'set shop/s', kind: 'network-set', nets: ['192.0.2.0/24', '10.0.0.0/24'] } as const;

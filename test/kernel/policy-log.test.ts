@@ -1,18 +1,24 @@
 /** What policies decide is told while somebody listens: the kernel says who does, rules follow in one transaction, and decide the same. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { KernelLoop, PolicyKeeper } from '#app/agent/index.ts';
 import { decodePacketFlow, type LoggedPacket } from '#core/netlink/log/index.ts';
 import { POLICY_LOG_GROUP } from '#core/policy/flows/index.ts';
-import type { PolicyRule } from '#core/policy/index.ts';
+import { POLICY_RESOURCES, type PolicyRule } from '#core/policy/index.ts';
 import { parseRuleTag } from '#core/policy/rule-tag.ts';
+import { RESOURCES, type ResourcePath, StoreError } from '#core/store/index.ts';
+import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { isLogHeard, PacketLog } from '#io/flow-log/index.ts';
+import { RealKernel } from '#io/kernel/index.ts';
 import { openNamespace } from '#io/namespace/index.ts';
+import { FakeStore } from '#testing/fake-store/index.ts';
 import { Enforced, STRANGER, tcp } from './policy-contract.ts';
-import { addressOf } from './policy-world.ts';
+import { addressOf, PolicyWorld } from './policy-world.ts';
 
 const FAMILIES = [4, 6] as const;
 const MAIN = join(import.meta.dirname, '../../dist/poplin.mjs');
@@ -124,21 +130,113 @@ test('rules that decide tell those who listen, from the next transaction on, and
   expect(meanwhile).toBeGreaterThan(3);
 });
 
-test('a listener that is killed listens no more', async () => {
-  using pods = await silent();
-  using namespace = openNamespace(pods.kernel.path);
-  const isHeard = (): boolean => isLogHeard(namespace, POLICY_LOG_GROUP);
-  const folder = mkdtempSync(join(tmpdir(), 'poplin-policy-log-'));
-  const words = [`--net=${pods.kernel.path}`, process.execPath, MAIN, 'flows', '--from', folder];
-  const flows = spawn('nsenter', words, { stdio: 'ignore' });
-  try {
-    await vi.waitUntil(isHeard, { timeout: 20_000 });
+/** An API server without Calico's and the cluster's kinds. */
+class PlainStore extends FakeStore {
+  override list: FakeStore['list'] = async (place, options) => {
+    if (place.group.includes('calico') || place.group.startsWith('policy.'))
+      throw new StoreError(404, 'NotFound', 'the server has no such kind');
+    return super.list(place, options);
+  };
+}
+
+describe('an agent', () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'poplin-policy-log-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  test('has its rules tell a listener, until that is killed, and finds links by their numbers as they come and go', async () => {
+    using world = new PolicyWorld('routed');
+    const list = (): string => world.sh('nft -s list table inet poplin-policy');
+    const store = new PlainStore();
+    const shop = { namespace: 'shop' };
+    const policies = POLICY_RESOURCES.find(({ plural }) => plural === 'networkpolicies') as ResourcePath;
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', ...shop, labels: {} } };
+    await store.create(
+      RESOURCES.pods,
+      { ...pod, spec: { nodeName: 'n1' }, status: { phase: 'Running' } },
+      shop,
+    );
+    const metadata = { name: 'shut', ...shop };
+    const shut = {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata,
+      spec: { podSelector: {} },
+    };
+    await store.create(policies, shut, shop);
+
+    const stop = new AbortController();
+    const ground = { clock: systemClock, random: systemRandom, logger: pino({ level: 'silent' }) };
+    using namespace = openNamespace(world.path);
+    using kernel = RealKernel.open(namespace);
+    await using loop = new KernelLoop({ ...ground, kernel, owners: [] });
+    await using keeper = new PolicyKeeper({
+      ...ground,
+      node: 'n1',
+      store,
+      loop,
+      journalFile: join(folder, 'policy'),
+      bridge: 'none',
+      links: kernel,
+      isLogHeard: () => isLogHeard(namespace, POLICY_LOG_GROUP),
+      signal: stop.signal,
+    });
+    const addresses = FAMILIES.map((family) => addressOf(2, family));
+    const web = { part: 'web', containerId: 'c', pod: { ...shop, name: 'web' }, addresses, link: 'pod2' };
+    keeper.restored(web);
+    keeper.restored({
+      ...web,
+      part: 'late',
+      pod: { ...shop, name: 'late' },
+      addresses: ['10.1.1.99'],
+      link: 'late0',
+    });
+    await keeper.start();
+    loop.start();
+    await keeper.settled();
+    expect(list()).toContain('"pod2" : goto from-pod2');
+    expect(list()).not.toContain('log');
+
+    writeFileSync(join(folder, 'shut.yaml'), JSON.stringify(shut));
+    const words = [
+      `--net=${world.path}`,
+      process.execPath,
+      MAIN,
+      'flows',
+      '--json',
+      '--from',
+      join(folder, 'shut.yaml'),
+    ];
+    const flows = spawn('nsenter', words, { stdio: ['ignore', 'pipe', 'inherit'] });
     const gone = once(flows, 'exit');
-    flows.kill('SIGKILL');
-    await gone;
-    await vi.waitUntil(() => !isHeard(), { timeout: 5000 });
-  } finally {
-    flows.kill('SIGKILL');
-    rmSync(folder, { recursive: true });
-  }
+    let told = '';
+    flows.stdout.on('data', (text) => (told += String(text)));
+    try {
+      await vi.waitUntil(() => list().includes('log prefix'), { timeout: 20_000, interval: 100 });
+      for (const family of FAMILIES)
+        expect(world.passes(tcp(STRANGER[family], addressOf(2, family), 80))).toBe(false);
+      await vi.waitUntil(() => told.split('"verdict":"deny"').length > FAMILIES.length, { timeout: 5000 });
+    } finally {
+      flows.kill('SIGKILL');
+      await gone;
+    }
+    await vi.waitUntil(() => !list().includes('log prefix'), { timeout: 5000, interval: 100 });
+
+    const numbers = (): unknown[] =>
+      [...kernel.state().values()].flatMap((object) =>
+        object.kind === 'nft-element' && object.set === 'guarded-numbers' ? [object.key[0]] : [],
+      );
+    const number = (link: string): number => Number.parseInt(world.sh(`ip -o link show ${link}`), 10);
+    const before = numbers();
+    expect(before).toEqual([number('pod2')]);
+    for (let round = 0; round < 2; round++) {
+      world.sh('ip link add late0 type veth peer name late1');
+      await vi.waitUntil(() => numbers().includes(number('late0')), { timeout: 5000 });
+      expect(numbers()).toHaveLength(2);
+      world.sh('ip link del late0');
+      await vi.waitUntil(() => numbers().length === 1, { timeout: 5000 });
+    }
+    expect(numbers()).toEqual(before);
+    stop.abort();
+  });
 });

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { KernelLoop, PolicyKeeper } from '#app/agent/index.ts';
+import { POLICY_LOG_GROUP } from '#core/policy/flows/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
+import { isLogHeard } from '#io/flow-log/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { keepHeapSmall, restartSmall } from '#io/memory/index.ts';
 import { openNamespace } from '#io/namespace/index.ts';
@@ -51,6 +53,8 @@ await using keeper = new PolicyKeeper({
   loop,
   journalFile: join(folder, 'policy'),
   bridge: 'none',
+  links: kernel,
+  isLogHeard: () => isLogHeard(namespace, POLICY_LOG_GROUP),
   logger,
   signal: stop.signal,
 });

@@ -24,6 +24,7 @@ import {
 export interface Passing {
   readonly bytes: Uint8Array;
   iifname?: string;
+  iif?: number;
   oifname?: string;
   /** Absent: it opens a connection. */
   state?: 'established' | 'related' | 'new' | 'untracked';
@@ -232,6 +233,8 @@ class RuleRun {
         return valueBytes('ether_type', this.#ipFamily === 4 ? 'ip' : 'ip6');
       case 'l4proto':
         return Uint8Array.of(this.#protocol);
+      case 'iif':
+        return valueBytes('iface_index', this.#packet.iif ?? 0);
       case 'iifname':
         return valueBytes('ifname', iifname);
       case 'oifname':

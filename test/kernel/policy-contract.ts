@@ -33,9 +33,10 @@ export class Enforced implements Disposable {
     this.graph.upsertTier({ name: 'default', order: 1, defaultAction: 'deny' });
   }
 
-  attach(number: number, state: 'closed' | 'open' = 'closed'): void {
+  attach(number: number, state: 'closed' | 'open' = 'closed', isNumbered?: boolean): void {
     const key = `pod shop/pod${number}`;
-    this.compiler.setEndpoint(this.kernel.endpoint(key, [addressOf(number, 4), addressOf(number, 6)]), state);
+    const addresses = [addressOf(number, 4), addressOf(number, 6)];
+    this.compiler.setEndpoint(this.kernel.endpoint(key, addresses, isNumbered), state);
     this.graph.setLocal(key);
   }
 
@@ -102,17 +103,22 @@ export function policyContract(mode: WorldMode): void {
     test('speak from their own addresses, and from no others', async () => {
       using pods = new Enforced(mode);
       const { kernel } = pods;
-      for (const number of [2, 3]) pods.attach(number, 'open');
-      await pods.flush();
-      for (const family of FAMILIES) {
-        const to = addressOf(3, family);
-        expect(kernel.passes(udp(addressOf(2, family), to)), `IPv${family} its own`).toBe(true);
-        for (const other of [addressOf(4, family), NODE_ADDRESSES[family], STRANGER[family]])
-          expect(kernel.passes(udp(other, to), { from: 2 }), `IPv${family} ${other}`).toBe(false);
-        expect(kernel.passes(udp(addressOf(2, family), STRANGER[family])), `IPv${family} out`).toBe(true);
-        expect(kernel.passes(udp(addressOf(3, family), STRANGER[family]), { from: 2 })).toBe(false);
-        // Nobody has said that pod 5 is ours.
-        expect(kernel.passes(udp(addressOf(6, family), to), { from: 5 }), `IPv${family} others`).toBe(true);
+      for (const isNumbered of [true, false]) {
+        for (const number of [2, 3]) pods.attach(number, 'open', isNumbered);
+        await pods.flush();
+        const found = kernel.sh('nft list ruleset').match(/"pod[23]" : goto from-pod[23]/g);
+        expect(found, 'by name, and by number if it is known').toHaveLength(isNumbered ? 4 : 2);
+        for (const family of FAMILIES) {
+          const about = `IPv${family}, number ${isNumbered ? '' : 'not '}known`;
+          const to = addressOf(3, family);
+          expect(kernel.passes(udp(addressOf(2, family), to)), `${about}, its own`).toBe(true);
+          for (const other of [addressOf(4, family), NODE_ADDRESSES[family], STRANGER[family]])
+            expect(kernel.passes(udp(other, to), { from: 2 }), `${about}, ${other}`).toBe(false);
+          expect(kernel.passes(udp(addressOf(2, family), STRANGER[family])), `${about}, out`).toBe(true);
+          expect(kernel.passes(udp(addressOf(3, family), STRANGER[family]), { from: 2 })).toBe(false);
+          // Nobody has said that pod 5 is ours.
+          expect(kernel.passes(udp(addressOf(6, family), to), { from: 5 }), `${about}, others`).toBe(true);
+        }
       }
       pods.compiler.removeEndpoint('pod shop/pod2');
       await pods.flush();

@@ -68,13 +68,16 @@ export class PolicyWorld implements Disposable {
     return this.#namespace.path;
   }
 
-  /** The pod that has these addresses. */
-  endpoint(key: string, addresses: readonly string[]): LocalEndpoint {
+  /** The pod that has these addresses. Of every second one the number of its link is known, unless it is said. */
+  endpoint(key: string, addresses: readonly string[], isNumbered?: boolean): LocalEndpoint {
     const number = numberOf(addresses[0] ?? '') ?? 0;
+    const link = `pod${number}`;
+    const linkNumber = (isNumbered ?? number % 2 === 0) ? this.#kernel.linkIndex(link) : undefined;
     return {
       key,
       addresses,
-      link: `pod${number}`,
+      link,
+      ...(linkNumber !== undefined && { linkNumber }),
       ...(this.mode !== 'routed' && { bridge: 'br0', mac: macOf(number) }),
     };
   }

@@ -17,12 +17,14 @@ import { type AgentFigures, type AgentMetrics, serveHealth } from '#app/health/i
 import { delay } from '#base/clock.ts';
 import type { ExecPlugin } from '#core/cni/index.ts';
 import { BGP, CNI, LAB, overlayOwner, POLICY } from '#core/kernel/index.ts';
+import { POLICY_LOG_GROUP } from '#core/policy/flows/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
 import { createExecPlugin, createForeignTest } from '#io/cni/exec/index.ts';
 import { DiskAddressStore } from '#io/cni/host-local-store/index.ts';
 import { CniServer } from '#io/cni/server/index.ts';
 import { FlowCutter } from '#io/conntrack/index.ts';
 import { readRegularFile, removeIfExists } from '#io/files/index.ts';
+import { isLogHeard } from '#io/flow-log/index.ts';
 import { sendJson } from '#io/http/index.ts';
 import { bridgeMode, RealKernel } from '#io/kernel/index.ts';
 import { currentNamespace, type Namespace } from '#io/namespace/index.ts';
@@ -293,6 +295,8 @@ class Agent implements AsyncDisposable {
         names: nameSource(this.namespace, this.paths.policyNames, policies.nameExtraSec),
         ...(policies.nameServers && { nameServers: policies.nameServers }),
         bridge: bridgeMode(this.namespace),
+        links: this.kernel,
+        isLogHeard: () => isLogHeard(this.namespace, POLICY_LOG_GROUP),
         logger,
         signal: this.signal,
       }),

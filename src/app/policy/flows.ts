@@ -38,7 +38,8 @@ Examples:
   poplin flows --pod shop/db --port 5432 --for 60   who comes to the database in a minute
   poplin flows --ended --json > flows.jsonl         for other programs, with packets and bytes
 
-It shows flows of pods of the node it runs on, and needs root there. A flow is one line when it begins; the
+It shows flows of pods of the node it runs on, and needs root there, and the node's agent, whose rules tell
+what they decide while somebody listens: within a second of the start. A flow is one line when it begins; the
 same again within 5 s is one more, with a number. One process can listen at a time. Ctrl-C ends it, with a sum.
 Exit status: 0, 2 no such file or cluster, or nothing to listen to.`,
     )

@@ -57,6 +57,8 @@ export interface RealKernelOptions {
 }
 
 export class RealKernel implements Kernel {
+  /** The index of a link, as far as it is known: a listener is told of a change. */
+  readonly linkIndex = (link: string): number | undefined => this.routes.indexOf(link);
   private readonly objects = new IndexedState();
   private readonly owners: readonly Owner[];
   private readonly routes: RouteMirror;
@@ -86,7 +88,7 @@ export class RealKernel implements Kernel {
     this.wireguard = new WireguardMirror(this.routes);
     this.sysctls = new FollowedSysctls(namespace);
     this.session = new KernelSession(namespace, KernelSession.openRouteSocket(namespace), {
-      indexOf: (name) => this.routes.indexOf(name),
+      indexOf: this.linkIndex,
       state: () => this.objects,
       ...followOwnChanges({
         routes: this.routes,
@@ -135,7 +137,7 @@ export class RealKernel implements Kernel {
 
   /** A path that cannot be read counts as absent. */
   trackSysctls(paths: Iterable<string>): void {
-    const isLink = (name: string) => this.routes.indexOf(name) !== undefined;
+    const isLink = (name: string) => this.linkIndex(name) !== undefined;
     this.orLose(() => this.noteSysctls(this.sysctls.read(paths, isLink)));
   }
 
@@ -285,8 +287,7 @@ export class RealKernel implements Kernel {
   }
 
   private readWritten(ops: readonly KernelOp[]): void {
-    const paths: string[] = [];
-    for (const { object } of ops) if (object.kind === 'sysctl') paths.push(object.path);
+    const paths = ops.flatMap(({ object }) => (object.kind === 'sysctl' ? [object.path] : []));
     if (paths.length > 0) this.trackSysctls(paths);
   }
 

@@ -1,4 +1,5 @@
 /** The pods attached to this node, as policy sees them: one endpoint for each pod, made of what its attachments have. */
+import { isDeepStrictEqual } from 'node:util';
 import type { PodEndpoint } from '#app/cni/index.ts';
 import { hostPrefixOf, type IpAddress, type IpPrefix } from '#base/ip/index.ts';
 import { type LocalEndpoint, podKey } from '#core/policy/index.ts';
@@ -7,6 +8,8 @@ export class Endpoints {
   /** By the member key of the pod, its attachments by part: a pod that is made anew may be attached before the old one is gone. */
   readonly #byKey = new Map<string, Map<string, PodEndpoint>>();
   readonly #keys = new Map<string, string>();
+  /** By the name of a link, the parts that have it: two for a moment, when a pod is made anew. */
+  readonly #parts = new Map<string, Set<string>>();
   readonly #addresses = new Map<IpAddress, number>();
 
   get size(): number {
@@ -30,8 +33,22 @@ export class Endpoints {
     parts.set(endpoint.part, endpoint);
     this.#byKey.set(key, parts);
     this.#keys.set(endpoint.part, key);
+    const { link, part } = endpoint;
+    if (link !== undefined) this.#parts.set(link, (this.#parts.get(link) ?? new Set<string>()).add(part));
     for (const address of endpoint.addresses) this.#count(address, 1);
     return key;
+  }
+
+  /** Whether the attachment is known, exactly so. */
+  hasSame(endpoint: PodEndpoint): boolean {
+    const key = this.#keys.get(endpoint.part);
+    const known = key === undefined ? undefined : this.#byKey.get(key)?.get(endpoint.part);
+    return isDeepStrictEqual(known, endpoint);
+  }
+
+  /** Keys of the pods whose packets come in by a link. */
+  keysOf(link: string): string[] {
+    return [...(this.#parts.get(link) ?? [])].flatMap((part) => this.#keys.get(part) ?? []);
   }
 
   /** Gives the key of the pod it was of; undefined if it was none. */
@@ -70,6 +87,8 @@ export class Endpoints {
     this.#keys.delete(part);
     if (parts.size === 0) this.#byKey.delete(key);
     for (const address of before.addresses) this.#count(address, -1);
+    const others = before.link === undefined ? undefined : this.#parts.get(before.link);
+    if (others?.delete(part) === true && others.size === 0) this.#parts.delete(before.link as string);
   }
 
   #count(address: IpAddress, by: 1 | -1): void {

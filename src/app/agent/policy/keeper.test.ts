@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { PodEndpoint } from '#app/cni/index.ts';
-import type { KernelState } from '#core/kernel/index.ts';
+import type { KernelListener, KernelState } from '#core/kernel/index.ts';
 import { POLICY_RESOURCES } from '#core/policy/index.ts';
 import { type KubeObject, RESOURCES, type ResourcePath, StoreError } from '#core/store/index.ts';
 import { FakeKernel } from '#testing/fake-kernel/index.ts';
 import { FakeStore } from '#testing/fake-store/index.ts';
 import { SimClock, settle } from '#testing/sim-clock.ts';
 import { KernelLoop } from '../kernel-loop.ts';
-import { type FlowJudge, PolicyKeeper } from './keeper.ts';
+import { type FlowJudge, PolicyKeeper, type PolicyKeeperOptions } from './keeper.ts';
+import type { LinkNumbers } from './link-numbers.ts';
 
 const logger = pino({ level: 'silent' });
 const policies = POLICY_RESOURCES.find(({ plural }) => plural === 'networkpolicies') as ResourcePath;
@@ -46,6 +47,26 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
+/** Numbers of links, as a kernel has them that is told of others' changes. */
+class Links implements LinkNumbers {
+  readonly numbers = new Map<string, number>();
+  readonly listeners = new Set<KernelListener>();
+
+  readonly linkIndex = (link: string): number | undefined => this.numbers.get(link);
+
+  watch(listener: KernelListener): Disposable {
+    this.listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.listeners.delete(listener) };
+  }
+
+  /** Somebody else makes it, anew if it is there, or with undefined removes it. */
+  change(link: string, number: number | undefined): void {
+    if (number === undefined) this.numbers.delete(link);
+    else this.numbers.set(link, number);
+    for (const { changed } of this.listeners) changed(new Set([`link ${link}`]));
+  }
+}
+
 interface Agent {
   readonly keeper: PolicyKeeper;
   readonly loop: KernelLoop;
@@ -55,7 +76,10 @@ interface Agent {
 }
 
 /** An agent's policy as it starts: endpoints that were attached before are told first. */
-async function start(before: readonly PodEndpoint[] = []): Promise<Agent> {
+async function start(
+  before: readonly PodEndpoint[] = [],
+  more: Pick<PolicyKeeperOptions, 'links' | 'isLogHeard'> = {},
+): Promise<Agent> {
   const stop = new AbortController();
   const loop = new KernelLoop({ kernel, owners: [], clock, random: () => 0, logger });
   const judged: Agent['judged'] = { count: 0 };
@@ -65,6 +89,7 @@ async function start(before: readonly PodEndpoint[] = []): Promise<Agent> {
     loop,
     journalFile: join(folder, 'policy'),
     bridge: 'none',
+    ...more,
     openCutter: (judge) => {
       judged.judge = judge;
       return {
@@ -135,6 +160,99 @@ function chainOf(state: KernelState, map: string, address: string): string | und
 const chains = (address4 = '10.1.0.2', address6 = 'fd00::2') =>
   [chainOf(kernel.state(), 'egress4', address4), chainOf(kernel.state(), 'ingress6', address6)] as const;
 const hasTable = (): boolean => [...kernel.state().values()].some(({ kind }) => kind === 'nft-table');
+
+/** Numbers of links in the guard, each with the chain it leads to. */
+function numbers(): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const object of kernel.state().values())
+    if (object.kind === 'nft-element' && object.set === 'guarded-numbers')
+      found[String(object.key[0])] = (object.data as { readonly chain: string }).chain;
+  return found;
+}
+
+describe('links', () => {
+  test('are known by their numbers, which are followed, with one change of the kernel for many', async () => {
+    await addPolicy(shut());
+    const links = new Links();
+    links.numbers.set('veth1', 11);
+    const { keeper, loop } = await start([web], { links });
+    expect(numbers()).toEqual({ 11: 'from-veth1' });
+    const api: PodEndpoint = { ...web, part: 'poplin:cni:api', pod: { namespace: 'shop', name: 'api' } };
+    const more: readonly PodEndpoint[] = [
+      { ...api, addresses: ['10.1.0.3'], link: 'veth2' },
+      {
+        ...api,
+        part: 'poplin:cni:db',
+        pod: { ...api.pod, name: 'db' },
+        addresses: ['10.1.0.4'],
+        link: 'veth3',
+      },
+    ];
+    for (const each of more) await keeper.admit(each);
+    // Policies come first, and the link after.
+    links.numbers.set('veth2', 12).set('veth3', 13);
+    const before = loop.status().ops;
+    for (const each of more) keeper.restored(each);
+    links.change('veth1', 21);
+    links.change('eth0', 2);
+    await settle();
+    expect(loop.status().ops).toBe(before);
+    await clock.advanceAsync(250);
+    await settle();
+    expect(numbers()).toEqual({ 12: 'from-veth2', 13: 'from-veth3', 21: 'from-veth1' });
+    links.change('veth1', undefined);
+    keeper.released('poplin:cni:api');
+    await keeper.settled();
+    expect(numbers()).toEqual({ 13: 'from-veth3' });
+  });
+
+  test('are read anew when notifications were lost, and not followed after the end', async () => {
+    await addPolicy(shut());
+    const links = new Links();
+    links.numbers.set('veth1', 11);
+    const agent = await start([web], { links });
+    links.numbers.set('veth1', 31);
+    for (const { resynced } of links.listeners) resynced();
+    await clock.advanceAsync(250);
+    await settle();
+    expect(numbers()).toEqual({ 31: 'from-veth1' });
+    await agent.stop();
+    expect(links.listeners.size).toBe(0);
+  });
+});
+
+test('rules tell what they decide while somebody listens, and nobody is looked for without a policy', async () => {
+  const log = { isHeard: true, looks: 0 };
+  const isLogHeard = (): boolean => {
+    log.looks++;
+    return log.isHeard;
+  };
+  const telling = (): number => JSON.stringify([...kernel.state().values()]).split('poplin:').length - 1;
+  await start([web], { isLogHeard });
+  await clock.advanceAsync(5000);
+  expect(log.looks).toBe(0);
+  await addPolicy(shut());
+  await addPod(pod('web'));
+  await settle();
+  expect(telling()).toBeGreaterThan(0);
+  log.isHeard = false;
+  await clock.advanceAsync(500);
+  await settle();
+  expect(telling()).toBe(0);
+  expect(hasTable()).toBe(true);
+  log.isHeard = true;
+  await clock.advanceAsync(499);
+  expect(telling()).toBe(0);
+  await clock.advanceAsync(1);
+  await settle();
+  expect(telling()).toBeGreaterThan(0);
+  await store.delete(policies, 'shut', { namespace: 'shop' });
+  await settle();
+  expect(hasTable()).toBe(false);
+  const { looks } = log;
+  await clock.advanceAsync(5000);
+  expect(log.looks).toBe(looks);
+});
 
 describe('policy on a node', () => {
   test('is nothing in the kernel without a policy, and there as long as there is one', async () => {

@@ -24,6 +24,8 @@ import type { KernelLoop } from '../kernel-loop.ts';
 import { Endpoints } from './endpoints.ts';
 import { PolicyFeed, type PolicySink } from './feed.ts';
 import { KnownObjects } from './known-objects.ts';
+import { type LinkNumbers, PodLinks } from './link-numbers.ts';
+import { LogListeners } from './log-listeners.ts';
 import { type NameSource, type NamesStatus, PolicyNames } from './names.ts';
 import { PolicyPart } from './part.ts';
 import { PolicyReports } from './reports.ts';
@@ -39,6 +41,10 @@ export interface PolicyKeeperOptions {
   /** Where what is known is kept. */
   readonly journalFile: string;
   readonly bridge: BridgeMode;
+  /** What numbers links have; absent: they are known by name alone. */
+  readonly links?: LinkNumbers;
+  /** Whether somebody listens to POLICY_LOG_GROUP; absent: rules tell what they decide in any case. */
+  readonly isLogHeard?: () => boolean;
   /** How it is learnt what names in policies stand for; absent: they stand for nothing. */
   readonly names?: NameSource;
   /** Servers that are believed about names; absent: all that pods ask. */
@@ -92,6 +98,8 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   #carrying: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   readonly #waiting: (() => void)[] = [];
+  readonly #links: PodLinks;
+  readonly #listeners: LogListeners;
   #version = -1;
   #cut = 0;
   #lastChangeMs: number | undefined;
@@ -106,12 +114,22 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
       ...options,
       sink: new PolicyReports(options).beside(this.#sink()),
     });
-    this.#compiler = new PolicyCompiler({ bridge, flows: true, ...(nameServers && { nameServers }) });
+    this.#listeners = new LogListeners({ ...options, onChanged: () => void this.#carry() });
+    const flows = this.#listeners.isHeard;
+    this.#compiler = new PolicyCompiler({ bridge, flows, ...(nameServers && { nameServers }) });
     this.#part = new PolicyPart(loop);
     const { graph } = this.#cluster;
     this.#cutter = options.openCutter?.({
       isLocal: (address) => this.#endpoints.has(address),
       isAllowed: (flow) => mayGoOn(graph, flow),
+    });
+    this.#links = new PodLinks({
+      ...options,
+      endpoints: this.#endpoints,
+      onChanged: (keys) => {
+        for (const key of keys) this.#changed.add(key);
+      },
+      onDue: () => void this.#carry(),
     });
     if (names !== undefined)
       this.#names = new PolicyNames({ ...options, ...names, graph, onChanged: () => void this.#carry() });
@@ -174,6 +192,7 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
 
   /** Attached before, or attached differently now. */
   restored(endpoint: PodEndpoint): void {
+    if (this.#endpoints.hasSame(endpoint)) return this.#links.renumber([this.#attach(endpoint)]);
     this.#attach(endpoint);
     void this.#carry();
   }
@@ -189,6 +208,8 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#links[Symbol.dispose]();
+    this.#listeners[Symbol.dispose]();
     await Promise.allSettled([this.#carrying, this.#next]);
     await this.#names?.[Symbol.asyncDispose]();
     await this.#cutter?.[Symbol.asyncDispose]();
@@ -237,10 +258,11 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     this.#options.loop.own(POLICY);
   }
 
-  #attach(endpoint: PodEndpoint): void {
+  #attach(endpoint: PodEndpoint): string {
     const key = this.#endpoints.put(endpoint);
     this.#changed.add(key);
     this.#cluster.attach(key, this.#endpoints.netsOf(key));
+    return key;
   }
 
   async #untilKnown(): Promise<void> {
@@ -301,6 +323,8 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     this.#tellEndpoints();
     this.#compiler.apply(delta);
     const isActive = this.#isActive();
+    this.#listeners.follow(isActive);
+    this.#compiler.tellFlows(this.#listeners.isHeard);
     const isDone = await this.#part.carryOut(this.#compiler.takeAmendment(), isActive);
     if (isDone) this.#lastChangeMs = clock.now() - startMs;
     if (isActive) this.#cutForbidden(delta);
@@ -314,7 +338,11 @@ export class PolicyKeeper implements EndpointPolicy, AsyncDisposable {
     for (const key of this.#changed) {
       const endpoint = this.#endpoints.endpointOf(key);
       if (endpoint === undefined) this.#compiler.removeEndpoint(key);
-      else this.#compiler.setEndpoint(endpoint, this.#mayBeSelected(key) ? 'closed' : 'open');
+      else
+        this.#compiler.setEndpoint(
+          this.#links.numbered(endpoint),
+          this.#mayBeSelected(key) ? 'closed' : 'open',
+        );
     }
     this.#changed.clear();
   }

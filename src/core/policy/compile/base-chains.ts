@@ -55,7 +55,7 @@ export function baseObjects(place: Place, flows: boolean): KernelObject[] {
     tableAt(place),
     ...[...maps, ND_TYPES].map((shape) => setAt(place, shape)),
     ...ND.map((type) => elementAt(place, ND_TYPES, [type])),
-    ...(['egress', 'ingress'] as const).map((direction) => unknownRules(place, direction, flows)),
+    ...unknownChains(place, flows),
     chainAt(
       place,
       'forward',
@@ -106,9 +106,12 @@ function asked(direction: Direction): (readonly RulePart[])[] {
   return FAMILIES.map((family) => [match.vmap(address(family), MAPS[direction][family])]);
 }
 
-function unknownRules(place: Place, direction: Direction, flows: boolean): KernelObject {
-  const tell = flows ? [logged(direction, 'deny', { by: 'unknown-pod' })] : [];
-  return chainAt(place, unknownChain(direction), [[...tell, act.drop]]);
+/** What becomes of packets of pods that are not known yet. */
+export function unknownChains(place: Place, flows: boolean): KernelObject[] {
+  return (['egress', 'ingress'] as const).map((direction) => {
+    const tell = flows ? [logged(direction, 'deny', { by: 'unknown-pod' })] : [];
+    return chainAt(place, unknownChain(direction), [[...tell, act.drop]]);
+  });
 }
 
 function verdictMap(name: string, family: 4 | 6): SetShape {

@@ -11,6 +11,7 @@ import { chainAt, type Place } from './place.ts';
 import {
   type Asked,
   type Compiled,
+  comesBack,
   endsList,
   hasPass,
   LEAVE_ALLOWED,
@@ -54,7 +55,7 @@ const MAX_NAME = 200;
 export class Chains {
   readonly #ground: Ground;
   readonly #sets: RuleSets;
-  readonly #flows: boolean;
+  #flows: boolean;
   readonly #names = new Names();
   readonly #chains = new Map<string, Chain>();
   readonly #usersOf = new Map<KernelSet, Set<Chain>>();
@@ -80,6 +81,14 @@ export class Chains {
   /** Rules that look into one of these are others now. */
   changed(sets: Iterable<KernelSet>): void {
     for (const set of sets) for (const chain of this.#usersOf.get(set) ?? []) this.#dirty.add(chain);
+  }
+
+  /** Whether rules that decide tell of it from now on; false if it was so before. */
+  tellFlows(isTold: boolean): boolean {
+    if (this.#flows === isTold) return false;
+    this.#flows = isTold;
+    for (const chain of this.#chains.values()) this.#dirty.add(chain);
+    return true;
   }
 
   /** Makes the rules of all chains that are new or others than before. To be called before the output is taken. */
@@ -148,7 +157,7 @@ export class Chains {
       case 'tier':
         return this.#tierRules(content.stage, context);
       case 'list':
-        return { used: new Set(), ...this.#listRules(content, context) };
+        return this.#loneRules(content, context) ?? { used: new Set(), ...this.#listRules(content, context) };
     }
   }
 
@@ -166,6 +175,18 @@ export class Chains {
     }
     rules.push(...tierDefault(tier, context));
     return { rules, used, chains };
+  }
+
+  /** Of a list that is one policy, and leads back to the base chain: most lists of egress. */
+  #loneRules(
+    { stages: [stage, ...others] }: List,
+    context: RuleContext,
+  ): (Compiled & { chains: Chain[] }) | undefined {
+    if (stage === undefined || others.length > 0 || !comesBack(context)) return undefined;
+    const [policy, ...more] = stage.policies;
+    if (policy === undefined || more.length > 0 || hasPass(policy, context.direction)) return undefined;
+    const { rules, used } = policyRules(policy, { ...context, isAlone: true });
+    return { rules: [...rules, ...tierDefault(stage.tier, context)], used, chains: [] };
   }
 
   #listRules({ stages, isFinal }: List, context: RuleContext): { rules: Rule[]; chains: readonly Chain[] } {

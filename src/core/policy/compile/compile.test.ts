@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { packetOf } from '#testing/flow-packet.ts';
+import { Interpreter, type Passing } from '#testing/nft-interpreter.ts';
 import { networkPolicy, pod, rule, select } from '../engine/scene.fixture.ts';
 import { GOLDENS, Scene } from './scenes.fixture.ts';
 
@@ -52,6 +54,32 @@ describe('a change costs what it changes', () => {
     ]);
   });
 
+  test('another rule of the one policy of an egress: the chain that packets come to, and with a second policy both have their own', () => {
+    const scene = busy();
+    const out = (name: string, ports: readonly number[]): void =>
+      scene.graph.upsertPolicy(
+        networkPolicy(`shop/${name}`, ['app=web'], {
+          egress: ports.map((port) => rule({}, { ports: [{ from: port, to: port }] }, { protocol: 6 })),
+        }),
+      );
+    const rulesOf = (chain: RegExp): string =>
+      new RegExp(`chain ${chain.source} {([^}]*)}`).exec(scene.print())?.[1] ?? '';
+    out('a', [80]);
+    scene.flush();
+    expect(rulesOf(/egress4-\w+/)).toBe('\n\t\ttcp dport 80 return\n\t\tdrop\n\t');
+    out('a', [80, 81]);
+    expect(digestless(scene.flush())).toEqual(['chain egress4', 'chain egress6']);
+    expect(rulesOf(/egress6-\w+/)).toContain('tcp dport 81 return');
+    out('b', [82]);
+    scene.flush();
+    expect(rulesOf(/egress4\/NetworkPolicy\/shop\/a/)).toContain('tcp dport 81 meta mark set');
+    expect(rulesOf(/egress4-\w+/)).toContain('jump egress4/NetworkPolicy/shop/b');
+    scene.graph.removePolicy({ kind: 'NetworkPolicy', namespace: 'shop', name: 'a' });
+    scene.flush();
+    expect(rulesOf(/egress4-\w+/)).toBe('\n\t\ttcp dport 82 return\n\t\tdrop\n\t');
+    expect(scene.print()).not.toContain('chain egress4/');
+  });
+
   test('a net among thousands of hosts: a set, an element, and the rules that look there', () => {
     const scene = busy();
     const set = { key: 'set shop/s', kind: 'network-set', nets: ['192.0.2.0/24', '10.0.0.0/24'] } as const;
@@ -79,12 +107,76 @@ describe('a change costs what it changes', () => {
     ]);
   });
 
+  test('a link that has another number: the element of either, and what it may send stays', () => {
+    const scene = busy();
+    scene.attach('shop/p2', 2, { linkNumber: 12 });
+    expect(digestless(scene.flush())).toEqual(['element guarded-numbers 12']);
+    scene.attach('shop/p2', 2, { linkNumber: 21 });
+    expect(digestless(scene.flush())).toEqual(['element guarded-numbers 12', 'element guarded-numbers 21']);
+    scene.attach('shop/p2', 2);
+    expect(digestless(scene.flush())).toEqual(['element guarded-numbers 21']);
+  });
+
   test('nothing: nothing', () => {
     const scene = busy();
     scene.graph.upsertMember(pod('shop/p50', 50, { app: 'front', unasked: 'x' }));
     expect(scene.flush()).toEqual([]);
     expect(scene.compiler.takeAmendment()).toEqual({ put: [], removed: [] });
   });
+});
+
+test('the guard says the same of a link by its number and by its name', () => {
+  const scene = new Scene();
+  scene.attach('shop/a', 1, { linkNumber: 11 });
+  scene.attach('shop/b', 2);
+  scene.flush();
+  const rules = new Interpreter(scene.objects);
+  const passes = (source: string, link: Pick<Passing, 'iif' | 'iifname'>): boolean => {
+    const destination = source.includes(':') ? 'fd00::9' : '10.0.0.9';
+    return rules.passes('prerouting', { bytes: packetOf({ source, destination, protocol: 6 }), ...link });
+  };
+  for (const [own, others] of [
+    ['10.0.0.1', '10.0.0.2'],
+    ['fd00::1', 'fd00::2'],
+  ] as const)
+    for (const link of [
+      { iif: 11, iifname: 'veth1' },
+      { iif: 12, iifname: 'veth1' }, // made anew
+      { iif: 11, iifname: 'renamed' },
+    ]) {
+      expect(passes(own, link), `${own} ${JSON.stringify(link)}`).toBe(true);
+      expect(passes(others, link), `${others} ${JSON.stringify(link)}`).toBe(false);
+      // Whose link has no number is found by name, and whoever is no pod is not asked.
+      expect(passes(own, { iif: 13, iifname: 'veth2' })).toBe(false);
+      expect(passes(own, { iif: 14, iifname: 'eth0' })).toBe(true);
+    }
+});
+
+describe('rules that decide', () => {
+  /** Whatever goes on behind it tells of a decision; a rule that logs and does no more is a policy's own wish. */
+  const TOLD = /log prefix "poplin:[^"]*" group 112 (?=.)/g;
+
+  test.each(Object.entries(GOLDENS))(
+    'of %s tell of it when that is wanted, and decide the same',
+    (_, make) => {
+      const scene = make();
+      scene.compiler.tellFlows(false);
+      scene.flush();
+      const silent = scene.print();
+      expect(silent).not.toMatch(TOLD);
+      scene.compiler.tellFlows(true);
+      const changed = scene.flush();
+      for (const key of changed) expect(key).toMatch(/^nft chain /);
+      const telling = scene.print();
+      expect(telling.match(TOLD)?.length).toBeGreaterThanOrEqual(changed.length);
+      expect(telling.replaceAll(TOLD, '')).toBe(silent);
+      scene.compiler.tellFlows(true);
+      expect(scene.flush()).toEqual([]);
+      scene.compiler.tellFlows(false);
+      expect(scene.flush()).toEqual(changed);
+      expect(scene.print()).toBe(silent);
+    },
+  );
 });
 
 test('where nothing is done on bridges, nothing is wanted there', () => {

@@ -10,7 +10,7 @@ import { FAILSAFE_PORTS, type FailsafePort } from '../engine/index.ts';
 import type { EndpointPolicies, PolicyDelta, TierStage } from '../graph.ts';
 import type { Direction } from '../model.ts';
 import { AnswerRules } from './answers.ts';
-import { baseObjects, bridgeSysctls, MAPS, SELF, unknownChain } from './base-chains.ts';
+import { baseObjects, bridgeSysctls, MAPS, SELF, unknownChain, unknownChains } from './base-chains.ts';
 import { Chains } from './chains.ts';
 import { Claims } from './claims.ts';
 import { guardObjects, guardOf } from './guard.ts';
@@ -22,7 +22,7 @@ import type { BridgeMode, LocalEndpoint } from './words.ts';
 
 export interface PolicyCompilerOptions {
   readonly bridge: BridgeMode;
-  /** Rules that decide tell who listens to POLICY_LOG_GROUP. */
+  /** Rules that decide tell who listens to POLICY_LOG_GROUP, until tellFlows() says otherwise. */
   readonly flows: boolean;
   /** Ports of host endpoints that stay open; absent: Felix' own. */
   readonly failsafe?: Readonly<Record<Direction, readonly FailsafePort[]>>;
@@ -100,6 +100,16 @@ export class PolicyCompiler {
     this.#chains.settle();
     this.#answers.change({ sets, dropped });
     this.#sets.drop(dropped);
+  }
+
+  /**
+   * Whether rules that decide tell who listens to POLICY_LOG_GROUP. It makes all chains anew, and what they decide stays; each rule that
+   * tells costs its packets more than all comparisons of a usual policy, whether somebody listens or not.
+   */
+  tellFlows(isTold: boolean): void {
+    if (!this.#chains.tellFlows(isTold)) return;
+    for (const object of this.#places.flatMap((place) => unknownChains(place, isTold)))
+      this.#output.put(object);
   }
 
   /** What is different since the last call: for DesiredState.amend(POLICY_PART, …). The first one has tables and base chains. */

@@ -2,7 +2,8 @@
  * The guard that makes addresses of pods trustworthy: what comes in by a pod's link has one of the pod's addresses as its source, or is
  * dropped before anybody has seen it. A routed pod is guarded where packets come in, a bridged one where its frames do; there ARP and
  * neighbour advertisements may speak of its own addresses only. Each link has a chain of its own, so that a packet costs one look-up, by the
- * link; those of others cost no more.
+ * link's number, which is cheaper to compare than a name. The name is what counts: a number that is not known (yet, or after the link was made
+ * anew) is looked up by name, and so is a link that is no pod's.
  */
 import { familyOf, type IpAddress } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
@@ -12,6 +13,13 @@ import type { LocalEndpoint } from './words.ts';
 
 /** Link of a pod → what may come in by it. */
 const LINKS: SetShape = { name: 'guarded-links', keyType: ['ifname'], dataType: 'verdict' };
+/** The same by number. With a size the kernel hashes four bytes by its fastest way: more pods than a node can have. */
+const NUMBERS: SetShape = {
+  name: 'guarded-numbers',
+  keyType: ['iface_index'],
+  dataType: 'verdict',
+  size: 16_384,
+};
 /** Addresses by the link that the host itself knows, which is the bridge of a bridged pod: whose packets are to or from a pod of its own. */
 export const LOCAL_PODS = {
   4: { name: 'local4', keyType: ['ifname', addressType(4)] },
@@ -31,11 +39,11 @@ type Rules = readonly (readonly RulePart[])[];
 /** Sets and chains of the guard in one place. */
 export function guardObjects(place: Place): KernelObject[] {
   return [
-    ...[LINKS, HOST_TYPES].map((shape) => setAt(place, shape)),
+    ...[NUMBERS, LINKS, HOST_TYPES].map((shape) => setAt(place, shape)),
     ...(place === 'inet' ? [LOCAL_PODS[4], LOCAL_PODS[6]].map((shape) => setAt(place, shape)) : []),
     ...FROM_HOSTS.map((type) => elementAt(place, HOST_TYPES, [type])),
     chainAt(place, OTHERS, [...FROM_NOBODY, ...(place === 'bridge' ? BRIDGED : []), [act.drop]]),
-    chainAt(place, 'guard', [[match.vmap(field.iifname, LINKS)]], {
+    chainAt(place, 'guard', [[match.vmap(field.iif, NUMBERS)], [match.vmap(field.iifname, LINKS)]], {
       type: 'filter',
       hook: 'prerouting',
       priority: PRIORITY,
@@ -46,7 +54,7 @@ export function guardObjects(place: Place): KernelObject[] {
 
 /** What is there for an endpoint, in the places that have a guard; nothing if its packets come in by no link of the host. */
 export function guardOf(endpoint: LocalEndpoint, guarded: readonly Place[]): KernelObject[] {
-  const { link, bridge } = endpoint;
+  const { link, linkNumber, bridge } = endpoint;
   const addresses = endpoint.addresses.toSorted();
   if (link === undefined) return [];
   const place = bridge === undefined ? 'inet' : 'bridge';
@@ -55,6 +63,7 @@ export function guardOf(endpoint: LocalEndpoint, guarded: readonly Place[]): Ker
   );
   if (!guarded.includes(place)) return known;
   const chain = `from-${link}`;
+  const data = { verdict: 'goto', chain } as const;
   return [
     ...known,
     chainAt(place, chain, [
@@ -63,7 +72,8 @@ export function guardOf(endpoint: LocalEndpoint, guarded: readonly Place[]): Ker
       ...(place === 'bridge' ? addresses.filter(isIpv4).map(announcedBy) : []),
       [act.goto(OTHERS)],
     ]),
-    elementAt(place, LINKS, [link], { data: { verdict: 'goto', chain } }),
+    elementAt(place, LINKS, [link], { data }),
+    ...(linkNumber === undefined ? [] : [elementAt(place, NUMBERS, [linkNumber], { data })]),
   ];
 }
 

@@ -1,7 +1,8 @@
 /**
  * The rules of policies. A policy is a chain of its own, which all endpoints share that it selects: allow is accept, which ends the base chain,
  * deny is drop, and what no rule decides comes back. Pods' egress has ingress behind it in the same base chain: there allow is a mark, with
- * which chains are left until the packet is there again. (Packets would do as well with rules that go to ingress themselves. But whenever a rule
+ * which chains are left until the packet is there again; where one policy is all that is asked it is written into the chain that the base chain
+ * jumps to, which a return leaves. (Packets would do as well with rules that go to ingress themselves. But whenever a rule
  * changes, many kernels walk all that is behind a jump, for each jump anew: all of ingress, for every rule of egress.) A rule that passes on
  * to the next tier must leave all policies of its own: such a policy is written into the tier's chain, which a return leaves.
  */
@@ -32,6 +33,8 @@ export interface RuleContext extends Asked {
   readonly sets: RuleSets;
   /** Rules that decide tell who listens. */
   readonly flows: boolean;
+  /** Nothing else is asked in the chain that the base chain jumps to: what comes back from it is allowed, and needs no mark. */
+  readonly isAlone?: boolean;
 }
 
 const ALLOWED: Readonly<Record<Use, readonly RulePart[]>> = {
@@ -44,7 +47,7 @@ const ALLOWED: Readonly<Record<Use, readonly RulePart[]>> = {
 const COMES_BACK: readonly RulePart[] = [act.setMark(ALLOWED_MARK, ALLOWED_MARK), act.return];
 
 /** Whether what is allowed comes back to the base chain, marked. */
-function comesBack({ use, direction }: Asked): boolean {
+export function comesBack({ use, direction }: Asked): boolean {
   return use === 'normal' && direction === 'egress';
 }
 
@@ -108,7 +111,7 @@ function actionOf(policy: Policy, { action, origin }: PolicyRule, context: RuleC
   const subject = { by: 'rule', policy: policy.ref, path: origin.path } as const;
   switch (action) {
     case 'allow':
-      return [...told(context, action, subject), ...(comesBack(context) ? COMES_BACK : ALLOWED[context.use])];
+      return [...told(context, action, subject), ...allowed(context)];
     case 'deny':
       return [...told(context, action, subject), act.drop];
     case 'pass':
@@ -116,6 +119,11 @@ function actionOf(policy: Policy, { action, origin }: PolicyRule, context: RuleC
     case 'log':
       return [logged(context.direction, action, subject)];
   }
+}
+
+function allowed(context: RuleContext): readonly RulePart[] {
+  if (!comesBack(context)) return ALLOWED[context.use];
+  return context.isAlone === true ? [act.return] : COMES_BACK;
 }
 
 function told(

@@ -18,13 +18,18 @@ export class Scene {
     this.desired.settle();
   }
 
-  attach(path: string, number: number, more: { bridge?: string; state?: 'closed' | 'open' } = {}): void {
-    const { bridge, state = 'closed' } = more;
+  attach(
+    path: string,
+    number: number,
+    more: { bridge?: string; state?: 'closed' | 'open'; linkNumber?: number } = {},
+  ): void {
+    const { bridge, state = 'closed', linkNumber } = more;
     this.compiler.setEndpoint(
       {
         key: `pod ${path}`,
         addresses: [`10.0.0.${number}`, `fd00::${number.toString(16)}`],
         link: `veth${number}`,
+        ...(linkNumber !== undefined && { linkNumber }),
         ...(bridge !== undefined && { bridge, mac: '02:00:00:00:00:07' }),
       },
       state,

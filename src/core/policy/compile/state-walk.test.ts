@@ -66,7 +66,8 @@ const attachStep: fc.Arbitrary<Step> = fc.tuple(
   few('p1', 'p2', 'p3'),
   few<Attached>('closed', 'closed', 'open', undefined),
 );
-const steps = fc.array(fc.oneof({ weight: 6, arbitrary: policyStep }, attachStep), {
+const flowsStep: fc.Arbitrary<Step> = fc.tuple(fc.constant('flows'), fc.constant('told'), fc.boolean());
+const steps = fc.array(fc.oneof({ weight: 6, arbitrary: policyStep }, attachStep, flowsStep), {
   maxLength: 60,
   size: 'max',
 });
@@ -77,6 +78,7 @@ function endpointOf(key: string): LocalEndpoint {
     key,
     addresses: [`10.0.1.${number}`, `fd00:1::${number}`],
     link: `veth${number}`,
+    ...(key !== 'p3' && { linkNumber: Number(number) + 10 }),
     ...(key === 'p2' && { bridge: 'br0' }),
   };
 }
@@ -94,6 +96,7 @@ class Node {
     if (kind === 'local' && value === true) this.local.add(key);
     if (kind === 'local' && value !== true) this.local.delete(key);
     if (kind === 'take') this.flush();
+    else if (kind === 'flows') this.compiler.tellFlows(value === true);
     else if (kind !== 'attach') applyStep(this.graph, step);
     else if (value === undefined) {
       this.compiler.removeEndpoint(key);

@@ -27,6 +27,8 @@ export interface LocalEndpoint {
   readonly addresses: readonly IpAddress[];
   /** The host's end of its link, by which its packets come in; absent if they do not come in by one of the host's (macvlan, ipvlan). */
   readonly link?: string;
+  /** The index of that link, where it is known: its packets are looked up sooner by it. */
+  readonly linkNumber?: number;
   /** The bridge that the link is a port of. */
   readonly bridge?: string;
   /** On a bridge: its frames come from no other; absent: they may come from any, and the bridge may be led to believe that others are there. */

@@ -1,7 +1,13 @@
 /** What both sides program: the objects of N remote nodes in one family, and the text of the same for ip, bridge and nft. */
 import type { IpFamily } from '#base/ip/index.ts';
 import type { KernelObject } from '#core/kernel/index.ts';
-import { type OverlaySubnet, planLocal, planRemote, type VxlanSettings } from '#core/overlay/index.ts';
+import {
+  type OverlaySubnet,
+  planLocal,
+  planRemote,
+  planRemoteSubnet,
+  type VxlanSettings,
+} from '#core/overlay/index.ts';
 
 /** `flannel`: a route, a neighbour and a forwarding entry for each node. `all`: everything Poplin programs. */
 export type Content = 'flannel' | 'all';
@@ -46,11 +52,7 @@ export function remoteSubnets(nodes: number, family: IpFamily = 4): OverlaySubne
 }
 
 export function objectsOf(remote: OverlaySubnet, content: Content): KernelObject[] {
-  const objects = planRemote(remote, SETTINGS);
-  if (content === 'all') return objects;
-  return objects.filter(
-    (object) => object.kind !== 'nft-element' && !(object.kind === 'route' && object.table !== undefined),
-  );
+  return content === 'all' ? planRemote(remote, SETTINGS) : planRemoteSubnet(remote, SETTINGS);
 }
 
 /** The same content as command files: each for one process. */

@@ -39,6 +39,8 @@ export interface Churn {
   readonly changesPerSecond: number;
   /** User and system time, percent of one core. */
   readonly cpuPercent: number;
+  /** VmRSS at the end of that time, MiB. */
+  readonly rssMb: number;
   /** Passes over everything in that time; one a minute is due anyhow. */
   readonly wholePasses: number;
 }
@@ -171,11 +173,9 @@ async function runAgent(
   const readyMs = Math.round(performance.now() - started);
   for (const family of families) checkRoutes(netns, family, nodes);
   await sleep(settleMs);
-  const status = readFileSync(`/proc/${agent.pid}/status`, 'utf8');
-  const mib = (field: string) =>
-    Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 102.4) / 10;
-  const memory = { rssMb: mib('VmRSS'), peakMb: mib('VmHWM'), readyMs };
-  return { ...memory, churn: await measureChurn(far, place, root, agent.pid as number) };
+  const pid = agent.pid as number;
+  const memory = { rssMb: memoryMb(pid, 'VmRSS'), peakMb: memoryMb(pid, 'VmHWM'), readyMs };
+  return { ...memory, churn: await measureChurn(far, place, root, pid) };
 }
 
 async function measureChurn(netns: string, place: string, root: string, pid: number): Promise<Churn> {
@@ -187,6 +187,7 @@ async function measureChurn(netns: string, place: string, root: string, pid: num
   return {
     changesPerSecond: Math.round((changes * 1000) / ms),
     cpuPercent: Math.round(((cpuAfter - cpuBefore) * 1000) / ms) / 10,
+    rssMb: memoryMb(pid, 'VmRSS'),
     wholePasses: after.kernel.wholePasses - before.kernel.wholePasses,
   };
 }
@@ -206,6 +207,12 @@ async function changeLeases(
   const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`the leases could not be changed: status ${String(code)}`);
   return JSON.parse(out) as { changes: number; ms: number };
+}
+
+/** A figure of /proc/PID/status, MiB. */
+function memoryMb(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 102.4) / 10;
 }
 
 /** What all threads of a process have run, milliseconds. */

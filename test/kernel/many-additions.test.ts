@@ -86,9 +86,9 @@ test('are all there afterwards, as a dump shows them, and nobody is told', async
   expect([...heard.keys].filter((key) => state.has(key))).toEqual([]);
 });
 
-test('lead to no notifications of routes and neighbours: a buffer for a few is enough', async () => {
+test('lead to no notifications: a buffer for a few is enough', async () => {
   const { kernel, heard } = listen(namespace, { receiveBufferBytes: 16 * 1024 });
-  const ops = additions().filter(({ object }) => object.kind !== 'fdb');
+  const ops = additions();
   expect(await kernel.apply(ops)).toMatchObject({ failures: [] });
   expect(carried(kernel)).toEqual(dumped());
   expect(heard.resyncs).toBe(0);
@@ -144,6 +144,38 @@ const DISTURBANCES: Readonly<Record<string, (round: number) => string[]>> = {
   'takes the last address away': () => ['address flush dev vx0', 'address add 10.0.0.1/32 dev vx0'],
   'renames the link': () => ['link set vx0 name vx1', 'link set vx1 name vx0'],
 };
+
+test('of forwarding entries are not heard of, and what others do to them meanwhile is in the state at the end', async () => {
+  const { kernel, heard } = listen(namespace);
+  const macOf = (node: number) =>
+    `02:00:00:00:${(node >> 8).toString(16).padStart(2, '0')}:${(node & 255).toString(16).padStart(2, '0')}`;
+  const entries = additions().filter(({ object }) => object.kind === 'fdb');
+  for (let round = 0; round < 3; round++) {
+    const batch = join(folder, 'entries');
+    const lines = Array.from({ length: 600 }, (_, step) => (step * 37 + round) % NODES).map((node, at) =>
+      at % 2 === 0
+        ? `fdb del ${macOf(node)} dev vx0 self`
+        : `fdb replace ${macOf(node)} dev vx0 dst 127.9.9.9 self permanent`,
+    );
+    writeFileSync(batch, lines.join('\n'));
+    const others = spawn('nsenter', [`--net=${path}`, 'bridge', '-force', '-batch', batch], {
+      stdio: 'ignore',
+    });
+    const gone = once(others, 'exit');
+    const { failures } = await kernel.apply(entries);
+    await gone;
+    const state = carried(kernel);
+    expect(state).toEqual(dumped());
+    await Promise.resolve();
+    const refused = new Set(failures.map(({ op }) => op));
+    for (const { object, ...op } of entries.filter((each) => !refused.has(each))) {
+      const found = state.get(keyOf(object));
+      const isAsAsked = JSON.stringify(found) === JSON.stringify(object);
+      if (!isAsAsked) expect(heard.keys, `${op.verb} ${keyOf(object)}`).toContain(keyOf(object));
+    }
+  }
+  expect(heard.resyncs).toBe(0);
+});
 
 test.each(Object.entries(DISTURBANCES))(
   'somebody else who %s meanwhile is heard',

@@ -51,7 +51,11 @@ export function networkOf(text: IpPrefix | IpInterface): IpPrefix {
 
 /** The lowest address of a prefix. */
 export function firstIp(prefix: IpPrefix): IpAddress {
-  return withHostBits(bitsOf(prefix), 0);
+  const bits = bitsOf(prefix);
+  // IPv4 has one spelling only: most prefixes begin with their first address.
+  return bits.bytes.length === 4 && endsInZeros(bits)
+    ? prefix.slice(0, prefix.indexOf('/'))
+    : withHostBits(bits, 0);
 }
 
 /** The highest address of a prefix (IPv4: the broadcast address). */
@@ -124,6 +128,14 @@ function withHostBits({ bytes, length }: Bits, fill: 0 | 0xff): IpAddress {
     bytes.fill(fill, whole + 1);
   }
   return formatIp(bytes);
+}
+
+/** True if every bit behind the prefix is zero. */
+function endsInZeros({ bytes, length }: Bits): boolean {
+  const whole = length >> 3;
+  if (((bytes[whole] ?? 0) & (0xff >> (length & 7))) !== 0) return false;
+  for (let i = whole + 1; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 /** True if both are of one family and their first `length` bits are the same. */

@@ -19,7 +19,8 @@ export class DesiredState {
   /** A list for a part that is replaced as a whole, a set for one that was amended. */
   private readonly parts = new Map<string, readonly string[] | Set<string>>();
   private readonly objects = new Map<string, KernelObject>();
-  private readonly winners = new Map<string, string>();
+  /** By key, the part whose object counts. Kept from the first time on that two parts want one key: else nobody asks. */
+  private winners: Map<string, string> | undefined;
   /** Of keys that several parts want: each part's object. */
   private readonly contended = new Map<string, Map<string, KernelObject>>();
   /** Undefined until somebody has looked at everything: then all of it is. */
@@ -53,8 +54,15 @@ export class DesiredState {
     if (before === undefined) return this.begin(part, objects);
     const next = new Map<string, KernelObject>();
     for (const object of objects) next.set(keyOf(object), object);
-    for (const key of before) if (!next.has(key)) this.drop(part, key);
-    for (const [key, object] of next) this.put(part, key, object);
+    const kept = new Set<string>();
+    for (const key of before)
+      if (next.has(key)) kept.add(key);
+      else this.drop(part, key);
+    this.parts.set(part, kept);
+    for (const [key, object] of next) {
+      this.put(part, key, object, kept);
+      kept.add(key);
+    }
     if (next.size === 0) this.parts.delete(part);
     else this.parts.set(part, [...next.keys()]);
   }
@@ -63,23 +71,24 @@ export class DesiredState {
   amend(part: string, { put, removed }: Amendment): void {
     const before = this.parts.get(part);
     const keys = before instanceof Set ? before : new Set(before);
+    this.parts.set(part, keys);
     for (const key of removed) if (keys.delete(key)) this.drop(part, key);
     for (const object of put) {
       const key = keyOf(object);
-      this.put(part, key, object);
+      this.put(part, key, object, keys);
       keys.add(key);
     }
     if (keys.size === 0) this.parts.delete(part);
-    else this.parts.set(part, keys);
   }
 
   /** A part that was not there: thousands come at once, and all of them small. Of two objects with one key the last counts. */
   private begin(part: string, objects: readonly KernelObject[]): void {
     if (objects.length === 0) return;
     const keys: string[] = [];
+    this.parts.set(part, keys);
     for (const object of objects) {
       const key = keyOf(object);
-      if (this.put(part, key, object)) keys.push(key);
+      if (this.put(part, key, object, keys)) keys.push(key);
     }
     // A copy has no room to grow in: there are thousands to keep.
     this.parts.set(part, keys.slice());
@@ -102,19 +111,32 @@ export class DesiredState {
     this.dirty = new Set();
   }
 
-  /** True if the part did not want this key before. */
-  private put(part: string, key: string, object: KernelObject): boolean {
-    const winner = this.winners.get(key);
+  /** True if the part did not want this key before; `own` are the keys it wants. */
+  private put(
+    part: string,
+    key: string,
+    object: KernelObject,
+    own: ReadonlySet<string> | readonly string[],
+  ): boolean {
+    if (!this.objects.has(key)) {
+      this.install(part, key, object);
+      return true;
+    }
+    const isNew = own instanceof Set ? !own.has(key) : !(own as readonly string[]).includes(key);
     let wishes = this.contended.get(key);
-    const isNew = winner !== part && wishes?.has(part) !== true;
-    if (wishes === undefined && winner !== undefined && winner !== part) {
+    if (wishes === undefined && !isNew) {
+      this.install(part, key, object);
+      return false;
+    }
+    const winner = this.winnerOf(key);
+    if (wishes === undefined) {
       wishes = new Map([[winner, this.objects.get(key) as KernelObject]]);
       this.contended.set(key, wishes);
     }
-    wishes?.set(part, object);
-    if (wishes !== undefined && isRanked(object)) this.elect(key, wishes);
+    wishes.set(part, object);
+    if (isRanked(object)) this.elect(key, wishes);
     // The first part by name wins: one that comes behind it changes nothing.
-    else if (winner === undefined || part <= winner) this.install(part, key, object);
+    else if (part <= winner) this.install(part, key, object);
     return isNew;
   }
 
@@ -122,13 +144,22 @@ export class DesiredState {
     const wishes = this.contended.get(key);
     if (wishes === undefined) {
       this.objects.delete(key);
-      this.winners.delete(key);
+      this.winners?.delete(key);
       this.dirty?.add(key);
       return;
     }
     wishes.delete(part);
-    if (this.winners.get(key) === part) this.elect(key, wishes);
+    if (this.winnerOf(key) === part) this.elect(key, wishes);
     if (wishes.size === 1) this.contended.delete(key);
+  }
+
+  /** The part whose object counts of a key that some part wants. A part under way has the keys that were put, and no others. */
+  private winnerOf(key: string): string {
+    if (this.winners === undefined) {
+      this.winners = new Map();
+      for (const [part, keys] of this.parts) for (const each of keys) this.winners.set(each, part);
+    }
+    return this.winners.get(key) as string;
   }
 
   private elect(key: string, wishes: ReadonlyMap<string, KernelObject>): void {
@@ -150,7 +181,7 @@ export class DesiredState {
       if (before === undefined || JSON.stringify(before) !== JSON.stringify(object)) dirty.add(key);
     }
     this.objects.set(key, object);
-    this.winners.set(key, part);
+    this.winners?.set(key, part);
   }
 }
 

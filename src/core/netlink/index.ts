@@ -83,7 +83,7 @@ export { linkMessage } from './route/link.ts';
 export { isMissingLink, type LinkIndex, MissingLinkError } from './route/link-index.ts';
 export { isOwnAddress, lookedUpHop, routeLookup } from './route/lookup.ts';
 export { RouteMirror } from './route/mirror.ts';
-export { QUIET_TYPES } from './route/quiet-changes.ts';
+export { QUIET_ENTRIES, QUIET_TYPES } from './route/quiet-changes.ts';
 export { fullSnapshotRequests, snapshotOf, snapshotRequests } from './route/snapshot.ts';
 
 /** Every codec of rtnetlink and generic netlink, by name. */

@@ -22,6 +22,7 @@ export {
   type OverlaySubnet,
   planLocal,
   planRemote,
+  planRemoteSubnet,
   type VxlanSettings,
   vtepAddress,
   vtepMac,

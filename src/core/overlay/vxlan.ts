@@ -85,16 +85,35 @@ export function planLocal(locals: readonly OverlaySubnet[], settings: VxlanSetti
 
 /** What one remote subnet needs: its cost does not depend on how many others there are. */
 export function planRemote(remote: OverlaySubnet, settings: Pick<VxlanSettings, 'vni'>): KernelObject[] {
-  const link = vxlanLinkName(remote.family, settings.vni);
-  const vtep = vtepAddress(remote.subnet);
-  const nextHops = [{ via: vtep, link, onlink: true }];
-  const { protocol } = OVERLAY;
+  const nextHops = nextHopsTo(remote, settings);
   return [
-    { kind: 'neighbour', link, address: vtep, mac: remote.vtepMac, protocol },
-    { kind: 'fdb', link, mac: remote.vtepMac, dst: remote.publicIp },
-    remoteRoute(remote.subnet, nextHops),
+    ...planSubnet(remote, nextHops),
     remoteRoute(hostPrefixOf(remote.publicIp), nextHops, NODE_TABLE),
     peerElement(remote.family, remote.publicIp),
+  ];
+}
+
+/** Of that, what flannel has for a remote subnet too. */
+export function planRemoteSubnet(
+  remote: OverlaySubnet,
+  settings: Pick<VxlanSettings, 'vni'>,
+): KernelObject[] {
+  return planSubnet(remote, nextHopsTo(remote, settings));
+}
+
+type OverHop = readonly [NextHop & { readonly via: IpAddress; readonly link: string }];
+
+function nextHopsTo({ family, subnet }: OverlaySubnet, { vni }: Pick<VxlanSettings, 'vni'>): OverHop {
+  return [{ via: vtepAddress(subnet), link: vxlanLinkName(family, vni), onlink: true }];
+}
+
+function planSubnet({ subnet, vtepMac, publicIp }: OverlaySubnet, nextHops: OverHop): KernelObject[] {
+  const [{ link, via }] = nextHops;
+  const { protocol } = OVERLAY;
+  return [
+    { kind: 'neighbour', link, address: via, mac: vtepMac, protocol },
+    { kind: 'fdb', link, mac: vtepMac, dst: publicIp },
+    remoteRoute(subnet, nextHops),
   ];
 }
 

@@ -17,8 +17,6 @@ export interface AdditionFollower {
   /** All requests come from this port. Called once. */
   portOpened(portId: number): void;
   begin(): void;
-  /** A pack is about to be sent. */
-  beforeSend(pack: AdditionPack): void;
   /** The kernel carried out what of the pack it did not refuse. */
   acknowledged(pack: AdditionPack, refused: ReadonlySet<number>): void;
   /** Nothing is under way any more; `isComplete` is false if answers are missing. */
@@ -76,7 +74,6 @@ export class AdditionSender implements Disposable {
       const pack = new AdditionPack(PACK_BYTES);
       next = this.encode(pack, ops, next, failures);
       const before = await underway;
-      this.follower?.beforeSend(pack);
       underway = socket.transactPacked(pack.request).then((refusals) => ({ pack, refusals }));
       if (before !== undefined) this.settle(before, failures);
     }

@@ -3,7 +3,7 @@
  * additions at once from the kernel's acknowledgements, since their notifications cost more than to make them.
  */
 import type { KernelOp } from '#core/kernel/index.ts';
-import { type AdditionPack, QUIET_TYPES, type RouteMirror } from '#core/netlink/index.ts';
+import { QUIET_ENTRIES, QUIET_TYPES, type RouteMirror } from '#core/netlink/index.ts';
 import type { NftMirror } from '#core/netlink/nftables/index.ts';
 import type { NetlinkMonitor } from '#io/netlink/index.ts';
 import type { AdditionFollower } from './additions.ts';
@@ -41,26 +41,26 @@ function followAdditions(
   monitor: () => NetlinkMonitor,
   drain: () => void,
 ): AdditionFollower {
+  let answered = { portId: 0, types: QUIET_TYPES };
   return {
-    portOpened: (portId) => monitor().leaveOut(portId, QUIET_TYPES),
-    begin: () => routes.quiet.begin(),
-    beforeSend: (pack) => expectAnnounced(routes, pack),
-    acknowledged: ({ ops }, refused) => {
+    portOpened: (portId) => {
+      answered = { portId, types: QUIET_TYPES };
+    },
+    begin: () => {
+      monitor().leaveOut({ ...answered, everyOf: QUIET_ENTRIES });
+      routes.quiet.begin();
+    },
+    acknowledged: (pack, refused) => {
       drain();
-      for (let at = 0; at < ops.length; at++)
-        if (refused.size === 0 || !refused.has(at)) routes.quiet.take(ops[at] as (typeof ops)[number]);
+      for (let at = 0; at < pack.ops.length; at++)
+        if (refused.size === 0 || !refused.has(at)) routes.quiet.take(pack, at);
     },
     end: (isComplete) => {
+      // What is heard from here on is newer than the dump that follows.
+      monitor().leaveOut(answered);
       if (!isComplete) routes.quiet.disturb();
       routes.quiet.end();
       drain();
     },
   };
-}
-
-/** Forwarding entries are announced in nobody's name. */
-function expectAnnounced(routes: RouteMirror, pack: AdditionPack): void {
-  for (const [at, op] of pack.ops.entries()) {
-    if (op.object.kind === 'fdb') routes.expect(pack.requestOf(at), op);
-  }
 }

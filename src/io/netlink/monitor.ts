@@ -13,7 +13,7 @@ import {
 } from './descriptor.ts';
 import { NetlinkError } from './error.ts';
 import { appendMessages, uint32At } from './frame.ts';
-import { ownPortFilter } from './own-port-filter.ts';
+import { type LeftOut, ownPortFilter } from './own-port-filter.ts';
 
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 const READABLE = 1;
@@ -106,9 +106,9 @@ export class NetlinkMonitor implements Disposable {
     return this.#receive(Number.POSITIVE_INFINITY);
   }
 
-  /** From now on notifications of these types that answer requests of a port are left out; a second call takes the first one's place. */
-  leaveOut(portId: number, types: readonly number[]): void {
-    nativeAddon().attachFilter(this.#fd, ownPortFilter(portId, types));
+  /** From now on these notifications are left out, and no others that were before. Nothing once it is closed. */
+  leaveOut(what: LeftOut): void {
+    if (this.#fd >= 0) nativeAddon().attachFilter(this.#fd, ownPortFilter(what));
   }
 
   /** Stops; no callback runs afterwards. Harmless if repeated. */

@@ -3,20 +3,32 @@
  * those that answer requests of one port are left out. Whoever sent the requests knows what became of them from their acknowledgements.
  */
 
+/** Notifications a monitor can do without. */
+export interface LeftOut {
+  /** Of these nlmsg_types, at most 200, what answers requests of this port. */
+  readonly portId: number;
+  readonly types: readonly number[];
+  /** Of this nlmsg_type and address family, the first byte behind the header, all: such as are announced in nobody's name. */
+  readonly everyOf?: { readonly type: number; readonly family: number };
+}
+
+const LOAD_BYTE = 0x30;
 const LOAD_WORD = 0x20;
 const LOAD_HALF = 0x28;
 const JUMP_IF_EQUAL = 0x15;
 const RETURN = 0x06;
 const TYPE_AT = 4;
 const PORT_AT = 12;
+const FAMILY_AT = 16;
 const ALL = 0xffff_ffff;
 
 type Instruction = readonly [code: number, jumpIfTrue: number, jumpIfFalse: number, operand: number];
 
-/** As the addon takes it. `types` are nlmsg_types, at most 200. */
-export function ownPortFilter(portId: number, types: readonly number[]): Uint8Array {
+/** As the addon takes it. */
+export function ownPortFilter({ portId, types, everyOf }: LeftOut): Uint8Array {
   const count = types.length;
   return assembled([
+    ...(everyOf === undefined ? [] : leaveOutEvery(everyOf)),
     [LOAD_WORD, 0, 0, PORT_AT],
     [JUMP_IF_EQUAL, 0, count + 1, swapped32(portId)],
     [LOAD_HALF, 0, 0, TYPE_AT],
@@ -24,6 +36,16 @@ export function ownPortFilter(portId: number, types: readonly number[]): Uint8Ar
     [RETURN, 0, 0, ALL],
     [RETURN, 0, 0, 0],
   ]);
+}
+
+function leaveOutEvery({ type, family }: Required<LeftOut>['everyOf']): Instruction[] {
+  return [
+    [LOAD_HALF, 0, 0, TYPE_AT],
+    [JUMP_IF_EQUAL, 0, 3, swapped16(type)],
+    [LOAD_BYTE, 0, 0, FAMILY_AT],
+    [JUMP_IF_EQUAL, 0, 1, family],
+    [RETURN, 0, 0, 0],
+  ];
 }
 
 function assembled(instructions: readonly Instruction[]): Uint8Array {

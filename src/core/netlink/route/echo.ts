@@ -91,7 +91,7 @@ export class EchoQueue {
     const end = Math.min(expected.length, this.next + LOOKAHEAD);
     for (let at = this.next; at < end; at++) {
       const { request, op } = expected[at] as Expected;
-      const index = matchIndex(request, notification);
+      const index = linkOfMatch(request, notification);
       if (index === undefined) continue;
       this.next = at + 1;
       const object = op.object as Echoed;
@@ -122,7 +122,7 @@ export function announcedRoute(route: Route): Route {
 }
 
 /** The link's number if the notification says of all that counts what the request says. */
-function matchIndex(request: Uint8Array, notification: Uint8Array): number | undefined {
+export function linkOfMatch(request: Uint8Array, notification: Uint8Array): number | undefined {
   if (uint16(request, 4) !== uint16(notification, 4) || notification.length < ATTRIBUTES_AT) return undefined;
   switch (uint16(notification, 4)) {
     case RTM_NEIGHBOUR.NEW:
@@ -156,7 +156,7 @@ function equalAttributes(a: Uint8Array, b: Uint8Array, mask: number): boolean {
     const type = uint16(a, at + 2);
     if (!isIn(mask, type)) continue;
     wanted++;
-    const found = find(b, type);
+    const found = attributeAt(b, type);
     const length = uint16(a, at);
     if (found < 0 || found + length > b.length || !equalBytes(a, at, b, found, length)) return false;
   }
@@ -173,14 +173,14 @@ function isIn(mask: number, type: number): boolean {
 }
 
 /** The place of the first attribute of a type, or -1. */
-function find(message: Uint8Array, type: number): number {
+export function attributeAt(message: Uint8Array, type: number): number {
   for (let at = ATTRIBUTES_AT; at + 4 <= message.length; at = next(message, at))
     if (uint16(message, at + 2) === type) return at;
   return -1;
 }
 
 function valueOf(message: Uint8Array, type: number): number | undefined {
-  const at = find(message, type);
+  const at = attributeAt(message, type);
   return at < 0 || uint16(message, at) !== 8 || at + 8 > message.length ? undefined : int32(message, at + 4);
 }
 

@@ -37,6 +37,11 @@ export class MirrorStore {
     this.note(key, object);
   }
 
+  /** A dump shows the object with this key as it is here already. */
+  confirm(key: string): void {
+    this.confirmed?.add(key);
+  }
+
   /** Takes in what follows from something else. */
   place(key: string, object: KernelObject): void {
     this.touch?.(key);

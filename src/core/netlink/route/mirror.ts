@@ -93,6 +93,7 @@ export class RouteMirror {
   apply(message: Uint8Array): void {
     const type = messageType(message);
     if (this.applyEcho(message)) return;
+    if (this.resync?.kinds.has('fdb') && this.quiet.confirm(message)) return;
     switch (type) {
       case RTM_LINK.NEW:
       case RTM_LINK.DEL:
@@ -165,6 +166,7 @@ export class RouteMirror {
     const { resync } = this;
     if (resync === undefined) return;
     this.resync = undefined;
+    if (resync.kinds.has('fdb')) this.quiet.dumpedEntries();
     if (resync.kinds.has('link')) {
       for (const record of this.links.all()) if (!resync.links.has(record.index)) this.removeLink(record);
     }

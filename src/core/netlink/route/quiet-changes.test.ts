@@ -28,6 +28,20 @@ function tellOfLink(attributes: { readonly name: string; readonly up?: boolean }
   mirror.apply(encodeMessage(linkMessage, { type: RTM_LINK.NEW, flags: 0, payload }));
 }
 
+/** The kernel acknowledged an addition. */
+function take(object: KernelObject): void {
+  const pack = new AdditionPack(0);
+  pack.add(addition(object), links);
+  mirror.quiet.take(pack, 0);
+}
+
+/** What the dump of forwarding entries shows. */
+function dumpEntries(...shown: KernelObject[]): void {
+  mirror.beginResync(['fdb']);
+  for (const object of shown) others('add', object);
+  mirror.endResync();
+}
+
 /** What another sends is what the kernel announces, as far as the mirror looks. */
 function others(verb: 'add' | 'remove', object: KernelObject): void {
   for (const message of encodeOp({ verb, object }, links)) mirror.apply(message);
@@ -42,21 +56,38 @@ beforeEach(() => {
 describe('an addition that is acknowledged and not announced', () => {
   test('is in the state as the kernel has it, and nobody is told', () => {
     mirror.quiet.begin();
-    for (const object of OBJECTS) mirror.quiet.take(addition(object));
+    for (const object of OBJECTS) take(object);
     mirror.quiet.end();
     expect(mirror.state.get(keyOf(NEIGHBOUR))).toEqual(NEIGHBOUR);
     expect(mirror.state.get(keyOf(ROUTE))).toEqual({ ...ROUTE, metric: 0 });
-    // The kernel announces it in nobody's name.
-    expect(mirror.state.has(keyOf(FDB))).toBe(false);
+    expect(mirror.state.get(keyOf(FDB))).toBe(FDB);
+    // The kernel announces new ones in nobody's name: nobody would hear of others'.
+    expect(mirror.takeNeedsDump()).toEqual(['fdb']);
+    dumpEntries(FDB);
+    expect(mirror.state.get(keyOf(FDB))).toBe(FDB);
     expect(mirror.takeChanged()).toEqual(new Set());
     expect(mirror.takeNeedsDump()).toBeUndefined();
+  });
+
+  test.each([
+    ['is gone', undefined],
+    ['leads elsewhere', { ...FDB, dst: '192.0.2.9' }],
+  ])('is told of if the dump shows that it %s', (_what, shown) => {
+    mirror.quiet.begin();
+    take(FDB);
+    mirror.quiet.end();
+    expect(mirror.takeNeedsDump()).toEqual(['fdb']);
+    const more = { ...FDB, mac: '02:00:00:00:00:02' };
+    dumpEntries(...(shown === undefined ? [] : [shown]), more);
+    expect(mirror.state.get(keyOf(FDB))).toEqual(shown);
+    expect(mirror.takeChanged()).toEqual(new Set([keyOf(FDB), keyOf(more)]));
   });
 
   test('is not trusted where others spoke of the same object meanwhile', () => {
     mirror.quiet.begin();
     others('remove', ROUTE);
-    mirror.quiet.take(addition(NEIGHBOUR));
-    mirror.quiet.take(addition(ROUTE));
+    take(NEIGHBOUR);
+    take(ROUTE);
     mirror.quiet.end();
     expect(mirror.state.has(keyOf(NEIGHBOUR))).toBe(true);
     expect(mirror.state.has(keyOf(ROUTE))).toBe(false);
@@ -67,7 +98,7 @@ describe('an addition that is acknowledged and not announced', () => {
 
   test('is as good as any other afterwards: others take it away', () => {
     mirror.quiet.begin();
-    mirror.quiet.take(addition(ROUTE));
+    take(ROUTE);
     others('remove', ROUTE);
     mirror.quiet.end();
     expect(mirror.state.has(keyOf(ROUTE))).toBe(false);
@@ -83,7 +114,7 @@ describe('an addition that is acknowledged and not announced', () => {
   test.each(Object.entries(DISTURBANCES))('is dumped where %s', (_name, disturb) => {
     mirror.quiet.begin();
     disturb();
-    mirror.quiet.take(addition(ROUTE));
+    take(ROUTE);
     mirror.quiet.end();
     expect(mirror.takeNeedsDump()).toContain('route');
   });

@@ -49,14 +49,15 @@ export function transfer(netns: string, hosts: readonly string[], bytes = 200_00
 
 function exchange(netns: string, host: string, bytes: number): string {
   const content = randomBytes(bytes);
-  const to = `TCP:${host.includes(':') ? `[${host}]` : host}:${PORT},connect-timeout=5,retry=20,interval=0.2`;
+  // The other end may be starting still.
+  const to = `TCP:${host.includes(':') ? `[${host}]` : host}:${PORT},connect-timeout=5,retry=100,interval=0.2`;
   let answer: string;
   try {
     answer = execFileSync('nsenter', [`--net=${netns}`, 'socat', '-t', '20', '-', to], {
       input: content,
       encoding: 'utf8',
       stdio: 'pipe',
-      timeout: 30_000,
+      timeout: 60_000,
     });
   } catch (error) {
     return String((error as { stderr?: unknown }).stderr);

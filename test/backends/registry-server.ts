@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LEASE_ANNOTATIONS } from '#core/lease/lease-object.ts';
 import { inNetns, PROGRAM } from '../e2e/agent-world.ts';
 
 export const REGISTRIES = ['API server', 'etcd'] as const;
@@ -123,11 +122,11 @@ export class RegistryServer {
     }
     for (const lease of this.leaseObjectsOf(node)) {
       const { annotations } = lease.metadata;
-      const isIpv6 = annotations[LEASE_ANNOTATIONS.subnet]?.includes(':') === true;
-      const data = annotations[LEASE_ANNOTATIONS.backendData];
-      annotations[LEASE_ANNOTATIONS.ownerUid] = 'stranger-uid';
-      annotations[LEASE_ANNOTATIONS.publicIp] = STRANGER[isIpv6 ? 6 : 4];
-      if (data !== undefined) annotations[LEASE_ANNOTATIONS.backendData] = withStrangersKey(data);
+      const isIpv6 = annotations['poplin.dev/subnet']?.includes(':') === true;
+      const data = annotations['poplin.dev/backend-data'];
+      annotations['poplin.dev/owner-uid'] = 'stranger-uid';
+      annotations['poplin.dev/public-ip'] = STRANGER[isIpv6 ? 6 : 4];
+      if (data !== undefined) annotations['poplin.dev/backend-data'] = withStrangersKey(data);
       const taken = { ...lease, spec: { ...lease.spec, holderIdentity: 'stranger' } };
       this.api('PUT', `${LEASES}/${lease.metadata.name}`, taken);
     }

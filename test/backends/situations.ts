@@ -22,6 +22,11 @@ const NODE_ADDRESSES = ['192.168.60.12', 'fd60::12'] as const;
 /** An emulated processor takes a second for a few megabytes. */
 const TRANSFER_BYTES = (IS_VIRTUAL ? 1 : 8) << 20;
 
+export const TWO_NETWORKS: Situation = {
+  name: 'a second network on the same hosts has pods of its own, and goes without the first one noticing',
+  holds: twoNetworks,
+};
+
 export const SITUATIONS: readonly Situation[] = [
   { name: 'nodes join, and pods reach each other', holds: join },
   {
@@ -36,10 +41,7 @@ export const SITUATIONS: readonly Situation[] = [
     name: 'a node whose subnet is given to another takes a free one, and is reached there',
     holds: otherSubnet,
   },
-  {
-    name: 'a second network on the same hosts has pods of its own, and goes without the first one noticing',
-    holds: twoNetworks,
-  },
+  TWO_NETWORKS,
   { name: 'a node that leaves is routed to no more', holds: leave },
   { name: 'a node that is booted anew has its subnet again', holds: reboot },
 ];

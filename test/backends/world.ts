@@ -16,10 +16,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { agentPaths } from '#app/agent/paths.ts';
-import { type AgentStatus, fetchStatus } from '#app/agent/status.ts';
+import type { AgentStatus } from '#app/agent/index.ts';
 import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
 import { endTunnel } from '#io/tunnel/index.ts';
+import { agentSocket, askStatus } from '../e2e/agent-socket.ts';
 import { inNetns, PROGRAM, until } from '../e2e/agent-world.ts';
 import { IS_VIRTUAL } from '../kernel/virtual.ts';
 import { type RegistryName, RegistryServer } from './registry-server.ts';
@@ -124,9 +124,7 @@ export class BackendWorld implements AsyncDisposable {
   ): Promise<AgentStatus> {
     let last: AgentStatus | undefined;
     return until(`${host}: ${what}`, async () => {
-      last = await fetchStatus(agentPaths(this.file(`root-${host}`), undefined, network).statusSocket).catch(
-        () => undefined,
-      );
+      last = await askStatus(agentSocket(this.file(`root-${host}`), 'agent', network)).catch(() => undefined);
       return last !== undefined && holds(last) && last;
     }).catch((error: unknown) => {
       throw new Error(
@@ -147,12 +145,12 @@ export class BackendWorld implements AsyncDisposable {
   async attach(host: Host): Promise<PodAddresses> {
     const name = `pod${++this.attachments}-${host}`;
     const netns = this.addNamespace(name);
-    const { cniSocket, cniPending } = agentPaths(this.file(`root-${host}`));
+    const root = this.file(`root-${host}`);
     const child = spawn('nsenter', [`--net=${this.file(host)}`, join(this.file('bin'), 'poplin')], {
       env: {
         PATH: '/usr/bin',
-        POPLIN_CNI_SOCKET: cniSocket,
-        POPLIN_CNI_PENDING_DIR: cniPending,
+        POPLIN_CNI_SOCKET: agentSocket(root, 'cni'),
+        POPLIN_CNI_PENDING_DIR: join(root, 'var/lib/poplin/cni/pending'),
         CNI_COMMAND: 'ADD',
         CNI_CONTAINERID: name,
         CNI_NETNS: netns,
@@ -239,8 +237,8 @@ export class BackendWorld implements AsyncDisposable {
   }
 
   private async endTunnel(host: Host, network?: string): Promise<void> {
-    const { tunnelSocket } = agentPaths(this.file(`root-${host}`), undefined, network);
-    if (existsSync(tunnelSocket)) await endTunnel(tunnelSocket);
+    const socket = agentSocket(this.file(`root-${host}`), 'tunnel', network);
+    if (existsSync(socket)) await endTunnel(socket);
   }
 
   /** A namespace that is gone with the world; one of that name is there no more. */

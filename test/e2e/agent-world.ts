@@ -10,9 +10,9 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-// Not by its index, which brings all of the agent: that takes the virtual machine half a minute.
-import { type AgentStatus, fetchStatus } from '#app/agent/status.ts';
+import type { AgentStatus } from '#app/agent/index.ts';
 import { IS_VIRTUAL } from '../kernel/virtual.ts';
+import { agentSocket, askStatus } from './agent-socket.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 export const PROGRAM = join(PROJECT, 'dist/poplin.mjs');
@@ -144,7 +144,7 @@ export class AgentLab implements AsyncDisposable {
 
   /** What the node's agent says of itself; undefined while there is none. */
   async status(node: string): Promise<AgentStatus | undefined> {
-    return fetchStatus(`${this.root(node)}/run/poplin/agent.sock`).catch(() => undefined);
+    return askStatus(agentSocket(this.root(node), 'agent')).catch(() => undefined);
   }
 
   /** The status of an agent that is ready and is not the process `formerPid`. */

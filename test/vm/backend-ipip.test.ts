@@ -3,8 +3,13 @@ import { IS_SOAK } from '#testing/soak.ts';
 import { cellsOf } from '../backends/cell.ts';
 import { describeCells } from '../backends/matrix.ts';
 import { IPIP, IPIP_DIRECT } from '../backends/rows.ts';
+import { TWO_NETWORKS } from '../backends/situations.ts';
 
-describeCells([
-  ...cellsOf([IPIP], { first: 'API server' }),
-  ...(IS_SOAK ? cellsOf([IPIP_DIRECT], { soakFamilies: ['dual stack'] }) : []),
-]);
+describeCells(
+  [
+    ...cellsOf([IPIP], { first: 'API server' }),
+    ...(IS_SOAK ? cellsOf([IPIP_DIRECT], { soakFamilies: ['dual stack'] }) : []),
+  ],
+  // Four more processes of Node: too much for the emulated processor in a usual run.
+  IS_SOAK ? [] : [TWO_NETWORKS],
+);

@@ -10,7 +10,9 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type AgentStatus, fetchStatus } from '#app/agent/index.ts';
+import type { AgentStatus } from '#app/agent/index.ts';
+import { IS_VIRTUAL } from '../kernel/virtual.ts';
+import { agentSocket, askStatus } from './agent-socket.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 export const PROGRAM = join(PROJECT, 'dist/poplin.mjs');
@@ -42,11 +44,14 @@ export function inNetns(netns: string, command: string, ...args: string[]): stri
   });
 }
 
+/** The virtual machine is slow, and a probe is not what should take its time. */
+const [LIMIT_MS, PAUSE_MS] = IS_VIRTUAL ? [150_000, 100] : [20_000, 3];
+
 /** Waits until the probe gives something; rejects after `limitMs` with the last thing it threw, or the text. */
 export async function until<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = 20_000,
+  limitMs = LIMIT_MS,
 ): Promise<T> {
   const deadline = performance.now() + limitMs;
   for (;;) {
@@ -54,7 +59,7 @@ export async function until<T>(
     const found = await probe();
     if (found !== undefined && found !== false) return found;
     if (late) throw new Error(`not within ${limitMs} ms: ${what}`);
-    await sleep(3);
+    await sleep(PAUSE_MS);
   }
 }
 
@@ -139,7 +144,7 @@ export class AgentLab implements AsyncDisposable {
 
   /** What the node's agent says of itself; undefined while there is none. */
   async status(node: string): Promise<AgentStatus | undefined> {
-    return fetchStatus(`${this.root(node)}/run/poplin/agent.sock`).catch(() => undefined);
+    return askStatus(agentSocket(this.root(node), 'agent')).catch(() => undefined);
   }
 
   /** The status of an agent that is ready and is not the process `formerPid`. */

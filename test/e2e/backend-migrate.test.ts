@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { Flow, type FlowCount } from '../backends/flow.ts';
 import { Station } from './agent-station.ts';
 import { inNetns, until } from './agent-world.ts';
 import {
@@ -19,7 +20,6 @@ import {
   nodeLeases,
   subnetOf,
 } from './backend-flannel.ts';
-import { type FlowCount, startFlow } from './backend-flow.ts';
 import { MovingHost } from './backend-host.ts';
 import { Etcd } from './station-etcd.ts';
 
@@ -158,13 +158,13 @@ class Walk implements AsyncDisposable {
     const flows = this.hosts.flatMap((from) =>
       this.hosts
         .filter((to) => to !== from)
-        .flatMap((to) => FAMILIES.map((family) => startFlow(from.pod, addressIn(family, to.number, 5)))),
+        .flatMap((to) => FAMILIES.map((family) => new Flow(from.pod, addressIn(family, to.number, 5)))),
     );
     try {
       await work();
       await this.expectReach();
     } finally {
-      this.lost.push(...(await Promise.all(flows.map((end) => end()))));
+      this.lost.push(...(await Promise.all(flows.map((flow) => flow.end()))));
     }
     expect(Math.max(...this.lost.map(({ lost }) => lost))).toBeLessThanOrEqual(MOST_LOST);
   }

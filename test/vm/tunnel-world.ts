@@ -7,8 +7,8 @@ import type { IpFamily } from '#base/ip/index.ts';
 import { DesiredState, type KernelObject, keyOf, OVERLAY, plan } from '#core/kernel/index.ts';
 import type { Backend, LocalSubnet, OwnAddresses, RemoteSubnet, Underlay } from '#core/overlay/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
+import { run } from '../backends/tunnel-talk.ts';
 import { NamespaceFolder } from '../kernel/namespace-folder.ts';
-import { run } from './tunnel-talk.ts';
 
 const FAMILIES: readonly IpFamily[] = [4, 6];
 

@@ -7,7 +7,7 @@ import type { IpFamily } from '#base/ip/index.ts';
 import type { WireguardConfig } from '#core/lease/index.ts';
 import { type Backend, ipipBackend, type WireguardKeys, wireguardBackend } from '#core/overlay/index.ts';
 import { loadWireguardKeys } from '#io/wireguard-key/index.ts';
-import { carries, forge, run, TunnelServer, transfer } from './tunnel-talk.ts';
+import { carries, forge, run, TunnelServer, transfer } from '../backends/tunnel-talk.ts';
 import { addresses, ip, pods, type TunnelNode, TunnelWorld } from './tunnel-world.ts';
 
 const BOTH: readonly IpFamily[] = [4, 6];

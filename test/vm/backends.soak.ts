@@ -1,19 +1,17 @@
 /**
  * Backends that other kernels lack, with real agents: two racks with a router between them, both families, and every pair of pods and nodes
- * probed with real packets. What an agent does beside (restart, outage) is the same for every backend: test/e2e/backend-matrix.
+ * probed with real packets. The life of a node (restart, outage, reboot) is in backend-ipip.test.ts and backend-wireguard.test.ts.
  */
 import { expect, test } from 'vitest';
 import type { MatrixReport } from '#app/lab/index.ts';
-import { IS_SOAK } from '#testing/soak.ts';
 import { PrivateHost } from '../e2e/lab-host.ts';
 
-const ALL = [
+const BACKENDS = [
   { Type: 'ipip' },
   { Type: 'wireguard', PersistentKeepaliveInterval: 25 },
   { Type: 'ipip', DirectRouting: true },
   { Type: 'wireguard', Mode: 'ipv6', PSK: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' },
 ] as const;
-const BACKENDS = IS_SOAK ? ALL : ALL.slice(0, 2);
 
 test.for(BACKENDS)('%o connects pods and nodes, across a router too', async (backend) => {
   await using host = await PrivateHost.open();

@@ -1,4 +1,4 @@
-/** What goes through tunnels in the tests, by socat and ping, which start quickly in the slow virtual machine and share no code with us. */
+/** What goes through overlays in the tests, by socat and ping, which start quickly in the slow virtual machine and share no code with us. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -42,21 +42,22 @@ export class TunnelServer implements AsyncDisposable {
   }
 }
 
-/** Sends 200 kB to each host in turn; the address that each saw, by host; or why nothing came back whole. */
-export function transfer(netns: string, hosts: readonly string[]): Record<string, string> {
-  return Object.fromEntries(hosts.map((host) => [host, exchange(netns, host)]));
+/** Sends so many bytes to each host in turn; the address that each saw, by host; or why nothing came back whole. */
+export function transfer(netns: string, hosts: readonly string[], bytes = 200_000): Record<string, string> {
+  return Object.fromEntries(hosts.map((host) => [host, exchange(netns, host, bytes)]));
 }
 
-function exchange(netns: string, host: string): string {
-  const content = randomBytes(200_000);
-  const to = `TCP:${host.includes(':') ? `[${host}]` : host}:${PORT},connect-timeout=5`;
+function exchange(netns: string, host: string, bytes: number): string {
+  const content = randomBytes(bytes);
+  // The other end may be starting still.
+  const to = `TCP:${host.includes(':') ? `[${host}]` : host}:${PORT},connect-timeout=5,retry=100,interval=0.2`;
   let answer: string;
   try {
     answer = execFileSync('nsenter', [`--net=${netns}`, 'socat', '-t', '20', '-', to], {
       input: content,
       encoding: 'utf8',
       stdio: 'pipe',
-      timeout: 30_000,
+      timeout: 60_000,
     });
   } catch (error) {
     return String((error as { stderr?: unknown }).stderr);

@@ -3,7 +3,6 @@
  * API server, and pods attached by the plugin on disk. Everything of it is gone after `await using`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
   closeSync,
@@ -14,18 +13,16 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { generate } from 'selfsigned';
-import { type AgentStatus, agentPaths, fetchStatus } from '#app/agent/index.ts';
-import { LEASE_ANNOTATIONS } from '#core/lease/index.ts';
+import type { AgentStatus } from '#app/agent/index.ts';
 import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
 import { endTunnel } from '#io/tunnel/index.ts';
-import { inNetns, PROGRAM, until } from './agent-world.ts';
-
-export type RegistryName = 'API server' | 'etcd';
+import { agentSocket, askStatus } from '../e2e/agent-socket.ts';
+import { inNetns, PROGRAM, until } from '../e2e/agent-world.ts';
+import { IS_VIRTUAL } from '../kernel/virtual.ts';
+import { type RegistryName, RegistryServer } from './registry-server.ts';
 
 export interface BackendWorldOptions {
   readonly registry: RegistryName;
@@ -42,29 +39,20 @@ export interface PodAddresses {
 export const HOSTS = ['n1', 'n2', 'n3'] as const;
 export type Host = (typeof HOSTS)[number];
 
-const ETCD_PORT = 2379;
-const API_PORT = 6443;
 const STORE = '192.168.60.1';
-const LEASES = '/apis/coordination.k8s.io/v1/namespaces/poplin-system/leases';
-/** The addresses of nobody. */
-const STRANGER = { 4: '192.168.60.99', 6: 'fd60::99' } as const;
-
-interface LeaseObject {
-  readonly metadata: { readonly name: string; readonly annotations: Record<string, string> };
-  readonly spec: { readonly holderIdentity: string };
-}
 
 export class BackendWorld implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'poplin-backend-'));
   readonly pods = new Map<string, PodAddresses>();
   readonly options: BackendWorldOptions;
+  readonly registry: RegistryServer;
   private readonly namespaces = new Set<string>();
   private readonly processes = new Map<string, ChildProcess>();
-  private readonly token = randomBytes(16).toString('hex');
   private attachments = 0;
 
   private constructor(options: BackendWorldOptions) {
     this.options = options;
+    this.registry = new RegistryServer(options.registry, this.folder, this.file('router'), STORE);
   }
 
   static async open(options: BackendWorldOptions): Promise<BackendWorld> {
@@ -97,44 +85,20 @@ export class BackendWorld implements AsyncDisposable {
   }
 
   async startStore(): Promise<void> {
-    const { registry } = this.options;
-    if (registry === 'etcd') {
-      const url = `http://${STORE}:${ETCD_PORT}`;
-      this.spawn('store', 'router', 'etcd', [
-        ...['--data-dir', this.file('etcd'), '--listen-client-urls', url, '--advertise-client-urls', url],
-        ...['--listen-peer-urls', `http://${STORE}:2380`],
-        ...['--initial-cluster', `default=http://${STORE}:2380`],
-        ...['--initial-advertise-peer-urls', `http://${STORE}:2380`],
-        ...['--heartbeat-interval', '10', '--election-timeout', '100'],
-      ]);
-      await until('etcd', () => this.tryEtcd('endpoint', 'health') !== undefined);
-    } else {
-      this.spawn('store', 'router', process.execPath, [
-        ...[PROGRAM, 'apiserver', '--db', this.file('store.sqlite'), '--listen', `${STORE}:${API_PORT}`],
-        ...['--tls-cert', this.file('cert.pem'), '--tls-key', this.file('key.pem')],
-        ...['--token-file', this.file('token.pem'), '--write-kubeconfig', this.file('kubeconfig')],
-      ]);
-      await until('API server', () => this.tryApi('GET', '/readyz') !== undefined);
-    }
+    this.spawn('store', 'router', ...this.registry.command());
+    await until(this.registry.name, () => this.registry.isAnswering());
   }
 
   /** Starts the agent of a host, or that of a second network on it. */
   startAgent(host: Host, network?: string): void {
-    const suffix = network === undefined ? '' : `-${network}`;
-    const where =
-      this.options.registry === 'etcd'
-        ? [
-            ...['--etcd-endpoints', `http://${STORE}:${ETCD_PORT}`],
-            ...['--etcd-prefix', `/coreos.com/network${suffix}`],
-          ]
-        : [
-            ...['--kubeconfig', this.file('kubeconfig')],
-            ...['--net-conf', this.file(`net-conf${suffix}.json`), '--register-node'],
-          ];
+    const name = network === undefined ? host : `${host}-${network}`;
     const which = network === undefined ? [] : ['--network', network];
-    this.spawn(`${host}${suffix}`, host, process.execPath, [
-      ...[PROGRAM, 'agent', '--node-name', host, '--root-dir', this.file(`root-${host}`), ...where, ...which],
-    ]);
+    this.spawn(
+      name,
+      host,
+      ...([process.execPath, PROGRAM, 'agent', '--node-name', host] as const),
+      ...['--root-dir', this.file(`root-${host}`), ...this.registry.agentFlags(network), ...which],
+    );
   }
 
   /** Ends an agent or the store, and waits until it is gone. */
@@ -160,12 +124,12 @@ export class BackendWorld implements AsyncDisposable {
   ): Promise<AgentStatus> {
     let last: AgentStatus | undefined;
     return until(`${host}: ${what}`, async () => {
-      last = await fetchStatus(agentPaths(this.file(`root-${host}`), undefined, network).statusSocket).catch(
-        () => undefined,
-      );
+      last = await askStatus(agentSocket(this.file(`root-${host}`), 'agent', network)).catch(() => undefined);
       return last !== undefined && holds(last) && last;
     }).catch((error: unknown) => {
-      throw new Error(`${String(error)}; last ${JSON.stringify(last)}; log ${this.log(host).slice(-2000)}`);
+      throw new Error(
+        `${String(error)}; last ${JSON.stringify(last)}; log ${this.log(network === undefined ? host : `${host}-${network}`).slice(-2000)}`,
+      );
     });
   }
 
@@ -181,12 +145,12 @@ export class BackendWorld implements AsyncDisposable {
   async attach(host: Host): Promise<PodAddresses> {
     const name = `pod${++this.attachments}-${host}`;
     const netns = this.addNamespace(name);
-    const { cniSocket, cniPending } = agentPaths(this.file(`root-${host}`));
+    const root = this.file(`root-${host}`);
     const child = spawn('nsenter', [`--net=${this.file(host)}`, join(this.file('bin'), 'poplin')], {
       env: {
         PATH: '/usr/bin',
-        POPLIN_CNI_SOCKET: cniSocket,
-        POPLIN_CNI_PENDING_DIR: cniPending,
+        POPLIN_CNI_SOCKET: agentSocket(root, 'cni'),
+        POPLIN_CNI_PENDING_DIR: join(root, 'var/lib/poplin/cni/pending'),
         CNI_COMMAND: 'ADD',
         CNI_CONTAINERID: name,
         CNI_NETNS: netns,
@@ -210,10 +174,7 @@ export class BackendWorld implements AsyncDisposable {
     await this.stop(host, 'SIGKILL');
     await this.endTunnel(host);
     const pod = this.pods.get(host);
-    for (const name of pod === undefined ? [host] : [host, pod.netns]) {
-      removeNamespace(this.file(name));
-      this.namespaces.delete(this.file(name));
-    }
+    for (const name of pod === undefined ? [host] : [host, pod.netns]) this.removeNamespace(name);
     this.pods.delete(host);
     rmSync(join(this.file(`root-${host}`), 'run'), { recursive: true, force: true });
     await until('the old links are gone', () => !this.sh('router', 'ip -o link').includes(` ${host}@`));
@@ -223,54 +184,17 @@ export class BackendWorld implements AsyncDisposable {
 
   /** Takes a host's leases away, as an administrator would. */
   removeLeases(host: Host): void {
-    for (const key of this.etcdKeysOf(host)) this.etcd('del', key);
-    for (const { metadata } of this.leaseObjectsOf(host)) this.api('DELETE', `${LEASES}/${metadata.name}`);
+    this.registry.removeLeases(host, addressesOf(host, this.options.third));
   }
 
   /** From now on a host's subnets are those of a node that is not there. */
   giveLeasesAway(host: Host): void {
-    for (const key of this.etcdKeysOf(host)) {
-      const { PoplinOwner: _, ...value } = JSON.parse(this.etcd('get', '--print-value-only', key)) as Record<
-        string,
-        unknown
-      >;
-      const addresses = {
-        ...('PublicIP' in value && { PublicIP: STRANGER[4] }),
-        ...('PublicIPv6' in value && { PublicIPv6: STRANGER[6] }),
-      };
-      this.etcd('put', key, JSON.stringify({ ...value, ...addresses }));
-    }
-    for (const lease of this.leaseObjectsOf(host)) {
-      const { annotations } = lease.metadata;
-      const isIpv6 = annotations[LEASE_ANNOTATIONS.subnet]?.includes(':') === true;
-      annotations[LEASE_ANNOTATIONS.ownerUid] = 'stranger-uid';
-      annotations[LEASE_ANNOTATIONS.publicIp] = STRANGER[isIpv6 ? 6 : 4];
-      const taken = { ...lease, spec: { ...lease.spec, holderIdentity: 'stranger' } };
-      this.api('PUT', `${LEASES}/${lease.metadata.name}`, taken);
-    }
-  }
-
-  private etcdKeysOf(host: Host): string[] {
-    if (this.options.registry !== 'etcd') return [];
-    const addresses = addressesOf(host, this.options.third);
-    const keys = this.etcd('get', '--prefix', '--keys-only', '/coreos.com/network/subnets/').split('\n');
-    return keys.filter((key) => {
-      const value = key === '' ? '' : this.etcd('get', '--print-value-only', key);
-      return addresses.some((address) => value.includes(`"${address}"`));
-    });
-  }
-
-  private leaseObjectsOf(host: Host): LeaseObject[] {
-    if (this.options.registry === 'etcd') return [];
-    const { items } = JSON.parse(this.api('GET', LEASES)) as { items: LeaseObject[] };
-    return items.filter(({ spec }) => spec.holderIdentity === host);
+    this.registry.giveLeasesAway(host, addressesOf(host, this.options.third));
   }
 
   private async build(): Promise<void> {
-    const { netConf, registry } = this.options;
     mkdirSync(this.file('bin'));
     symlinkSync(join(dirname(PROGRAM), 'poplin-cni'), join(this.file('bin'), 'poplin'));
-    writeFileSync(this.file('net-conf.json'), JSON.stringify(netConf));
     this.addNamespace('router');
     this.sh(
       'router',
@@ -286,23 +210,10 @@ export class BackendWorld implements AsyncDisposable {
         )
         .join('\n')}`,
     );
-    await this.writeSecrets();
+    await this.registry.writeSecrets();
     await this.startStore();
-    if (registry === 'etcd') this.etcd('put', '/coreos.com/network/config', JSON.stringify(netConf));
+    this.registry.configure(this.options.netConf);
     for (const host of HOSTS) this.addHost(host);
-  }
-
-  /** What the API server is known by, and its clients. */
-  private async writeSecrets(): Promise<void> {
-    const { cert, private: key } = await generate([{ name: 'commonName', value: 'store' }], {
-      keyType: 'ec',
-      extensions: [
-        { name: 'basicConstraints', cA: true },
-        { name: 'subjectAltName', altNames: [{ type: 7, ip: STORE }] },
-      ],
-    });
-    for (const [name, text] of Object.entries({ cert, key, token: this.token }))
-      writeFileSync(this.file(`${name}.pem`), text);
   }
 
   private addHost(host: Host): void {
@@ -326,19 +237,24 @@ export class BackendWorld implements AsyncDisposable {
   }
 
   private async endTunnel(host: Host, network?: string): Promise<void> {
-    const { tunnelSocket } = agentPaths(this.file(`root-${host}`), undefined, network);
-    if (existsSync(tunnelSocket)) await endTunnel(tunnelSocket);
+    const socket = agentSocket(this.file(`root-${host}`), 'tunnel', network);
+    if (existsSync(socket)) await endTunnel(socket);
   }
 
-  /** Gone with the world. */
+  /** A namespace that is gone with the world; one of that name is there no more. */
   addNamespace(name: string): string {
     const path = this.file(name);
+    this.removeNamespace(name);
     createNamespace(path).close();
     this.namespaces.add(path);
     return path;
   }
 
-  private spawn(name: string, netns: string, program: string, args: readonly string[]): void {
+  removeNamespace(name: string): void {
+    if (this.namespaces.delete(this.file(name))) removeNamespace(this.file(name));
+  }
+
+  private spawn(name: string, netns: string, program: string, ...args: string[]): void {
     const { NODE_EXTRA_CA_CERTS: _slow, ...env } = process.env;
     const log = openSync(this.file(`${name}.log`), 'a');
     const child = spawn('nsenter', [`--net=${this.file(netns)}`, program, ...args], {
@@ -347,49 +263,17 @@ export class BackendWorld implements AsyncDisposable {
     });
     closeSync(log);
     this.processes.set(name, child);
-  }
-
-  /** What etcdctl prints. */
-  etcd(...args: string[]): string {
-    return inNetns(
-      this.file('router'),
-      ...['env', 'ETCDCTL_API=3', 'etcdctl', '--endpoints', `http://${STORE}:${ETCD_PORT}`],
-      ...args,
-    );
-  }
-
-  private tryEtcd(...args: string[]): string | undefined {
-    try {
-      return this.etcd('--dial-timeout=1s', '--command-timeout=1s', ...args);
-    } catch {
-      return undefined;
-    }
-  }
-
-  private api(method: string, path: string, body?: object): string {
-    return inNetns(
-      this.file('router'),
-      ...['env', `NODE_EXTRA_CA_CERTS=${this.file('cert.pem')}`, process.execPath, '--input-type=module'],
-      ...['-e', HTTP, method, `https://${STORE}:${API_PORT}${path}`, this.token],
-      ...(body === undefined ? [] : [JSON.stringify(body)]),
-    );
-  }
-
-  private tryApi(method: string, path: string): string | undefined {
-    try {
-      return this.api(method, path);
-    } catch {
-      return undefined;
-    }
+    child.once('exit', (_code, signal) => {
+      const isWanted = this.processes.get(name) === child;
+      if (isWanted && IS_VIRTUAL && isBreakOfV8(signal)) this.spawn(name, netns, program, ...args);
+    });
   }
 }
 
-const HTTP = `
-const [method, url, token, body] = process.argv.slice(1);
-const headers = { authorization: 'Bearer ' + token, 'content-type': 'application/json' };
-const response = await fetch(url, { method, headers, ...(body && { body }) });
-process.stdout.write(await response.text());
-process.exitCode = response.ok ? 0 : 1;`;
+/** V8 breaks now and then on an emulated processor, whatever it runs (docs/testing.md): a supervisor would start the program again. */
+function isBreakOfV8(signal: NodeJS.Signals | null): boolean {
+  return signal === 'SIGILL' || signal === 'SIGTRAP';
+}
 
 /** The underlay's addresses of a host. */
 function addressesOf(host: Host, third: BackendWorldOptions['third']): readonly [string, string] {

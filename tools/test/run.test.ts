@@ -47,6 +47,8 @@ it('a run that did not end well has a failure that says so', () => {
 });
 
 it('a process of tests that is killed leaves its file and all after it unfinished', () => {
+  // Where what it imports is found; nothing may have been built yet.
+  mkdirSync(join(ROOT, 'dist'), { recursive: true });
   const folder = mkdtempSync(join(ROOT, 'dist', 'tally-test-'));
   try {
     mkdirSync(join(folder, 'tests'));

@@ -21,7 +21,6 @@ import {
   applyAll,
   DUMP_KINDS,
   type DumpKind,
-  dumpRequests,
   linkAddressesRequest,
   lookedUpHop,
   ROUTE_GROUPS,
@@ -32,13 +31,8 @@ import {
 } from '#core/netlink/index.ts';
 import { NFT_GROUPS, NftMirror } from '#core/netlink/nftables/index.ts';
 import type { Namespace } from '#io/namespace/index.ts';
-import {
-  isNotFound,
-  isUnreachable,
-  NETLINK_NETFILTER,
-  NETLINK_ROUTE,
-  NetlinkMonitor,
-} from '#io/netlink/index.ts';
+import { isUnreachable, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkMonitor } from '#io/netlink/index.ts';
+import { dumpRoutes, dumpTables } from './dumps.ts';
 import { describeFailure } from './failure.ts';
 import { FollowedSysctls } from './followed-sysctls.ts';
 import { LinkRemover } from './link-remover.ts';
@@ -222,7 +216,7 @@ export class RealKernel implements Kernel {
 
   private readAll(): void {
     this.resyncRoutes(DUMP_KINDS);
-    this.resyncTables();
+    dumpTables(this.tables, this.session.nft);
     this.readDevices();
     this.noteSysctls(this.sysctls.readAll());
     this.collect();
@@ -242,30 +236,7 @@ export class RealKernel implements Kernel {
   }
 
   private resyncRoutes(kinds: readonly DumpKind[]): void {
-    this.routes.beginResync(kinds);
-    for (const request of dumpRequests(kinds, this.owners))
-      for (const message of this.session.route.dump(request, 'dump')) this.routes.apply(message);
-    if (kinds.includes('filter')) {
-      for (const request of this.routes.filterRequests()) {
-        for (const message of this.session.route.dump(request, 'dump filters')) this.routes.apply(message);
-      }
-    }
-    this.routes.endResync();
-  }
-
-  private resyncTables(): void {
-    this.tables.beginResync();
-    for (const request of this.tables.dumpRequests()) this.dumpTables(request);
-    this.tables.endResync();
-  }
-
-  /** A table or set that went between two requests has nothing to tell. */
-  private dumpTables(request: Uint8Array): void {
-    try {
-      for (const message of this.session.nft.dump(request, 'dump nf_tables')) this.tables.apply(message);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    dumpRoutes(this.routes, this.session.route, kinds, this.owners);
   }
 
   private readDevices(): void {
@@ -313,7 +284,7 @@ export class RealKernel implements Kernel {
       if (this.lost) return this.readAll();
       const kinds = this.routes.takeNeedsDump();
       if (kinds !== undefined) this.resyncRoutes(kinds);
-      if (this.tables.takeNeedsDump()) this.resyncTables();
+      if (this.tables.takeNeedsDump()) dumpTables(this.tables, this.session.nft);
       this.collect();
     });
   }

@@ -48,6 +48,9 @@ async function settledListing(station: Station, node: string, address: string): 
   return listing(station, node);
 }
 
+/** Entries of pods' links in the maps of the guard. */
+const guardsOf = (text: string): number => text.match(/goto from-/g)?.length ?? 0;
+
 const argsOf = (station: Station, node: string, args: readonly string[]) => [
   `--net=${station.file(`host-${node}`)}`,
   process.execPath,
@@ -99,6 +102,8 @@ test('what an agent made is gone to the last object, when no agent and no pod is
   await station.statusWhere('n1', 'ready', ({ ready }) => ready);
   makePolicy(station);
   const netns = await attach(station, 'n1', 'a');
+  // Links are known by name at once, and by number soon afterwards.
+  await until('the guard knows the link by its number', () => guardsOf(listing(station, 'n1')) === 2);
   const working = listing(station, 'n1');
   expect(working).toContain('table inet poplin-policy');
   expect(existsSync(station.paths('n1').policy)).toBe(true);

@@ -1,4 +1,4 @@
-/** The demonstration on a stock kernel: three agents, an overlay in both families, and every pair probed with real packets. */
+/** The demonstration on a stock kernel: three agents, an overlay in both families, and every pair probed with real packets. Elsewhere test/e2e/demo.test.ts has it. */
 import { expect, test } from 'vitest';
 import { POPLIN, PrivateHost } from '../e2e/lab-host.ts';
 

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inNetns, PROGRAM } from '../e2e/agent-world.ts';
+import { HTTP_SCRIPT } from '../e2e/http-script.ts';
 
 export const REGISTRIES = ['API server', 'etcd'] as const;
 export type RegistryName = (typeof REGISTRIES)[number];
@@ -174,7 +175,7 @@ export class RegistryServer {
     return inNetns(
       this.netns,
       ...(['env', `NODE_EXTRA_CA_CERTS=${this.file('cert.pem')}`, process.execPath] as const),
-      ...['--input-type=module', '-e', HTTP, method, `https://${this.address}:${API_PORT}${path}`],
+      ...['--input-type=module', '-e', HTTP_SCRIPT, method, `https://${this.address}:${API_PORT}${path}`],
       ...[this.token, ...(body === undefined ? [] : [JSON.stringify(body)])],
     );
   }
@@ -183,13 +184,6 @@ export class RegistryServer {
     return join(this.folder, name);
   }
 }
-
-const HTTP = `
-const [method, url, token, body] = process.argv.slice(1);
-const headers = { authorization: 'Bearer ' + token, 'content-type': 'application/json' };
-const response = await fetch(url, { method, headers, ...(body && { body }) });
-process.stdout.write(await response.text());
-process.exitCode = response.ok ? 0 : 1;`;
 
 function suffixOf(network: string | undefined): string {
   return network === undefined ? '' : `-${network}`;

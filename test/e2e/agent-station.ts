@@ -24,6 +24,7 @@ import { PLUGIN_TYPES } from '#core/cni/index.ts';
 import { createNamespace, removeNamespace } from '#io/namespace/index.ts';
 import { endTunnel } from '#io/tunnel/index.ts';
 import { inNetns, PROGRAM, until } from './agent-world.ts';
+import { HTTP_SCRIPT } from './http-script.ts';
 
 /** What a plugin on disk printed. */
 export interface PluginOutcome {
@@ -45,14 +46,6 @@ export interface PluginRun {
 }
 
 const API = 'https://192.168.60.1:6443';
-/** Run in a process of its own: only there is the API server's address known. */
-const HTTP = `
-const [method, url, token, body] = process.argv.slice(1);
-const headers = { authorization: 'Bearer ' + token, 'content-type': 'application/json' };
-const response = await fetch(url, { method, headers, ...(body && { body }) });
-process.stdout.write(await response.text());
-process.exitCode = response.ok ? 0 : 1;`;
-
 export class Station implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'poplin-station-'));
   private readonly namespaces = new Set<string>();
@@ -185,7 +178,7 @@ export class Station implements AsyncDisposable {
   api(method: string, path: string, body?: object): unknown {
     const args = [method, API + path, this.token, ...(body === undefined ? [] : [JSON.stringify(body)])];
     const env = `NODE_EXTRA_CA_CERTS=${this.file('cert.pem')}`;
-    const node = [process.execPath, '--input-type=module', '-e', HTTP];
+    const node = [process.execPath, '--input-type=module', '-e', HTTP_SCRIPT];
     return JSON.parse(inNetns(this.file('ethernet'), 'env', env, ...node, ...args));
   }
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Bird, Frr } from '../interop/bgp/peers.ts';
 import { inNetns, until } from './agent-world.ts';
 import { Capture } from './bgp-capture.ts';
-import { type Gap, SteadyPing } from './bgp-traffic.ts';
+import { type Gap, underTraffic } from './bgp-traffic.ts';
 import { type BgpNode, type BgpPod, BgpWorld, type LeafPlace } from './bgp-world.ts';
 
 const RACKS = ['a', 'b'] as const;
@@ -141,22 +141,6 @@ function counted(node: string): Readonly<Record<string, number>> {
   );
 }
 
-/** Pings in both directions and families, while `disturb` does its work. */
-async function underTraffic(disturb: () => Promise<void>) {
-  const pings = ([4, 6] as const).flatMap((family) => [
-    new SteadyPing(a1.netns, b1[family]),
-    new SteadyPing(b1.netns, a1[family]),
-  ]);
-  try {
-    for (const ping of pings) await ping.answers(20);
-    await disturb();
-    for (const ping of pings) await ping.answers(50);
-    return await Promise.all(pings.map((ping) => ping.stop()));
-  } finally {
-    for (const ping of pings) ping[Symbol.dispose]();
-  }
-}
-
 test.each([4, 6] as const)('pods of all nodes reach each other as they are, IPv%i', async (family) => {
   for (const pod of pods) {
     const expected = pods
@@ -201,7 +185,7 @@ test('flows between pods go over both leaves, as they are', async () => {
 });
 
 test('an agent that restarts under traffic loses nothing', async () => {
-  const gaps = await underTraffic(async () => {
+  const gaps = await underTraffic(a1, b1, async () => {
     await world.station.stop('a1');
     world.startAgents('a1');
     await world.converged(() => 4);
@@ -215,7 +199,7 @@ test('a leaf that is cut off is missed for no longer than BFD needs', async () =
   // Whichever of them the pings go by.
   for (const [at, leaf] of leaves.entries()) {
     const cutAt = Date.now();
-    const found = await underTraffic(async () => {
+    const found = await underTraffic(a1, b1, async () => {
       leaf.cut();
       await until('the other leaf alone', () => hopsTo('a1', b1) === 2 && hopsTo('b1', a1) === 2);
     });
@@ -261,7 +245,7 @@ test('a leaf whose processes are killed is left to its kernel until packets go b
   for (const [at, start] of starts.entries()) {
     const [dead, other] = at === 0 ? ['up1', 'up2'] : ['up2', 'up1'];
     gaps.push(
-      ...(await underTraffic(async () => {
+      ...(await underTraffic(a1, b1, async () => {
         await speakers[at]?.end('SIGKILL');
         await until('the other leaf alone', () => hopsTo('a1', b1) === 2 && hopsTo('b1', a1) === 2);
       })),

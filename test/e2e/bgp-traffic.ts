@@ -1,6 +1,7 @@
 /** Pings that go on while something is broken, and what they have noticed of it. */
 import { spawn } from 'node:child_process';
 import { until } from './agent-world.ts';
+import type { BgpPod } from './bgp-world.ts';
 
 const INTERVAL_MS = 10;
 
@@ -11,6 +12,22 @@ export interface Gap {
   readonly longestMs: number;
   /** When it was over, as Date.now() has it; absent if nothing was lost. */
   readonly overAt?: number;
+}
+
+/** Pings between two pods in both directions and families, IPv4 first, while `disturb` does its work. */
+export async function underTraffic(a: BgpPod, b: BgpPod, disturb: () => Promise<void>): Promise<Gap[]> {
+  const pings = ([4, 6] as const).flatMap((family) => [
+    new SteadyPing(a.netns, b[family]),
+    new SteadyPing(b.netns, a[family]),
+  ]);
+  try {
+    for (const ping of pings) await ping.answers(20);
+    await disturb();
+    for (const ping of pings) await ping.answers(50);
+    return await Promise.all(pings.map((ping) => ping.stop()));
+  } finally {
+    for (const ping of pings) ping[Symbol.dispose]();
+  }
 }
 
 /** A ping every 10 ms until it is stopped. */

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BgpLan } from '../interop/bgp/lan.ts';
 import { Bird, Frr } from '../interop/bgp/peers.ts';
 import { inNetns, until } from './agent-world.ts';
-import { SteadyPing } from './bgp-traffic.ts';
+import { underTraffic } from './bgp-traffic.ts';
 import { type BgpPod, BgpWorld } from './bgp-world.ts';
 
 const NODES = [
@@ -98,22 +98,6 @@ const BOTH = ['up1 v4', 'up1 v6', 'up2 v4', 'up2 v6'];
 const untilBoth = () =>
   until('both ways', () => NODES.every(({ name }) => linksOf(name).join() === BOTH.join()), 60_000);
 
-/** Pings in both directions and families, while `disturb` does its work. */
-async function underTraffic(disturb: () => Promise<void>) {
-  const pings = FAMILIES.flatMap((family) => [
-    new SteadyPing(from.netns, to[family]),
-    new SteadyPing(to.netns, from[family]),
-  ]);
-  try {
-    for (const ping of pings) await ping.answers(20);
-    await disturb();
-    for (const ping of pings) await ping.answers(50);
-    return await Promise.all(pings.map((ping) => ping.stop()));
-  } finally {
-    for (const ping of pings) ping[Symbol.dispose]();
-  }
-}
-
 beforeAll(async () => {
   world = await BgpWorld.open(NODES);
   // FRR gives its rights away.
@@ -167,7 +151,7 @@ test('status and commands name the neighbours by what was found at the ends of t
 test('a cable that is pulled is missed for a moment at most, whatever it is to, and comes back', async () => {
   for (const [at, netns] of leaves.entries()) {
     const [other, others] = at === 0 ? ['up2', ['up2 v4', 'up2 v6']] : ['up1', ['up1 v4', 'up1 v6']];
-    await underTraffic(async () => {
+    await underTraffic(from, to, async () => {
       inNetns(netns, 'ip', 'link', 'set', 'n1', 'down');
       await until(`${other} alone`, () => linksOf('node1').join() === others.join());
     });
@@ -181,7 +165,7 @@ test('a cable that is pulled is missed for a moment at most, whatever it is to, 
 });
 
 test('an agent that restarts under traffic loses nothing', async () => {
-  const gaps = await underTraffic(async () => {
+  const gaps = await underTraffic(from, to, async () => {
     await world.station.stop('node1');
     world.startAgents('node1');
     await world.converged(() => 2);

@@ -54,6 +54,28 @@ test('a speaker is one process from its command to its end, and reads its file a
   expect(await ended).toEqual([0, null]);
 });
 
+test('a speaker that is told to read its file while it still does does so again', async () => {
+  write(65_011);
+  const child = spawn(process.execPath, [PROGRAM, 'bgp', 'run', '-f', file, '--socket', socket], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  speaker = child;
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  await vi.waitFor(() => expect(childrenOf(child.pid)).not.toBe(''), { ...WAIT, interval: 1 });
+  child.kill('SIGHUP');
+  await vi.waitFor(() => expect(log).toContain('configuration read again'), WAIT);
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+});
+
+/** Its only child reads its file. */
+const childrenOf = (pid: number | undefined): string =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+
 describe('a file read by a process of its own', () => {
   test('is what it is when it is read here', async () => {
     const text = `

@@ -177,6 +177,26 @@ test('of forwarding entries are not heard of, and what others do to them meanwhi
   expect(heard.resyncs).toBe(0);
 });
 
+test('of routes alone hide nothing of what others do to forwarding entries meanwhile', async () => {
+  const { kernel, heard } = listen(namespace);
+  const entry = { kind: 'fdb', link: 'vx0', mac: '02:00:00:00:77:01', dst: '127.7.7.7' } as const;
+  const batch = join(folder, 'entries');
+  const lines = ['add', 'replace'].map(
+    (verb, at) => `fdb ${verb} ${entry.mac} dev vx0 dst 127.7.7.${6 + at} self permanent`,
+  );
+  writeFileSync(batch, lines.join('\n'));
+  const routes = additions().filter(({ object }) => object.kind === 'route');
+  const applied = kernel.apply(routes);
+  // The first request is under way, and nothing of the kernel's is heard before this process has a turn.
+  await Promise.resolve();
+  inNamespace(path, 'bridge', '-batch', batch);
+  expect(await applied).toMatchObject({ failures: [] });
+  expect(kernel.state().get(keyOf(entry))).toEqual(entry);
+  expect(carried(kernel)).toEqual(dumped());
+  await Promise.resolve();
+  expect(heard.keys).toContain(keyOf(entry));
+});
+
 test.each(Object.entries(DISTURBANCES))(
   'somebody else who %s meanwhile is heard',
   async (_name, commands) => {

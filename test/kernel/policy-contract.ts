@@ -85,6 +85,13 @@ function allow(source: EndMatch, destination: EndMatch = {}, protocol?: number):
   return { origin, action: 'allow', source, destination, ...(protocol !== undefined && { protocol }) };
 }
 
+/** Lets TCP to a port through. */
+export const allowTcp = (number: number): PolicyRule =>
+  allow({}, { ports: [{ from: number, to: number }] }, 6);
+
+/** So many that a transaction with them runs beside this thread, which sends packets meanwhile. */
+export const MANY_RULES: readonly PolicyRule[] = Array.from({ length: 150 }, (_, at) => allowTcp(1000 + at));
+
 export function tcp(source: string, destination: string, destinationPort = 80): Flow {
   return { source, destination, protocol: 6, sourcePort: 40_000, destinationPort };
 }

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { KernelLoop, PolicyKeeper } from '#app/agent/index.ts';
 import { decodePacketFlow, type LoggedPacket } from '#core/netlink/log/index.ts';
 import { POLICY_LOG_GROUP } from '#core/policy/flows/index.ts';
-import { POLICY_RESOURCES, type PolicyRule } from '#core/policy/index.ts';
+import { POLICY_RESOURCES } from '#core/policy/index.ts';
 import { parseRuleTag } from '#core/policy/rule-tag.ts';
 import { RESOURCES, type ResourcePath, StoreError } from '#core/store/index.ts';
 import { systemClock, systemRandom } from '#io/clock/index.ts';
@@ -17,22 +17,11 @@ import { isLogHeard, PacketLog } from '#io/flow-log/index.ts';
 import { RealKernel } from '#io/kernel/index.ts';
 import { openNamespace } from '#io/namespace/index.ts';
 import { FakeStore } from '#testing/fake-store/index.ts';
-import { Enforced, STRANGER, tcp } from './policy-contract.ts';
+import { allowTcp, Enforced, MANY_RULES, STRANGER, tcp } from './policy-contract.ts';
 import { addressOf, PolicyWorld } from './policy-world.ts';
 
 const FAMILIES = [4, 6] as const;
 const MAIN = join(import.meta.dirname, '../../dist/poplin.mjs');
-/** So many that the transaction runs beside this thread, which sends packets meanwhile. */
-const MORE_RULES = 150;
-
-const allow = (port: number): PolicyRule => ({
-  origin: { index: 0, path: 'rule' },
-  action: 'allow',
-  source: {},
-  destination: { ports: [{ from: port, to: port }] },
-  protocol: 6,
-});
-
 /** Two pods whose policies let one port through; nothing is told. */
 async function silent(): Promise<Enforced> {
   const pods = new Enforced('routed');
@@ -40,9 +29,8 @@ async function silent(): Promise<Enforced> {
     pods.attach(number);
     pods.know(number);
   }
-  const more = Array.from({ length: MORE_RULES }, (_, at) => allow(1000 + at));
-  pods.isolate(2, { egress: [allow(80), ...more], ingress: [] });
-  pods.isolate(3, { ingress: [allow(80), ...more] });
+  pods.isolate(2, { egress: [allowTcp(80), ...MANY_RULES], ingress: [] });
+  pods.isolate(3, { ingress: [allowTcp(80), ...MANY_RULES] });
   pods.compiler.tellFlows(false);
   await pods.flush();
   return pods;

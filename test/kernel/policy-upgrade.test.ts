@@ -1,23 +1,11 @@
 /** A node whose tables are those of an earlier release, with two base chains for what is forwarded: ours take their place in one transaction. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { PolicyRule } from '#core/policy/index.ts';
-import { Enforced, STRANGER, tcp } from './policy-contract.ts';
+import { allowTcp, Enforced, MANY_RULES, STRANGER, tcp } from './policy-contract.ts';
 import { addressOf, NODE_ADDRESSES } from './policy-world.ts';
 
 const EARLIER = join(import.meta.dirname, 'policy-earlier.nft');
 const FAMILIES = [4, 6] as const;
-/** So many that the transaction runs beside this thread, which sends packets meanwhile. */
-const MORE_RULES = 150;
-
-const allow = (port: number): PolicyRule => ({
-  origin: { index: 0, path: 'rule' },
-  action: 'allow',
-  source: {},
-  destination: { ports: [{ from: port, to: port }] },
-  protocol: 6,
-});
-
 /** What the earlier tables say, and more. */
 function declared(): Enforced {
   const pods = new Enforced('routed');
@@ -25,9 +13,11 @@ function declared(): Enforced {
     pods.attach(number);
     pods.know(number);
   }
-  const more = Array.from({ length: MORE_RULES }, (_, at) => allow(1000 + at));
-  pods.isolate(2, { egress: [allow(80), allow(81), ...more], ingress: [allow(80), ...more] });
-  pods.isolate(3, { ingress: [allow(80), ...more] });
+  pods.isolate(2, {
+    egress: [allowTcp(80), allowTcp(81), ...MANY_RULES],
+    ingress: [allowTcp(80), ...MANY_RULES],
+  });
+  pods.isolate(3, { ingress: [allowTcp(80), ...MANY_RULES] });
   return pods;
 }
 

@@ -4,8 +4,40 @@ import { type DumpKind, dumpRequests, type RouteMirror } from '#core/netlink/ind
 import type { NftMirror } from '#core/netlink/nftables/index.ts';
 import { isNotFound, type NetlinkSocket } from '#io/netlink/index.ts';
 
-/** Dumps these kinds, of routes those with the owners' marks. Throws NetlinkError; the mirror is then as good as lost. */
+/** A dump that others disturb each time is given up for now after so many. */
+const TURNS = 10;
+
+export interface RouteDump {
+  readonly kinds: readonly DumpKind[];
+  /** Of routes those with the marks of these. */
+  readonly owners: readonly Owner[];
+  /** Has the mirror take in what was announced meanwhile. */
+  readonly hear: () => void;
+}
+
+/**
+ * False if what was dumped cannot be relied on. Throws NetlinkError; the mirror is then as good as lost.
+ *
+ * The kernel goes on with the dump of a VXLAN device's forwarding entries by their number (vxlan_fdb_dump, seen on Linux 6.18): where one goes
+ * away in between, another is passed over, and nothing says so. So these are dumped until none has gone meanwhile.
+ */
 export function dumpRoutes(
+  routes: RouteMirror,
+  socket: NetlinkSocket,
+  { kinds, owners, hear }: RouteDump,
+): boolean {
+  dumpOnce(routes, socket, kinds, owners);
+  if (!kinds.includes('fdb')) return true;
+  for (let turn = 1; ; turn++) {
+    const before = routes.removedEntries;
+    hear();
+    if (routes.removedEntries === before) return true;
+    if (turn === TURNS) return false;
+    dumpOnce(routes, socket, ['fdb'], owners);
+  }
+}
+
+function dumpOnce(
   routes: RouteMirror,
   socket: NetlinkSocket,
   kinds: readonly DumpKind[],

@@ -215,13 +215,14 @@ export class RealKernel implements Kernel {
   }
 
   private readAll(): void {
+    const wasLost = this.lost;
+    this.lost = false;
     this.resyncRoutes(DUMP_KINDS);
     dumpTables(this.tables, this.session.nft);
     this.readDevices();
     this.noteSysctls(this.sysctls.readAll());
     this.collect();
-    const wasLost = this.lost;
-    this.lost = false;
+    if (this.lost) return; // once more: what was read is not all
     this.recovery.succeeded();
     if (wasLost) for (const listener of this.listeners) listener.resynced();
   }
@@ -236,7 +237,10 @@ export class RealKernel implements Kernel {
   }
 
   private resyncRoutes(kinds: readonly DumpKind[]): void {
-    dumpRoutes(this.routes, this.session.route, kinds, this.owners);
+    const hear = (): void => this.absorb(this.routes, this.routeMonitor.drain());
+    if (dumpRoutes(this.routes, this.session.route, { kinds, owners: this.owners, hear })) return;
+    this.lost = true;
+    this.recovery.failed();
   }
 
   private readDevices(): void {

@@ -63,12 +63,19 @@ export async function speak([file = '', socket = '', logLevel = 'info']: readonl
   keepHeapSmall();
   mapLargeBlocks();
   const log = pino({ level: logLevel }, pino.destination(2));
+  // Who asks while the file is being read for the first time may mean a later one: it is read again then.
+  let isAsked = false;
+  let onAsked = (): void => {
+    isAsked = true;
+  };
+  process.on('SIGHUP', () => onAsked());
   const stopped = new Promise<void>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve());
   });
   const onReload = (reload: () => void): Disposable => {
-    process.on('SIGHUP', reload);
-    return { [Symbol.dispose]: () => process.off('SIGHUP', reload) };
+    onAsked = reload;
+    if (isAsked) reload();
+    return { [Symbol.dispose]: () => (onAsked = () => {}) };
   };
   const [, program = ''] = process.argv;
   const readSetup = (path: string): Promise<SpeakerSetup> => readApart(program, path);

@@ -23,10 +23,6 @@ export class AskedEntries {
   /** By MAC as a number. Of several with one MAC the last: the others are decoded. */
   private readonly byMac = new Map<number, { readonly pack: AdditionPack; readonly at: number }>();
 
-  get count(): number {
-    return this.byMac.size;
-  }
-
   add(pack: AdditionPack, at: number): void {
     const mac = macOf(pack.requestOf(at));
     if (mac !== undefined) this.byMac.set(mac, { pack, at });

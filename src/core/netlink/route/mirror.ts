@@ -78,6 +78,8 @@ export class RouteMirror {
   private readonly waiting = new Map<number, Uint8Array[]>();
   private readonly echoes = new EchoQueue();
   private readonly stale = new Set<DumpKind>();
+  /** How many forwarding entries of VXLAN devices the kernel has told to be gone. */
+  removedEntries = 0;
   private resync: { readonly kinds: ReadonlySet<DumpKind>; readonly links: Set<number> } | undefined;
 
   /** Routes, neighbours and rules are shown where they carry one of these owners' marks. */
@@ -306,6 +308,7 @@ export class RouteMirror {
       const entry = fdbOf(payload, record.name);
       if (entry === undefined || this.linkObject(record.name)?.detail.type !== 'vxlan') return;
       const key = keyOf(entry);
+      if (!isNew) this.removedEntries++;
       if (isNew && isPermanent(payload.state)) return this.store.put(entry);
       const known = this.store.get(key);
       if (known?.kind === 'fdb' && (isNew || known.dst === entry.dst)) this.store.drop(key);

@@ -83,6 +83,15 @@ describe('an addition that is acknowledged and not announced', () => {
     expect(mirror.takeChanged()).toEqual(new Set([keyOf(FDB), keyOf(more)]));
   });
 
+  test('of whatever kind leads to a dump of forwarding entries: others’ are not heard of meanwhile', () => {
+    mirror.quiet.begin();
+    take(ROUTE);
+    mirror.quiet.end();
+    expect(mirror.takeNeedsDump()).toEqual(['fdb']);
+    dumpEntries(FDB);
+    expect(mirror.takeChanged()).toEqual(new Set([keyOf(FDB)]));
+  });
+
   test('is not trusted where others spoke of the same object meanwhile', () => {
     mirror.quiet.begin();
     others('remove', ROUTE);
@@ -91,7 +100,7 @@ describe('an addition that is acknowledged and not announced', () => {
     mirror.quiet.end();
     expect(mirror.state.has(keyOf(NEIGHBOUR))).toBe(true);
     expect(mirror.state.has(keyOf(ROUTE))).toBe(false);
-    expect(mirror.takeNeedsDump()).toEqual(['route']);
+    expect(mirror.takeNeedsDump()).toEqual(['fdb', 'route']);
     // It was never seen, and may be gone: nothing else would make anybody look for it.
     expect(mirror.takeChanged()).toEqual(new Set([keyOf(ROUTE)]));
   });
@@ -103,7 +112,7 @@ describe('an addition that is acknowledged and not announced', () => {
     mirror.quiet.end();
     expect(mirror.state.has(keyOf(ROUTE))).toBe(false);
     expect(mirror.takeChanged()).toEqual(new Set([keyOf(ROUTE)]));
-    expect(mirror.takeNeedsDump()).toBeUndefined();
+    expect(mirror.takeNeedsDump()).toEqual(['fdb']);
   });
 
   const DISTURBANCES: Readonly<Record<string, () => void>> = {

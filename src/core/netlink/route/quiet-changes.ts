@@ -19,7 +19,7 @@ import { AF } from './scope.ts';
 export const QUIET_TYPES: readonly number[] = [RTM_NEIGHBOUR.NEW, RTM_ROUTE.NEW];
 /** New forwarding entries, whose notifications carry none. */
 export const QUIET_ENTRIES = { type: RTM_NEIGHBOUR.NEW, family: AF.BRIDGE } as const;
-const QUIET_KINDS = ['route', 'neighbour', 'fdb'] as const satisfies DumpKind[];
+const QUIET_KINDS = ['route', 'neighbour'] as const satisfies DumpKind[];
 
 export class QuietChanges {
   private readonly store: MirrorStore;
@@ -94,9 +94,9 @@ export class QuietChanges {
     this.entries.clear();
   }
 
-  /** After the last. */
+  /** After the last. Nobody has heard meanwhile what others did to forwarding entries, whatever the additions were. */
   end(): void {
-    if (this.entries.count > 0) this.unclear.add('fdb');
+    this.stale.add('fdb');
     for (const kind of this.unclear) this.stale.add(kind);
     this.touched = undefined;
     this.unclear.clear();

@@ -41,6 +41,7 @@ import { QuietChanges } from './quiet-changes.ts';
 import { RTM_F_CLONED, RTM_ROUTE, routeMessage } from './route.ts';
 import { FIB_RULE, RTM_RULE, ruleMessage } from './rule.ts';
 import { AF } from './scope.ts';
+import { WaitingMessages } from './waiting-messages.ts';
 
 /** Places of single fields in a message: family of all, rtm_protocol of routes. */
 const FAMILY_AT = HEADER_BYTES;
@@ -75,7 +76,7 @@ export class RouteMirror {
   /** What the mirrors of traffic control and WireGuard work on. */
   readonly parts: Parameters<typeof filterRequests>[0];
   /** Messages about links not yet heard of, by ifindex: a dump of links is older than the dumps after it. */
-  private readonly waiting = new Map<number, Uint8Array[]>();
+  private readonly waiting = new WaitingMessages();
   private readonly echoes = new EchoQueue();
   private readonly stale = new Set<DumpKind>();
   /** How many forwarding entries of VXLAN devices the kernel has told to be gone. */
@@ -115,7 +116,7 @@ export class RouteMirror {
     }
     if (!isTrafficMessage(type)) return;
     const unknown = applyTraffic(message, type, this.parts);
-    if (unknown !== undefined) this.wait(unknown, message);
+    if (unknown !== undefined) this.waiting.add(unknown, message);
   }
 
   /** Told of a request that is about to be sent, the mirror knows its notification when it comes. */
@@ -185,7 +186,7 @@ export class RouteMirror {
     const { name } = payload.attributes;
     let record = this.links.get(index);
     if (!isNew) {
-      if (record === undefined) this.waiting.delete(index);
+      if (record === undefined) this.waiting.take(index);
       else this.removeLink(record);
       return;
     }
@@ -237,7 +238,7 @@ export class RouteMirror {
   private applyAddress(message: Uint8Array, isNew: boolean): void {
     const { payload } = decodeMessage(addressMessage, message);
     const record = this.links.get(payload.index);
-    if (record === undefined) return this.wait(payload.index, message);
+    if (record === undefined) return this.waiting.add(payload.index, message);
     const address = addressOf(payload, record.name);
     if (address === undefined) return;
     if (isNew) return this.store.put(address);
@@ -271,7 +272,7 @@ export class RouteMirror {
     if ((payload.flags & RTM_F_CLONED) !== 0 || payload.tos !== 0 || payload.srcLength !== 0) return;
     if (isOwned) {
       const unknown = outputLinksOf(payload).find((index) => this.links.get(index) === undefined);
-      if (unknown !== undefined) return this.wait(unknown, message);
+      if (unknown !== undefined) return this.waiting.add(unknown, message);
     }
     const route = routeOf(payload, (index) => this.links.nameOf(index) ?? '');
     if (route === undefined) return;
@@ -301,7 +302,7 @@ export class RouteMirror {
     if (dst === undefined || (payload.flags & NTF.PROXY) !== 0) return;
     const record = this.links.get(payload.index);
     if (record === undefined) {
-      if (isPermanent(payload.state)) this.wait(payload.index, message);
+      if (isPermanent(payload.state)) this.waiting.add(payload.index, message);
       return;
     }
     if (family === AF.BRIDGE) {
@@ -374,7 +375,7 @@ export class RouteMirror {
     }
     this.store.drop(`link ${record.name}`);
     this.links.delete(record);
-    this.waiting.delete(record.index);
+    this.waiting.take(record.index);
     this.refreshReferences(record.index);
   }
 
@@ -388,16 +389,7 @@ export class RouteMirror {
     }
   }
 
-  private wait(index: number, message: Uint8Array): void {
-    const queue = this.waiting.get(index);
-    if (queue === undefined) this.waiting.set(index, [message.slice()]);
-    else queue.push(message.slice());
-  }
-
   private replay(index: number): void {
-    const queue = this.waiting.get(index);
-    if (queue === undefined) return;
-    this.waiting.delete(index);
-    for (const message of queue) this.apply(message);
+    for (const message of this.waiting.take(index)) this.apply(message);
   }
 }

@@ -105,13 +105,14 @@ const shutdownText: Run = async (world) => {
   await world.plan([TO_US]);
   await using station = world.station();
   await station.agreed();
+  // ExaBGP gives another reason while it has told no route yet.
+  await station.route(PEER_PREFIXES[6]);
   world.peer.shutDown('until four');
   const words =
     partOf('shutdownText', world.name) !== undefined
       ? /administrative shutdown/
       : /administrative shutdown: "until four"/;
   await station.until('it does not say why', () => station.reasons.some((reason) => words.test(reason)));
-  station.news.length = 0;
   await station.route(PEER_PREFIXES[6]);
   station.runner.stop(ceaseOf(CEASE.shutdown, 'Wartung bis vier'));
   if (partOf('shutdownText', world.name) !== undefined) return;

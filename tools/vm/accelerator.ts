@@ -9,7 +9,7 @@ import { type KernelRecord, VM_FOLDER } from './kernel.ts';
 
 const KVM = ['-accel', 'kvm', '-cpu', 'host'];
 /** Every instruction is translated: some ten times slower, but it works anywhere. */
-const SOFTWARE = ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+const SOFTWARE = ['-accel', 'tcg,thread=multi', '-cpu', 'Nehalem'];
 /** A kernel under KVM is through in one or two seconds. */
 const PATIENCE_MS = 6_000;
 

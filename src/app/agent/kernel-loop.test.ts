@@ -159,7 +159,11 @@ describe('KernelLoop', () => {
     expect(applied.reduce((sum, ops) => sum + ops)).toBe(100);
     expect(applied.length).toBeLessThanOrEqual(11);
     const told = lines.filter(({ msg }) => msg === 'kernel changed');
-    expect(told.map(({ ops }) => ops)).toEqual(applied);
+    expect(told[0]?.ops).toBe(1);
+    expect(told.length).toBeLessThanOrEqual(3);
+    await loop[Symbol.asyncDispose]();
+    const all = lines.flatMap(({ msg, ops }) => (msg === 'kernel changed' ? [Number(ops)] : []));
+    expect(all.reduce((sum, ops) => sum + ops)).toBe(100);
   });
 
   it('holds up nobody who waits, however much there is to collect', async () => {

@@ -13,26 +13,25 @@ import { createReconciler, type Reconciler } from '#base/work-queue.ts';
 import {
   type Amendment,
   DesiredState,
-  describeOp,
   isAttached,
   isPodLink,
   type Kernel,
   type KernelObject,
-  type KernelOp,
   keyOf,
   type OpFailure,
   type Owner,
   type PlanOptions,
   plan,
 } from '#core/kernel/index.ts';
+import { ChangeLog } from './change-log.ts';
 
 /** A full comparison so often, should a notification ever have been missed: as flannel's iptables-resync, but gentler. */
 const RESYNC_MS = 60_000;
 /** The least time between two passes that nobody waits for. */
-const COLLECT_MS = 100;
+const COLLECT_MS = 200;
 const BACKOFF = { initialMs: 50, maxMs: 10_000 } as const;
-/** Names of operations a log line carries at most. */
-const LOGGED_OPS = 8;
+/** Texts of failures a log line carries at most. */
+const LOGGED_FAILURES = 8;
 /** What the kernel says of an object that is not there (any more). */
 const GONE = new Set(['ENOENT', 'ENODEV', 'ESRCH', 'EADDRNOTAVAIL', 'ENXIO']);
 
@@ -83,6 +82,7 @@ export class KernelLoop implements AsyncDisposable {
   private readonly failures = new Map<string, string>();
   private readonly conflicts = new Map<string, string>();
   private readonly retries: Backoff;
+  private readonly changes: ChangeLog;
   private retry: Disposable | undefined;
   private resync: Disposable | undefined;
   private waiters: readonly Waiter[] = [];
@@ -96,6 +96,7 @@ export class KernelLoop implements AsyncDisposable {
     this.options = options;
     this.owners = options.owners;
     this.retries = new Backoff(BACKOFF, options.random);
+    this.changes = new ChangeLog(options.clock, options.logger);
     this.subscription = options.kernel.watch({
       changed: (keys) => {
         if (this.runner === undefined) return; // the first pass looks at everything
@@ -191,6 +192,7 @@ export class KernelLoop implements AsyncDisposable {
     await this.queue;
     this.retry?.[Symbol.dispose]();
     this.resync?.[Symbol.dispose]();
+    this.changes[Symbol.dispose]();
   }
 
   private async pass(signal: AbortSignal, reasons: ReadonlySet<string>): Promise<void> {
@@ -257,27 +259,15 @@ export class KernelLoop implements AsyncDisposable {
       logger.warn({ conflict }, 'foreign object in the way');
     const outcome = ops.length === 0 ? { failures: [] } : await kernel.apply(ops, signal);
     const failures = outcome.failures.filter(({ op, code }) => !isGone(op.verb, op.object.kind, code));
-    if (ops.length > outcome.failures.length) this.logChanges(ops, outcome.failures);
+    if (ops.length > outcome.failures.length) this.changes.changed(ops, outcome.failures);
     const refused = failures.map(({ op, message }) => [keyOf(op.object), message] as const);
     const news = replaceEntries(this.failures, only, refused);
     if (news.length > 0)
-      logger.warn({ failed: news.length, first: news.slice(0, LOGGED_OPS) }, 'kernel refused');
+      logger.warn({ failed: news.length, first: news.slice(0, LOGGED_FAILURES) }, 'kernel refused');
     this.scheduleRetry();
     // What was wanted without a trigger, and what changed meanwhile: own changes are not told, so nothing else would lead to a pass.
     if (ops.length > 0 && this.desired.isDirty) this.trigger();
     return { planned: ops.length, failures };
-  }
-
-  /** How many of each at info, and single ones at debug: there may be many a second. */
-  private logChanges(ops: readonly KernelOp[], failures: readonly OpFailure[]): void {
-    const { logger } = this.options;
-    const counts = { add: 0, replace: 0, remove: 0 };
-    for (const { verb } of ops) counts[verb]++;
-    for (const { op } of failures) counts[op.verb]--;
-    const { add: added, replace: replaced, remove: removed } = counts;
-    logger.info({ ops: added + replaced + removed, added, replaced, removed }, 'kernel changed');
-    if (logger.isLevelEnabled('debug'))
-      logger.debug({ first: ops.slice(0, LOGGED_OPS).map(describeOp) }, 'kernel operations');
   }
 
   private scheduleRetry(): void {

@@ -21,6 +21,7 @@ export {
   hostPrefixOf,
   type IpInterface,
   type IpPrefix,
+  isPrefix,
   lastIp,
   networkOf,
   type PrefixParts,

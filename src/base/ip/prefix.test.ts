@@ -10,6 +10,7 @@ import {
   formatIp,
   hostPrefixOf,
   ipToBigInt,
+  isPrefix,
   lastIp,
   networkOf,
   offsetIp,
@@ -31,6 +32,12 @@ const anyInterface = fc
 const anyPrefix = anyInterface.map(networkOf);
 
 describe('prefixes', () => {
+  it('are known by their canonical text', () => {
+    fc.assert(fc.property(anyInterface, (text) => isPrefix(text) === (networkOf(text) === text)));
+    const others = ['', '10.0.0.0', '10.0.0.1/8', '10.0.0.0/08', 'FD00::/16', 'fd00:0::/16', 'fd00::/64 '];
+    for (const text of others) expect(isPrefix(text), text).toBe(false);
+  });
+
   it('are read in any spelling, host bits kept', () => {
     expect(parsePrefix('10.1.2.3/16')).toEqual({ address: '10.1.2.3', length: 16, family: 4 });
     expect(parsePrefix('FD00:0:0::1/64')).toEqual({ address: 'fd00::1', length: 64, family: 6 });

@@ -43,6 +43,12 @@ export function prefixParts(text: IpPrefix | IpInterface): PrefixParts {
   return { address: formatIp(bytes), length, family: familyOf(text) };
 }
 
+/** True for a prefix in canonical text, host bits zero. */
+export function isPrefix(text: string): boolean {
+  const bits = parseBits(text);
+  return bits !== undefined && endsInZeros(bits) && text === `${formatIp(bits.bytes)}/${bits.length}`;
+}
+
 /** The prefix an interface address lies in: `10.1.0.1/16` gives `10.1.0.0/16`. */
 export function networkOf(text: IpPrefix | IpInterface): IpPrefix {
   const bits = bitsOf(text);

@@ -5,6 +5,7 @@
  */
 import {
   bigIntToIp,
+  compareIp,
   familyBits,
   type IpPrefix,
   ipToBigInt,
@@ -79,10 +80,10 @@ export function validateSubnet(network: NetConfFamily, subnet: IpPrefix): string
   if (parts.length !== network.subnetLen)
     return `${subnet} is a /${parts.length}, the network gives out /${network.subnetLen}`;
   if (!prefixContains(network.network, subnet)) return `${subnet} is outside the network ${network.network}`;
-  const value = ipToBigInt(parts.address);
-  if (value < ipToBigInt(network.subnetMin))
+  if (compareIp(parts.address, network.subnetMin) < 0)
     return `${subnet} is below the first subnet ${network.subnetMin}`;
-  if (value > ipToBigInt(network.subnetMax)) return `${subnet} is above the last subnet ${network.subnetMax}`;
+  if (compareIp(parts.address, network.subnetMax) > 0)
+    return `${subnet} is above the last subnet ${network.subnetMax}`;
   return undefined;
 }
 

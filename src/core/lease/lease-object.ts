@@ -8,8 +8,7 @@ import {
   familyOf,
   type IpFamily,
   type IpPrefix,
-  networkOf,
-  parsePrefix,
+  isPrefix,
   prefixParts,
 } from '#base/ip/index.ts';
 import { formatMicroTime, parseTimeMs } from '#base/rfc3339.ts';
@@ -57,11 +56,10 @@ export function leaseName(subnet: IpPrefix): string {
 
 /** The subnet of an object name, or undefined for any name leaseName does not give. */
 export function subnetOfName(name: string): IpPrefix | undefined {
-  const match = /^subnet-(.+)-(\d{1,3})$/.exec(name);
+  const match = /^subnet-([^:]+)-(\d{1,3})$/.exec(name);
   if (match === null) return undefined;
   const subnet = `${(match[1] as string).replaceAll('-', ':')}/${match[2]}`;
-  if (parsePrefix(subnet) === undefined) return undefined;
-  return networkOf(subnet) === subnet && leaseName(subnet) === name ? subnet : undefined;
+  return isPrefix(subnet) ? subnet : undefined;
 }
 
 /** A node name as a label value: itself, or for names too long for a label its beginning and a checksum. */

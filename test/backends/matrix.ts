@@ -5,8 +5,7 @@ import { SITUATIONS, type Situation } from './situations.ts';
 import { Subject } from './subject.ts';
 import { HOSTS } from './world.ts';
 
-/** `left` out is what is too much for a usual run. */
-export function describeCells(cells: readonly Cell[], left: readonly Situation[] = []): void {
+export function describeCells(cells: readonly Cell[], situations: readonly Situation[] = SITUATIONS): void {
   describe.for(cells)('$name, $families, leases in $registry', (cell) => {
     let subject: Subject | undefined;
 
@@ -20,7 +19,7 @@ export function describeCells(cells: readonly Cell[], left: readonly Situation[]
         for (const host of HOSTS) console.log(`${host}: ${subject?.world.log(host).slice(-1500)}`);
     });
 
-    for (const { name, holds } of SITUATIONS.filter((situation) => !left.includes(situation)))
+    for (const { name, holds } of situations)
       test(name, async ({ task }) => {
         if (subject === undefined) throw new Error('there is no world');
         if ((task.result?.retryCount ?? 0) > 0) await subject.settle();

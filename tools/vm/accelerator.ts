@@ -8,7 +8,10 @@ import { join } from 'node:path';
 import { type KernelRecord, VM_FOLDER } from './kernel.ts';
 
 const KVM = ['-accel', 'kvm', '-cpu', 'host'];
-/** Every instruction is translated: some ten times slower, but it works anywhere. */
+/**
+ * Every instruction is translated: some ten times slower, but it works anywhere. A later processor has instructions, and page tables of
+ * five levels, that guests use and that take a fifth longer to emulate.
+ */
 const SOFTWARE = ['-accel', 'tcg,thread=multi', '-cpu', 'Nehalem'];
 /** A kernel under KVM is through in one or two seconds. */
 const PATIENCE_MS = 6_000;

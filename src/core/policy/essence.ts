@@ -15,7 +15,10 @@ const NOISE: ReadonlySet<string> = new Set([
 ]);
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
-/** A new object; the one given is not changed. */
+/** Objects never change. Of what people write each is asked for twice: for what it means, and for what is wrong with it. */
+const written = new WeakMap<KubeObject, KubeObject>();
+
+/** Another object; the one given is not changed. */
 export function essenceOf(object: KubeObject): KubeObject {
   switch (object.apiVersion === 'v1' ? object.kind : '') {
     case 'Pod':
@@ -52,6 +55,12 @@ function containers(list: unknown): unknown {
 }
 
 function writtenEssence(object: KubeObject): KubeObject {
+  let essence = written.get(object);
+  if (essence === undefined) written.set(object, (essence = withoutNoise(object)));
+  return essence;
+}
+
+function withoutNoise(object: KubeObject): KubeObject {
   const { status: _, metadata, ...rest } = object;
   const kept = Object.entries(metadata).filter(([key]) => !NOISE.has(key));
   const { annotations, ...others } = Object.fromEntries(kept) as ObjectMeta;

@@ -67,13 +67,18 @@ export class ObjectJournal implements Disposable {
 
   /** Throws Node's error if the disk refuses, and then what was written before is still there; or if somebody removed the file. */
   put(key: string, object: KubeObject): void {
-    this.#keys.add(key);
-    this.#write(JSON.stringify({ key, object }));
+    this.putAll([[key, JSON.stringify(object)]]);
+  }
+
+  /** Objects as JSON, by their keys, in one write: all of them or none. Throws as put() does. */
+  putAll(entries: readonly (readonly [key: string, json: string])[]): void {
+    for (const [key] of entries) this.#keys.add(key);
+    this.#write(entries.map(([key, json]) => `{"key":${JSON.stringify(key)},"object":${json}}`));
   }
 
   /** Throws as put() does. */
   remove(key: string): void {
-    if (this.#keys.delete(key)) this.#write(JSON.stringify({ key }));
+    if (this.#keys.delete(key)) this.#write([JSON.stringify({ key })]);
   }
 
   /** Writes the journal though nothing is in it: so that nothing is what is known. Throws as put() does. */
@@ -86,7 +91,7 @@ export class ObjectJournal implements Disposable {
     this.#fd = undefined;
   }
 
-  #write(line: string): void {
+  #write(lines: readonly string[]): void {
     if (this.#fd === undefined || this.#lines > 4 * this.#keys.size + SPARE_LINES) this.#compact();
     const fd = this.#fd as number;
     const { size, nlink } = fstatSync(fd);
@@ -94,8 +99,8 @@ export class ObjectJournal implements Disposable {
     if (nlink === 0)
       throw new Error(`${this.#path} was removed while it was in use: nothing is kept any more`);
     try {
-      writeAll(fd, `${line}\n`);
-      this.#lines++;
+      writeAll(fd, lines.map((line) => `${line}\n`).join(''));
+      this.#lines += lines.length;
     } catch (error) {
       ftruncateSync(fd, size);
       throw error;

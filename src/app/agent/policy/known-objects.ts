@@ -8,6 +8,9 @@ import { essenceOf, objectKey, type PolicyCluster, policyResourceOf } from '#cor
 import type { KubeObject, ResourcePath } from '#core/store/index.ts';
 import type { ObjectJournal } from '#io/object-journal/index.ts';
 
+/** A list may be of ten thousand pods: a write for each takes as long as all the rest, and all in one takes memory. */
+const KEPT_AT_ONCE = 200;
+
 interface Known {
   readonly digest: string;
   readonly uid: string | undefined;
@@ -35,7 +38,7 @@ export class KnownObjects {
     for (const [key, object] of objects) {
       const resource = policyResourceOf(object);
       if (resource === undefined) continue;
-      this.#note(key, object);
+      this.#note(key, object, JSON.stringify(object));
       this.#keysOf(resource).add(key);
       this.#cluster.upsert(object);
     }
@@ -58,18 +61,13 @@ export class KnownObjects {
     const there = new Set(objects.map(objectKey));
     let isChanged = false;
     for (const key of keys) if (!there.has(key) && this.#drop(key)) isChanged = true;
-    for (const object of objects) if (this.upsert(resource, object)) isChanged = true;
+    for (let at = 0; at < objects.length; at += KEPT_AT_ONCE)
+      if (this.#upsertAll(resource, objects.slice(at, at + KEPT_AT_ONCE))) isChanged = true;
     return isChanged;
   }
 
   upsert(resource: ResourcePath, object: KubeObject): boolean {
-    const essence = essenceOf(object);
-    const key = objectKey(essence);
-    this.#keysOf(resource).add(key);
-    if (!this.#note(key, essence)) return false;
-    this.#cluster.upsert(essence);
-    this.#keep(() => this.#journal.put(key, essence));
-    return true;
+    return this.#upsertAll(resource, [object]);
   }
 
   remove(resource: ResourcePath, object: KubeObject): boolean {
@@ -83,6 +81,22 @@ export class KnownObjects {
     this.#keep(() => this.#journal.begin());
   }
 
+  #upsertAll(resource: ResourcePath, objects: readonly KubeObject[]): boolean {
+    const keys = this.#keysOf(resource);
+    const entries: [key: string, json: string][] = [];
+    for (const object of objects) {
+      const essence = essenceOf(object);
+      const key = objectKey(essence);
+      keys.add(key);
+      const json = JSON.stringify(essence);
+      if (!this.#note(key, essence, json)) continue;
+      this.#cluster.upsert(essence);
+      entries.push([key, json]);
+    }
+    if (entries.length > 0) this.#keep(() => this.#journal.putAll(entries));
+    return entries.length > 0;
+  }
+
   #drop(key: string): boolean {
     if (!this.#known.delete(key)) return false;
     for (const keys of this.#byResource.values()) keys.delete(key);
@@ -92,8 +106,8 @@ export class KnownObjects {
   }
 
   /** False if it is known to be like that. */
-  #note(key: string, essence: KubeObject): boolean {
-    const digest = hash('sha1', JSON.stringify(essence), 'base64');
+  #note(key: string, essence: KubeObject, json: string): boolean {
+    const digest = hash('sha1', json, 'base64');
     if (this.#known.get(key)?.digest === digest) return false;
     this.#known.set(key, { digest, uid: essence.metadata.uid });
     return true;

@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { Clock, Random } from '#base/clock.ts';
-import { objectKey, POLICY_CONTEXT, translate } from '#core/policy/index.ts';
+import { essenceOf, objectKey, POLICY_CONTEXT, translate } from '#core/policy/index.ts';
 import {
   isAlreadyExists,
   isConflict,
@@ -74,7 +74,7 @@ export class PolicyReports {
 
   #hear(resource: ResourcePath, object: KubeObject): void {
     const key = objectKey(object);
-    const { problems, warnings } = translate(object);
+    const { problems, warnings } = translate(essenceOf(object));
     const findings: readonly Finding[] = [
       ...problems.map((each) => ({ ...each, isUsed: false })),
       ...warnings.map((each) => ({ ...each, isUsed: true })),

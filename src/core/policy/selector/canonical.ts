@@ -24,6 +24,7 @@ export function canonical(selector: Selector): Selector {
 }
 
 function normalize(selector: Selector, isNegated: boolean): Selector {
+  if (!isNegated && finished.has(selector)) return selector;
   switch (selector.op) {
     case 'all':
     case 'none':
@@ -52,7 +53,7 @@ function simplified(term: LabelTerm): LabelTerm | typeof NONE {
 }
 
 function inList({ of, key }: LabelTerm, values: readonly string[]): LabelTerm | typeof NONE {
-  const sorted = [...new Set(values)].toSorted();
+  const sorted = values.length === 1 ? values : [...new Set(values)].toSorted();
   return sorted.length === 0 ? NONE : { op: 'in', of, key, values: sorted };
 }
 
@@ -80,6 +81,7 @@ function combine(op: 'and' | 'or', parts: readonly Selector[]): Selector {
     if (part.op === 'not' || 'key' in part) literals.push(part as Literal);
     else if (part.op !== neutral.op) others.push(part);
   }
+  if (literals.length + others.length < 2) return literals[0] ?? others[0] ?? neutral;
   const merged = op === 'and' ? conjunction(literals) : disjunction(literals);
   if (merged === undefined) return final;
   const byText = new Map([...merged, ...others].map((part) => [selectorText(part), part]));

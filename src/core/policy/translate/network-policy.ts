@@ -3,11 +3,13 @@
 import { prefixContains } from '#base/ip/index.ts';
 import type { KubeObject } from '#core/store/index.ts';
 import type { Direction, EndMatch, Policy, PolicyRule, PortMatch } from '../model.ts';
-import { all, isIn, isKind } from '../selector/index.ts';
+import { all, isIn, isKind, type Selector } from '../selector/index.ts';
 import { Fields, type Findings } from './document.ts';
 import { labelSelector } from './label-selector.ts';
 import { checkPortName, groupedChoices, PORT_PROTOCOLS, type PortChoice } from './ports.ts';
 import { DEFAULT_TIER, NETWORK_POLICY_ORDER } from './tiers.ts';
+
+const IS_POD = isKind('pod');
 
 /** To be used only if nothing was found wrong. */
 export function networkPolicy(object: KubeObject, findings: Findings): Policy {
@@ -18,9 +20,10 @@ export function networkPolicy(object: KubeObject, findings: Findings): Policy {
 
 /** The same document in a StagedKubernetesNetworkPolicy. */
 export function networkPolicySpec(spec: Fields, namespace: string): Omit<Policy, 'ref'> {
+  const isNear = isIn(namespace);
   const pods = labelSelector(spec, 'podSelector', 'member');
-  const ingress = rules(spec, 'ingress', namespace);
-  const egress = rules(spec, 'egress', namespace);
+  const ingress = rules(spec, 'ingress', isNear);
+  const egress = rules(spec, 'egress', isNear);
   const types = policyTypes(spec, egress.length > 0);
   for (const direction of ['ingress', 'egress'] as const)
     if (!types.includes(direction) && (spec.objects(direction) ?? []).length > 0)
@@ -29,7 +32,7 @@ export function networkPolicySpec(spec: Fields, namespace: string): Omit<Policy,
   return {
     tier: DEFAULT_TIER.name,
     order: NETWORK_POLICY_ORDER,
-    subject: all(isKind('pod'), isIn(namespace), pods),
+    subject: all(IS_POD, isNear, pods),
     ...(types.includes('ingress') && { ingress }),
     ...(types.includes('egress') && { egress }),
   };
@@ -45,7 +48,7 @@ function policyTypes(spec: Fields, hasEgress: boolean): readonly Direction[] {
   return given.map((type) => (type === 'Egress' ? 'egress' : 'ingress'));
 }
 
-function rules(spec: Fields, direction: Direction, namespace: string): PolicyRule[] {
+function rules(spec: Fields, direction: Direction, isNear: Selector): PolicyRule[] {
   return (spec.objects(direction) ?? []).flatMap((rule, index) => {
     const peersKey = direction === 'ingress' ? 'from' : 'to';
     const peers = rule.objects(peersKey) ?? [];
@@ -54,7 +57,7 @@ function rules(spec: Fields, direction: Direction, namespace: string): PolicyRul
     const ends: readonly (readonly [string, EndMatch])[] =
       peers.length === 0
         ? [['', {}]]
-        : peers.map((peer, at) => [`.${peersKey}[${at}]`, peerMatch(peer, namespace)] as const);
+        : peers.map((peer, at) => [`.${peersKey}[${at}]`, peerMatch(peer, isNear)] as const);
     return ends.flatMap(([suffix, other]) =>
       ports.map(({ protocol, ports: list }): PolicyRule => {
         const destination = direction === 'ingress' ? {} : other;
@@ -70,7 +73,8 @@ function rules(spec: Fields, direction: Direction, namespace: string): PolicyRul
   });
 }
 
-function peerMatch(peer: Fields, namespace: string): EndMatch {
+/** `isNear`: in the policy's own namespace. */
+function peerMatch(peer: Fields, isNear: Selector): EndMatch {
   const block = peer.object('ipBlock');
   const pods = labelSelector(peer, 'podSelector', 'member');
   const namespaces = labelSelector(peer, 'namespaceSelector', 'namespace');
@@ -82,7 +86,7 @@ function peerMatch(peer: Fields, namespace: string): EndMatch {
   }
   if (pods === undefined && namespaces === undefined)
     peer.fail('says nobody: podSelector, namespaceSelector or ipBlock');
-  return { selector: all(isKind('pod'), namespaces ?? isIn(namespace), pods) };
+  return { selector: all(IS_POD, namespaces ?? isNear, pods) };
 }
 
 function blockMatch(block: Fields): EndMatch {

@@ -15,8 +15,13 @@ export interface Translated {
   readonly warnings: readonly DocumentProblem[];
 }
 
+/** Objects never change: each that somebody wrote is read once, however many ask. */
+const written = new WeakMap<KubeObject, Translated>();
+
 /** Never throws, whatever the object is like. An object of a kind without a row gives nothing at all. */
 export function translate(object: KubeObject): Translated {
+  const known = written.get(object);
+  if (known !== undefined) return known;
   const findings: Findings = { problems: [], warnings: [] };
   const kind = kindOf(object);
   if (kind === undefined || !hasSoundMetadata(object, kind, findings)) return { ...findings };
@@ -24,7 +29,9 @@ export function translate(object: KubeObject): Translated {
   const isStored = groupOf(object.apiVersion) === 'crd.projectcalico.org';
   const fact = kind.read(isStored ? asWritten(object, findings) : object, findings);
   const ref = fact?.is === 'policy' || fact?.is === 'profile' ? { ref: fact.policy.ref } : {};
-  return { ...(findings.problems.length === 0 && fact && { fact }), ...ref, ...findings };
+  const translated = { ...(findings.problems.length === 0 && fact && { fact }), ...ref, ...findings };
+  if (kind.isWritten) written.set(object, translated);
+  return translated;
 }
 
 /** Without a name nothing can be said of an object, and without a namespace nothing of what lies in one. */

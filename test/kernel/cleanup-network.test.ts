@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { inNetns } from './cni-world.ts';
 import { NamespaceFolder } from './namespace-folder.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/app/cli/main.ts');
+const MAIN = join(import.meta.dirname, '../../dist/poplin.mjs');
 
 let folder: NamespaceFolder;
 let netns: string;

@@ -10,7 +10,7 @@ import { NamespaceFolder } from '../kernel/namespace-folder.ts';
 const RECORD = join(import.meta.dirname, '../../dist/vm/kernel.json');
 const { image } = JSON.parse(readFileSync(RECORD, 'utf8')) as { image: string };
 const ROOT = dirname(dirname(image));
-const MAIN = join(import.meta.dirname, '../../src/app/cli/main.ts');
+const MAIN = join(import.meta.dirname, '../../dist/poplin.mjs');
 
 let folder: NamespaceFolder;
 let netns: string;

@@ -111,14 +111,28 @@ export function leaseToObject(record: LeaseRecord, base?: KubeObject): KubeObjec
  * live is in flannel's etcd.
  */
 export function leaseFromObject(object: unknown, netConf?: NetConf): LeaseReading {
-  const meta = asObject(asObject(object)['metadata']);
+  const reading = readOnce(asObject(object));
+  if (!reading.ok || netConf === undefined) return reading;
+  const { name, record } = reading;
+  const unfit = unfitReason(record, netConf);
+  return unfit === undefined ? reading : { ok: false, name, reason: unfit, subnet: record.subnet };
+}
+
+/** Objects never change, and of each change of one the overlay, this node's own lease and the census want to know. */
+const readings = new WeakMap<Keys, LeaseReading>();
+
+function readOnce(object: Keys): LeaseReading {
+  let reading = readings.get(object);
+  if (reading === undefined) readings.set(object, (reading = readObject(object)));
+  return reading;
+}
+
+function readObject(object: Keys): LeaseReading {
+  const meta = asObject(object['metadata']);
   const name = typeof meta['name'] === 'string' ? meta['name'] : '';
   const subnet = subnetOfName(name);
   try {
-    const record = readRecord(asObject(object), meta, name, subnet);
-    const unfit = netConf && unfitReason(record, netConf);
-    if (unfit !== undefined) throw new Refusal(unfit);
-    return { ok: true, name, record };
+    return { ok: true, name, record: readRecord(object, meta, name, subnet) };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return { ok: false, name, reason: error.message, ...(subnet === undefined ? {} : { subnet }) };

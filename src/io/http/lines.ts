@@ -29,7 +29,7 @@ export async function* splitLines(
       const line = take();
       if (line !== '') yield line;
     }
-    held.push(chunk.subarray(from));
+    if (from < chunk.length) held.push(chunk.subarray(from));
     heldBytes += chunk.length - from;
     if (heldBytes > maxBytes) throw new RangeError(`a line of the watch is longer than ${maxBytes} bytes`);
   }

@@ -7,6 +7,7 @@ import type { IpFamily } from '#base/ip/index.ts';
 import type { WireguardConfig } from '#core/lease/index.ts';
 import { type Backend, ipipBackend, type WireguardKeys, wireguardBackend } from '#core/overlay/index.ts';
 import { loadWireguardKeys } from '#io/wireguard-key/index.ts';
+import { IS_SOAK } from '#testing/soak.ts';
 import { carries, forge, run, TunnelServer, transfer } from '../backends/tunnel-talk.ts';
 import { addresses, ip, pods, type TunnelNode, TunnelWorld } from './tunnel-world.ts';
 
@@ -86,7 +87,7 @@ function sentBy(node: TunnelNode, link: string): number {
   return shown?.stats64.tx.packets ?? -1;
 }
 
-describe.each<[name: string, kind: Kind, families: readonly IpFamily[], podMtuBytes: number]>([
+const ROWS: readonly [name: string, kind: Kind, families: readonly IpFamily[], podMtuBytes: number][] = [
   ['ipip', ipip(false), BOTH, 1460],
   ['ipip, IPv4 alone', ipip(false), [4], 1480],
   ['ipip, IPv6 alone', ipip(false), [6], 1460],
@@ -97,16 +98,22 @@ describe.each<[name: string, kind: Kind, families: readonly IpFamily[], podMtuBy
   ['wireguard, mode auto, IPv4 alone', wireguard({ mode: 'auto' }), [4], 1420],
   ['wireguard, mode ipv4', wireguard({ mode: 'ipv4', psk: PSK }), BOTH, 1420],
   ['wireguard, mode ipv6', wireguard({ mode: 'ipv6' }), BOTH, 1420],
-])('%s', (_name, kind, families, podMtuBytes) => {
-  test('pods reach pods and nodes with their own addresses, whole packets, and a second plan is empty', async () => {
-    await join3(kind, families);
-    expect(transfer(world.node(1).pod, Object.keys(everywhere(families)))).toEqual(everywhere(families));
-    for (const family of families)
-      for (const n of [2, 3])
-        expect(carries(world.node(1).pod, pods(n)[family], podMtuBytes), pods(n)[family]).toBe(true);
-    expect(world.nodes.map((node) => node.isSettled())).toEqual([true, true, true]);
-  });
-});
+];
+
+// On an emulated processor a usual run has both families at once.
+describe.each(ROWS.filter(([, , families]) => IS_SOAK || families === BOTH))(
+  '%s',
+  (_name, kind, families, podMtuBytes) => {
+    test('pods reach pods and nodes with their own addresses, whole packets, and a second plan is empty', async () => {
+      await join3(kind, families);
+      expect(transfer(world.node(1).pod, Object.keys(everywhere(families)))).toEqual(everywhere(families));
+      for (const family of families)
+        for (const n of [2, 3])
+          expect(carries(world.node(1).pod, pods(n)[family], podMtuBytes), pods(n)[family]).toBe(true);
+      expect(world.nodes.map((node) => node.isSettled())).toEqual([true, true, true]);
+    });
+  },
+);
 
 describe('ipip', () => {
   test('with DirectRouting only what crosses the router goes through the tunnel', async () => {

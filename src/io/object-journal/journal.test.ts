@@ -25,8 +25,8 @@ describe('a journal of objects', () => {
   test('says of each object what was said last', () => {
     using journal = open();
     expect(journal.load().isThere).toBe(false);
-    journal.put('a', pod('a'));
-    journal.put('b', pod('b'));
+    const json = (name: string): [string, string] => [name, JSON.stringify(pod(name))];
+    journal.putAll([json('a'), json('b')]);
     journal.put('a', pod('a', 'db'));
     journal.remove('b');
     journal.remove('never there');

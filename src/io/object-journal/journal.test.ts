@@ -19,15 +19,18 @@ const pod = (name: string, app = 'web'): KubeObject => ({
   metadata: { name, labels: { app } },
 });
 const named = (content: ReadonlyMap<string, KubeObject>): string[] => [...content.keys()];
+const entry = (name: string, app?: string): [key: string, json: string] => [
+  name,
+  JSON.stringify(pod(name, app)),
+];
 const open = (): ObjectJournal => new ObjectJournal(path, 'test');
 
 describe('a journal of objects', () => {
   test('says of each object what was said last', () => {
     using journal = open();
     expect(journal.load().isThere).toBe(false);
-    const json = (name: string): [string, string] => [name, JSON.stringify(pod(name))];
-    journal.putAll([json('a'), json('b')]);
-    journal.put('a', pod('a', 'db'));
+    journal.put([entry('a'), entry('b')]);
+    journal.put([entry('a', 'db')]);
     journal.remove('b');
     journal.remove('never there');
     const { isThere, objects, problems } = open().load();
@@ -44,11 +47,11 @@ describe('a journal of objects', () => {
   test('goes on where an earlier one ended, and is written anew when it has grown long', () => {
     {
       using first = open();
-      first.put('a', pod('a'));
+      first.put([entry('a')]);
     }
     using journal = open();
     journal.load();
-    for (let round = 0; round < 2500; round++) journal.put('b', pod('b', String(round)));
+    for (let round = 0; round < 2500; round++) journal.put([entry('b', String(round))]);
     expect(readFileSync(path, 'utf8').split('\n').length).toBeLessThan(1000);
     expect(named(open().load().objects)).toEqual(['a', 'b']);
     expect(open().load().objects.get('b')).toEqual(pod('b', '2499'));
@@ -57,19 +60,19 @@ describe('a journal of objects', () => {
   test('a line that was broken off does not count', () => {
     {
       using journal = open();
-      journal.put('a', pod('a'));
+      journal.put([entry('a')]);
     }
     appendFileSync(path, '{"key":"b","obj');
     using journal = open();
     expect(named(journal.load().objects)).toEqual(['a']);
-    journal.put('c', pod('c'));
+    journal.put([entry('c')]);
     expect(named(open().load().objects)).toEqual(['a', 'c']);
   });
 
   test('what is damaged is told, and the rest counts', () => {
     {
       using journal = open();
-      journal.put('a', pod('a'));
+      journal.put([entry('a')]);
     }
     appendFileSync(path, 'nonsense\n{"key":"b","object":{"kind":7}}\n');
     const { objects, problems } = open().load();
@@ -85,15 +88,15 @@ describe('a journal of objects', () => {
       problems: [expect.stringContaining('set aside')],
     });
     expect(existsSync(`${path}.damaged`)).toBe(true);
-    journal.put('a', pod('a'));
+    journal.put([entry('a')]);
     expect(named(open().load().objects)).toEqual(['a']);
   });
 
   test('a file that somebody removes is not made anew with a part of what was in it', () => {
     using journal = open();
-    journal.put('a', pod('a'));
+    journal.put([entry('a')]);
     rmSync(path);
-    for (let round = 0; round < 2; round++) expect(() => journal.put('b', pod('b'))).toThrow('was removed');
+    for (let round = 0; round < 2; round++) expect(() => journal.put([entry('b')])).toThrow('was removed');
     expect(open().load().isThere).toBe(false);
   });
 });

@@ -65,13 +65,11 @@ export class ObjectJournal implements Disposable {
     return { isThere: true, objects, problems: wrong.map((each) => `${this.#path}: ${each}`) };
   }
 
-  /** Throws Node's error if the disk refuses, and then what was written before is still there; or if somebody removed the file. */
-  put(key: string, object: KubeObject): void {
-    this.putAll([[key, JSON.stringify(object)]]);
-  }
-
-  /** Objects as JSON, by their keys, in one write: all of them or none. Throws as put() does. */
-  putAll(entries: readonly (readonly [key: string, json: string])[]): void {
+  /**
+   * Objects as JSON, by their keys, in one write: all of them or none. Throws Node's error if the disk refuses, and then what was written
+   * before is still there; or if somebody removed the file.
+   */
+  put(entries: readonly (readonly [key: string, json: string])[]): void {
     for (const [key] of entries) this.#keys.add(key);
     this.#write(entries.map(([key, json]) => `{"key":${JSON.stringify(key)},"object":${json}}`));
   }

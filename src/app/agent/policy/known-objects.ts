@@ -93,7 +93,7 @@ export class KnownObjects {
       this.#cluster.upsert(essence);
       entries.push([key, json]);
     }
-    if (entries.length > 0) this.#keep(() => this.#journal.putAll(entries));
+    if (entries.length > 0) this.#keep(() => this.#journal.put(entries));
     return entries.length > 0;
   }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { expect, test, vi } from 'vitest';
-import { keepHeapSmall, releaseHeap } from '#io/memory/heap.ts';
+import { keepHeapSmall, releaseHeap, SMALL_FLAGS } from '#io/memory/heap.ts';
 
 const heapBytes = () => getHeapStatistics().total_physical_size;
 const MEGABYTES = 2 ** 20;
@@ -102,7 +102,7 @@ test('a process starts itself anew once, with its own arguments', () => {
   const { stdout, pid } = spawnSync(process.execPath, [file, 'agent', '--help'], { encoding: 'utf8' });
   rmSync(folder, { recursive: true });
   expect(JSON.parse(stdout)).toEqual({
-    flags: ['--v8-pool-size=1'],
+    flags: [...SMALL_FLAGS.oneThread],
     args: ['agent', '--help'],
     pid,
   });
@@ -121,7 +121,7 @@ test('or with other flags and other arguments', () => {
   const { stdout } = spawnSync(process.execPath, [file, 'run', '--help'], { encoding: 'utf8' });
   rmSync(folder, { recursive: true });
   expect(JSON.parse(stdout)).toEqual({
-    flags: ['--v8-pool-size=1', '--single-threaded'],
+    flags: [...SMALL_FLAGS.noThread],
     args: ['speak', 'file'],
   });
 });

@@ -1,8 +1,12 @@
-/** Opens and closes connections as fast as it goes, eight at a time: `ask PORT ADDRESS SECONDS` prints how many a second; `serve PORT` takes them. */
+/**
+ * Connections that are opened and closed as fast as it goes, eight at a time. `serve PORT` takes them. `ask PORT ADDRESS` opens them for so
+ * many milliseconds as each line of its input says, and answers with a line: how many a second.
+ */
 import { connect, createServer } from 'node:net';
+import { createInterface } from 'node:readline';
 
 const AT_ONCE = 8;
-const [role, port, address, seconds] = process.argv.slice(2);
+const [role, port, address] = process.argv.slice(2);
 
 if (role === 'serve') {
   const server = createServer((socket) => {
@@ -12,23 +16,30 @@ if (role === 'serve') {
   });
   server.listen(Number(port), '::', 1024, () => process.stdout.write('listening\n'));
 } else {
+  process.stdout.write('ready\n');
+  for await (const line of createInterface({ input: process.stdin }))
+    process.stdout.write(`${await perSecond(Number(line))}\n`);
+}
+
+async function perSecond(durationMs) {
   let count = 0;
   const started = performance.now();
-  const isOver = () => performance.now() - started > Number(seconds) * 1000;
-  const one = () =>
-    new Promise((resolve, reject) => {
-      const socket = connect(Number(port), address);
-      socket.on('error', reject);
-      socket.on('close', resolve);
-      socket.on('end', () => socket.resetAndDestroy());
-      socket.resume();
-    });
   const many = async () => {
-    while (!isOver()) {
+    while (performance.now() - started < durationMs) {
       await one();
       count++;
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, many));
-  process.stdout.write(String(count / ((performance.now() - started) / 1000)));
+  return (count * 1000) / (performance.now() - started);
+}
+
+function one() {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), address);
+    socket.on('error', reject);
+    socket.on('close', resolve);
+    socket.on('end', () => socket.resetAndDestroy());
+    socket.resume();
+  });
 }

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { addressesOf, PORT, type Sizes } from './content.ts';
@@ -18,11 +19,12 @@ interface IperfReport {
 
 const CONNECT = join(import.meta.dirname, 'connect.mjs');
 
-/** The servers in the pod that is asked, until disposed. */
+/** Who serves and who asks, until disposed. */
 export class Traffic implements AsyncDisposable {
   readonly #place: Place;
   readonly #address: string;
-  readonly #servers: ChildProcess[] = [];
+  readonly #children: ChildProcess[] = [];
+  #asker: { readonly child: ChildProcess; readonly answers: AsyncIterator<string, undefined> } | undefined;
 
   private constructor(place: Place, sizes: Sizes) {
     this.#place = place;
@@ -31,13 +33,15 @@ export class Traffic implements AsyncDisposable {
 
   static async start(place: Place, sizes: Sizes): Promise<Traffic> {
     const traffic = new Traffic(place, sizes);
-    await traffic.#serve(['iperf3', '-s', '-p', String(PORT), '--forceflush']);
+    const server = traffic.#spawn(place.server, ['iperf3', '-s', '-p', String(PORT), '--forceflush']);
+    await once(server.stdout as NodeJS.ReadableStream, 'data');
+    server.stdout?.resume();
     return traffic;
   }
 
-  /** Mbit/s that arrive. A server that is not done with the client before says so, and is asked again. */
-  async mbit(seconds: number): Promise<number> {
-    const args = ['iperf3', '-c', this.#address, '-p', String(PORT), '-t', String(seconds), '-J'];
+  /** Mbit/s at which so many MiB arrive. A server that is not done with the client before says so, and is asked again. */
+  async mbit(mebibytes: number): Promise<number> {
+    const args = ['iperf3', '-c', this.#address, '-p', String(PORT), '-n', `${mebibytes}M`, '-J'];
     for (let attempt = 1; ; attempt++) {
       const { stdout } = await run('nsenter', [`--net=${this.#place.client}`, ...args], {
         maxBuffer: 2 ** 25,
@@ -50,37 +54,56 @@ export class Traffic implements AsyncDisposable {
     }
   }
 
-  /** In place of iperf3, something that takes connections and closes them. */
+  /** In place of iperf3, something that takes connections and closes them, and something that opens them. */
   async serveConnections(): Promise<void> {
     await this.#end();
-    await this.#serve([process.execPath, CONNECT, 'serve', String(PORT)]);
+    const server = this.#spawn(this.#place.server, [process.execPath, CONNECT, 'serve', String(PORT)]);
+    await nextLine(linesOf(server));
+    const child = this.#spawn(this.#place.client, [
+      process.execPath,
+      CONNECT,
+      'ask',
+      String(PORT),
+      this.#address,
+    ]);
+    this.#asker = { child, answers: linesOf(child) };
+    await nextLine(this.#asker.answers);
   }
 
   /** Connections a second. */
-  async connections(seconds: number): Promise<number> {
-    const args = [process.execPath, CONNECT, 'ask', String(PORT), this.#address, String(seconds)];
-    const { stdout } = await run('nsenter', [`--net=${this.#place.client}`, ...args]);
-    return Number(stdout);
+  async connections(durationMs: number): Promise<number> {
+    if (this.#asker === undefined) throw new Error('nobody takes connections yet');
+    this.#asker.child.stdin?.write(`${durationMs}\n`);
+    return Number(await nextLine(this.#asker.answers));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end();
   }
 
-  async #serve(command: readonly string[]): Promise<void> {
-    const server = spawn('nsenter', [`--net=${this.#place.server}`, ...command], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#servers.push(server);
-    await once(server.stdout as NodeJS.ReadableStream, 'data');
-    server.stdout?.resume();
+  #spawn(netns: string, command: readonly string[]): ChildProcess {
+    const child = spawn('nsenter', [`--net=${netns}`, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#children.push(child);
+    return child;
   }
 
   async #end(): Promise<void> {
-    for (const server of this.#servers.splice(0)) {
-      const ended = once(server, 'close');
-      server.kill();
+    this.#asker = undefined;
+    for (const child of this.#children.splice(0).toReversed()) {
+      const ended = once(child, 'close');
+      child.kill();
       await ended;
     }
   }
+}
+
+function linesOf(child: ChildProcess): AsyncIterator<string, undefined> {
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  return lines[Symbol.asyncIterator]() as AsyncIterator<string, undefined>;
+}
+
+async function nextLine(lines: AsyncIterator<string, undefined>): Promise<string> {
+  const line = await lines.next();
+  if (line.done === true) throw new Error('one that opens or takes connections ended');
+  return line.value;
 }

@@ -22,12 +22,20 @@ const SIDES = ['untracked', 'bare', 'poplin', 'iptables'] as const;
 type Side = (typeof SIDES)[number];
 
 interface Amount {
+  /** Turns of each side. */
   readonly rounds: number;
-  readonly seconds: number;
+  readonly mebibytes: number;
+  readonly connectionsMs: number;
   readonly changes: number;
 }
-const USUAL: Amount = { rounds: 7, seconds: 3, changes: 1000 };
-const QUICK: Amount = { rounds: 1, seconds: 1, changes: 50 };
+/** Many short turns: one differs from the next by a tenth and more, whatever rules there are, and what slows the machine for some seconds meets all. */
+const USUAL: Amount = { rounds: 100, mebibytes: 192, connectionsMs: 200, changes: 1000 };
+const QUICK: Amount = { rounds: 2, mebibytes: 192, connectionsMs: 200, changes: 50 };
+/** Before the first turn, so that programs are compiled and windows are open. */
+const WARM_UP_MIB = 1024;
+const WARM_UP_MS = 1500;
+/** Rounds from one line of progress to the next. */
+const TOLD_ROUNDS = 20;
 
 /** Prints the table, or with `json` one line; progress goes to standard error. */
 export async function benchPolicy({ json, quick }: BenchOptions): Promise<void> {
@@ -58,12 +66,12 @@ async function measure(
   const { startMs, changesMs, rssMb } = await agent.measured();
   const traffic = {} as Record<Side, Traffic>;
   for (const side of SIDES) traffic[side] = resources.use(await Traffic.start(places[side], sizes));
-  for (const side of SIDES) await traffic[side].mbit(1);
-  const mbit = await inTurns('throughput', amount.rounds, (side) => traffic[side].mbit(amount.seconds));
+  for (const side of SIDES) await traffic[side].mbit(WARM_UP_MIB);
+  const mbit = await inTurns('throughput', amount.rounds, (side) => traffic[side].mbit(amount.mebibytes));
   for (const side of SIDES) await traffic[side].serveConnections();
-  for (const side of SIDES) await traffic[side].connections(1);
+  for (const side of SIDES) await traffic[side].connections(WARM_UP_MS);
   const rate = await inTurns('connections', amount.rounds, (side) =>
-    traffic[side].connections(amount.seconds),
+    traffic[side].connections(amount.connectionsMs),
   );
   const at = (share: number): number => changesMs[Math.floor((changesMs.length - 1) * share)] ?? 0;
   return {
@@ -87,7 +95,7 @@ async function inTurns(
 ): Promise<Record<Side, number[]>> {
   const found: Record<Side, number[]> = { untracked: [], bare: [], poplin: [], iptables: [] };
   for (let round = 0; round < rounds; round++) {
-    progress(`${what}, round ${round + 1} of ${rounds}`);
+    if (round % TOLD_ROUNDS === 0) progress(`${what}, round ${round + 1} of ${rounds}`);
     const turn = round % SIDES.length;
     for (const side of [...SIDES.slice(turn), ...SIDES.slice(0, turn)]) found[side].push(await one(side));
   }

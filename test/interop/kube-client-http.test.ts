@@ -72,6 +72,13 @@ function client(config: Omit<KubeConfig, 'source'>, options: Partial<KubeStoreOp
   return store;
 }
 
+const SUBJECT = [{ name: 'commonName', value: 'poplin test' }];
+const altNames = (...names: object[]) => [{ name: 'subjectAltName', altNames: names }];
+const certificateWith = (extensions: object[]) =>
+  generate(SUBJECT, { keySize: 2048, algorithm: 'sha256', extensions } as Parameters<typeof generate>[1]);
+const serverCertificate = () => certificateWith(altNames({ type: 7, ip: '127.0.0.1' }));
+const keysOf = ({ private: key, cert }: Awaited<ReturnType<typeof serverCertificate>>) => ({ key, cert });
+
 const json =
   (value: unknown, code = 200, headers: Record<string, string> = {}): Answer =>
   (_request, response) => {
@@ -363,6 +370,41 @@ describe('watches', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it.each(['http', 'https'])(
+    'over %s that collect bring all in its order, the first at once and the others in groups',
+    async (scheme) => {
+      const [events, everyMs, collectMs] = [200, 2, 60];
+      const steady: Answer = (_request, response) => {
+        response.writeHead(200, { 'content-type': 'application/json' });
+        let sent = 0;
+        const timer = setInterval(() => {
+          response.write(event('ADDED', node('n', String(++sent))));
+          if (sent === events) response.end();
+          if (sent === events) clearInterval(timer);
+        }, everyMs);
+      };
+      const certificate = scheme === 'http' ? undefined : await serverCertificate();
+      const { url, seen } = await serve([steady, json(node('n'))], certificate && keysOf(certificate));
+      const trust = certificate === undefined ? {} : { certificateAuthority: certificate.cert };
+      const store = client({ server: url, ...trust });
+      const arrivedMs: number[] = [];
+      const versions: (string | undefined)[] = [];
+      for await (const each of store.watch(nodes, { resourceVersion: '0', collectMs })) {
+        arrivedMs.push(performance.now());
+        versions.push(each.type === 'BOOKMARK' ? undefined : each.object.metadata.resourceVersion);
+      }
+      expect(versions).toEqual(Array.from({ length: events }, (_, n) => String(n + 1)));
+      const groups = arrivedMs.filter(
+        (at, n) => n === 0 || at - (arrivedMs[n - 1] as number) > collectMs / 2,
+      );
+      expect(groups.length).toBeGreaterThan(2);
+      expect(groups.length).toBeLessThan(events / 4);
+      // The connection rested when the watch ended, and goes on to serve others.
+      expect((await store.get(nodes, 'n')).metadata.name).toBe('n');
+      expect(seen[1]?.port).toBe(seen[0]?.port);
+    },
+  );
+
   it('fail with errors before, in and instead of the stream', async () => {
     const expired = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' };
     const cut: Answer = (request, response) => {
@@ -450,14 +492,10 @@ describe('tokens', () => {
 });
 
 describe('TLS', async () => {
-  const subject = [{ name: 'commonName', value: 'poplin test' }];
-  const names = (...altNames: object[]) => [{ name: 'subjectAltName', altNames }];
-  const certificate = (extensions: object[]) =>
-    generate(subject, { keySize: 2048, algorithm: 'sha256', extensions } as Parameters<typeof generate>[1]);
-  const own = await certificate(names({ type: 7, ip: '127.0.0.1' }));
-  const other = await certificate(names({ type: 2, value: 'kubernetes.default' }));
-  const user = await certificate([]);
-  const tls = { key: own.private, cert: own.cert };
+  const own = await serverCertificate();
+  const other = await certificateWith(altNames({ type: 2, value: 'kubernetes.default' }));
+  const user = await certificateWith([]);
+  const tls = keysOf(own);
 
   it('verifies the server against the authority given', async () => {
     const { url } = await serve([json(node('n'))], tls);

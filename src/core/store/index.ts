@@ -16,4 +16,5 @@ export {
   StoreError,
   type SubresourceOptions,
   type WatchEvent,
+  type WatchPace,
 } from './ports.ts';

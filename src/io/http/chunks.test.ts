@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { SimClock, settle } from '#testing/sim-clock.ts';
 import { chunksOf } from './chunks.ts';
 
 const wrapped = (error: unknown) => new Error('wrapped', { cause: error });
@@ -65,5 +66,59 @@ describe('chunks of a stream', () => {
       break;
     }
     expect(stream.destroyed).toBe(true);
+  });
+});
+
+describe('a stream whose socket rests', () => {
+  const begin = () => {
+    const clock = new SimClock();
+    const stream = new Readable({ read: () => {} });
+    const calls: string[] = [];
+    const socket = { pause: () => calls.push('pause'), resume: () => calls.push('resume') } as never;
+    return { clock, stream, calls, chunks: chunksOf(stream, wrapped, { clock, ms: 100, socket }) };
+  };
+
+  test('gives the first piece at once, then leaves the socket alone for a while', async () => {
+    const { clock, stream, calls, chunks } = begin();
+    stream.push('a');
+    expect(await chunks.next()).toMatchObject({ value: Buffer.from('a') });
+    await settle();
+    expect(calls).toEqual(['pause']);
+    await clock.advanceAsync(99);
+    expect(calls).toEqual(['pause']);
+    await clock.advanceAsync(1);
+    expect(calls).toEqual(['pause', 'resume']);
+    stream.push('b');
+    stream.push('c');
+    await settle();
+    expect(calls).toEqual(['pause', 'resume', 'pause']);
+    expect(await chunks.next()).toMatchObject({ value: Buffer.from('b') });
+    expect(await chunks.next()).toMatchObject({ value: Buffer.from('c') });
+  });
+
+  test('leaves no timer and no resting socket behind, however it ends', async () => {
+    for (const end of ['push', 'destroy', 'return'] as const) {
+      const { clock, stream, calls, chunks } = begin();
+      stream.push('a');
+      await chunks.next();
+      await settle();
+      if (end === 'push') stream.push(null);
+      else if (end === 'destroy') stream.destroy();
+      else await chunks.return?.();
+      await settle();
+      expect(calls, end).toEqual(['pause', 'resume']);
+      expect(clock.pending, end).toBe(0);
+    }
+  });
+
+  test('that ended with a piece does not begin to rest', async () => {
+    const { clock, stream, calls, chunks } = begin();
+    stream.push('a');
+    stream.push(null);
+    await chunks.next();
+    expect(await chunks.next()).toEqual({ value: undefined, done: true });
+    await settle();
+    expect(calls.length % 2).toBe(0);
+    expect(clock.pending).toBe(0);
   });
 });

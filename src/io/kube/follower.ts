@@ -15,6 +15,7 @@ import type {
   ObjectStore,
   ResourcePath,
   WatchEvent,
+  WatchPace,
 } from '#core/store/index.ts';
 import { isGone, StoreError } from '#core/store/index.ts';
 import { isUnreachable } from './errors.ts';
@@ -28,7 +29,7 @@ export interface WatchOpenOptions {
 export interface FollowSource extends Pick<ObjectStore, 'list'> {
   watch<T extends KubeObject>(
     resource: ResourcePath,
-    options: ListOptions & CallOptions & WatchOpenOptions & { resourceVersion: string },
+    options: ListOptions & CallOptions & WatchPace & WatchOpenOptions & { resourceVersion: string },
   ): AsyncIterable<WatchEvent<T>>;
 }
 
@@ -48,7 +49,7 @@ export async function followStore<T extends KubeObject>(
   source: FollowSource,
   options: FollowOptions,
   resource: ResourcePath,
-  scope: ListOptions & { signal: AbortSignal },
+  scope: ListOptions & WatchPace & { signal: AbortSignal },
   follower: Follower<T>,
 ): Promise<void> {
   await new Following(source, options, resource, scope, follower).run();
@@ -59,7 +60,7 @@ class Following<T extends KubeObject> {
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   readonly #resource: ResourcePath;
-  readonly #scope: ListOptions & { signal: AbortSignal };
+  readonly #scope: ListOptions & WatchPace & { signal: AbortSignal };
   readonly #follower: Follower<T>;
   #up = true;
   /** Where to watch from; undefined: list first. */
@@ -69,7 +70,7 @@ class Following<T extends KubeObject> {
     source: FollowSource,
     options: FollowOptions,
     resource: ResourcePath,
-    scope: ListOptions & { signal: AbortSignal },
+    scope: ListOptions & WatchPace & { signal: AbortSignal },
     follower: Follower<T>,
   ) {
     this.#source = source;

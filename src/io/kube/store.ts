@@ -13,6 +13,7 @@ import type {
   ResourcePath,
   SubresourceOptions,
   WatchEvent,
+  WatchPace,
 } from '#core/store/index.ts';
 import { isGone } from '#core/store/index.ts';
 import { Limit, splitLines } from '#io/http/index.ts';
@@ -30,7 +31,7 @@ export interface KubeStore extends ObjectStore, Disposable {
   /** Watches report through `onOpen` that the server has accepted them. */
   watch<T extends KubeObject>(
     resource: ResourcePath,
-    options: ListOptions & CallOptions & WatchOpenOptions & { resourceVersion: string },
+    options: ListOptions & CallOptions & WatchPace & WatchOpenOptions & { resourceVersion: string },
   ): AsyncIterable<WatchEvent<T>>;
   /** Ends all connections; calls under way fail, and follow() rejects unless its signal has aborted. */
   close(): void;
@@ -194,7 +195,7 @@ class HttpStore implements KubeStore {
 
   async *watch<T extends KubeObject>(
     resource: ResourcePath,
-    options: ListOptions & CallOptions & WatchOpenOptions & { resourceVersion: string },
+    options: ListOptions & CallOptions & WatchPace & WatchOpenOptions & { resourceVersion: string },
   ): AsyncGenerator<WatchEvent<T>> {
     const { clock, random } = this.#options;
     const timeoutSeconds = WATCH_MIN_SECONDS + Math.floor(random() * WATCH_SPREAD_SECONDS);
@@ -222,7 +223,7 @@ class HttpStore implements KubeStore {
         signal: limit.signal,
       });
       options.onOpen?.();
-      for await (const line of splitLines(answer.chunks())) {
+      for await (const line of splitLines(answer.chunks(options.collectMs))) {
         const event = parseWatchEvent<T>(line, `watch of ${base}`);
         if (event !== undefined) yield event;
       }
@@ -234,7 +235,7 @@ class HttpStore implements KubeStore {
 
   follow<T extends KubeObject>(
     resource: ResourcePath,
-    options: ListOptions & { signal: AbortSignal },
+    options: ListOptions & WatchPace & { signal: AbortSignal },
     follower: Follower<T>,
   ): Promise<void> {
     return followStore(this, this.#options, resource, options, follower);

@@ -41,8 +41,8 @@ export interface Call {
 
 /** The body of an answer that comes bit by bit. Disposing it ends the connection. */
 export interface AnswerStream extends Disposable {
-  /** Throws only what `json` throws. */
-  chunks(): AsyncIterable<Uint8Array>;
+  /** Throws only what `json` throws. After each piece the connection may rest: what comes meanwhile is read at once. */
+  chunks(restMs?: number): AsyncIterable<Uint8Array>;
 }
 
 type Outcome<T> = { readonly value: T } | { readonly error: Error; readonly retryInMs: number };
@@ -140,8 +140,10 @@ export class Transport {
 
   #answerStream(call: Call, response: IncomingMessage, limit: Limit): AnswerStream {
     const toError = (error: unknown) => this.#toError(error, call, limit);
+    const { clock } = this.#options;
+    const { socket } = response;
     return {
-      chunks: () => chunksOf(response, toError),
+      chunks: (ms = 0) => chunksOf(response, toError, ms > 0 ? { clock, ms, socket } : undefined),
       [Symbol.dispose]: () => {
         response.destroy();
         limit[Symbol.dispose]();

@@ -19,7 +19,7 @@ import { type Follower, type KubeObject, type ObjectStore, RESOURCES } from '#co
 import { loadNetConf } from '../net-conf-source.ts';
 import { untilReachable } from '../retry.ts';
 import { OwnNodeKeeper } from './own-node.ts';
-import type { RegistryRequest, RegistrySource } from './source.ts';
+import { COLLECT_MS, type RegistryRequest, type RegistrySource } from './source.ts';
 
 /** A watch that ends for a reason of its own, not the store's, is begun again after this. */
 const FOLLOW_AGAIN_MS = 5000;
@@ -152,7 +152,7 @@ export class KubeNodes implements LeaseRegistry, Follower {
     const selection = netConf.backend.type === 'alloc' ? { fieldSelector: `metadata.name=${node}` } : {};
     while (!signal.aborted) {
       try {
-        await store.follow(RESOURCES.nodes, { ...selection, signal }, this);
+        await store.follow(RESOURCES.nodes, { ...selection, signal, collectMs: COLLECT_MS }, this);
       } catch (error) {
         if (signal.aborted) return;
         logger.error({ err: error }, 'watch of nodes broke off');

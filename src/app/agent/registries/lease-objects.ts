@@ -21,7 +21,7 @@ import { LeaseKeeper } from '../lease-keeper.ts';
 import { loadNetConf } from '../net-conf-source.ts';
 import { findNode, publishNode } from '../node-object.ts';
 import { untilReachable } from '../retry.ts';
-import type { RegistryRequest, RegistrySource } from './source.ts';
+import { COLLECT_MS, type RegistryRequest, type RegistrySource } from './source.ts';
 
 /** A watch that ends for a reason of its own, not the store's, is begun again after this. */
 const FOLLOW_AGAIN_MS = 5000;
@@ -144,10 +144,15 @@ export class LeaseObjects implements LeaseRegistry, Follower {
   private async follow(): Promise<void> {
     const { store, clock, logger } = this.options;
     const { signal } = this.following;
-    const selection = { namespace: LEASE_NAMESPACE, labelSelector: LEASE_SELECTOR, signal };
+    const scope = {
+      namespace: LEASE_NAMESPACE,
+      labelSelector: LEASE_SELECTOR,
+      signal,
+      collectMs: COLLECT_MS,
+    };
     while (!signal.aborted) {
       try {
-        await store.follow(RESOURCES.leases, selection, this);
+        await store.follow(RESOURCES.leases, scope, this);
       } catch (error) {
         if (signal.aborted) return;
         logger.error({ err: error }, 'watch of leases broke off');

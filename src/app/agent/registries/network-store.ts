@@ -14,6 +14,7 @@ import {
   type ResourcePath,
   type SubresourceOptions,
   type WatchEvent,
+  type WatchPace,
 } from '#core/store/index.ts';
 
 /** `poplin-system-NAME`. */
@@ -62,7 +63,7 @@ export class NetworkStore implements ObjectStore {
 
   async *watch<T extends KubeObject>(
     resource: ResourcePath,
-    options: ListOptions & CallOptions & { resourceVersion: string },
+    options: ListOptions & CallOptions & WatchPace & { resourceVersion: string },
   ): AsyncIterable<WatchEvent<T>> {
     for await (const event of this.#store.watch<T>(resource, this.#options(options)))
       yield event.type === 'BOOKMARK' ? event : { ...event, object: this.#seen(event.object) };
@@ -70,7 +71,7 @@ export class NetworkStore implements ObjectStore {
 
   follow<T extends KubeObject>(
     resource: ResourcePath,
-    options: ListOptions & { signal: AbortSignal },
+    options: ListOptions & WatchPace & { signal: AbortSignal },
     follower: Follower<T>,
   ): Promise<void> {
     return this.#store.follow<T>(resource, this.#options(options), {

@@ -3,6 +3,9 @@ import type { IpAddress } from '#base/ip/index.ts';
 import type { AcquirerConfig, LeaseOffer, LeaseRegistry, NetConf, SubnetLease } from '#core/lease/index.ts';
 import type { ObjectStore } from '#core/store/index.ts';
 
+/** Leases that change within so many milliseconds are read together: passes over the kernel are twice as far apart anyhow. */
+export const COLLECT_MS = 100;
+
 export interface RegistryRequest {
   readonly node: string;
   readonly netConf: NetConf;

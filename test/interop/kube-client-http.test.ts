@@ -371,7 +371,7 @@ describe('watches', () => {
   });
 
   it.each(['http', 'https'])(
-    'over %s that collect bring all in its order, the first at once and the others in groups',
+    'over %s that collect bring all in its order and in groups, and their connection serves others',
     async (scheme) => {
       const [events, everyMs, collectMs] = [200, 2, 60];
       const steady: Answer = (_request, response) => {
@@ -379,8 +379,9 @@ describe('watches', () => {
         let sent = 0;
         const timer = setInterval(() => {
           response.write(event('ADDED', node('n', String(++sent))));
-          if (sent === events) response.end();
-          if (sent === events) clearInterval(timer);
+          if (sent < events) return;
+          clearInterval(timer);
+          response.end();
         }, everyMs);
       };
       const certificate = scheme === 'http' ? undefined : await serverCertificate();

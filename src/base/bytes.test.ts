@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  asciiBetween,
   base64,
   compare,
   concat,
@@ -52,5 +53,14 @@ describe('bytes', () => {
     expect(untilNul(utf8('ab\0c\0'))).toEqual(utf8('ab'));
     expect(untilNul(utf8('abc'))).toEqual(utf8('abc'));
     expect(fromUtf8(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe('\ufeffa');
+  });
+
+  it('short ASCII is read where it lies; all else is left to others', () => {
+    const bytes = utf8('<eth0>\0é');
+    expect(asciiBetween(bytes, 1, 5)).toBe('eth0');
+    expect(asciiBetween(bytes, 3, 3)).toBe('');
+    expect(asciiBetween(bytes, 1, 7)).toBeUndefined();
+    expect(asciiBetween(bytes, 7, 9)).toBeUndefined();
+    expect(asciiBetween(utf8('x'.repeat(300)), 0, 300)).toBeUndefined();
   });
 });

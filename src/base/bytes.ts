@@ -102,3 +102,18 @@ export function untilNul(bytes: Uint8Array): Uint8Array {
   const end = bytes.indexOf(0);
   return end < 0 ? bytes : bytes.subarray(0, end);
 }
+
+/** Longer text is left to the decoder of UTF-8. */
+const SHORT_BYTES = 256;
+
+/** What lies between two places as text, if it is short and all ASCII without NUL: the quick way for the many names. */
+export function asciiBetween(bytes: Uint8Array, from: number, end: number): string | undefined {
+  if (end - from > SHORT_BYTES) return undefined;
+  const codes: number[] = [];
+  for (let at = from; at < end; at++) {
+    const code = bytes[at] as number;
+    if (code === 0 || code >= 0x80) return undefined;
+    codes.push(code);
+  }
+  return String.fromCharCode(...codes);
+}

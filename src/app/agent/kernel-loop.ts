@@ -62,6 +62,9 @@ export interface KernelLoopStatus {
 /** What a pass may not do to attachments of pods. */
 const PASS: Pick<PlanOptions, 'keep' | 'leave'> = { keep: isAttached, leave: isPodLink };
 
+/** A sysctl that was read so lately is not read again for each of many calls: one that others change is noticed as late. */
+const SYSCTL_AGE_MS = 500;
+
 interface Waiter {
   readonly part: string;
   readonly resolve: () => void;
@@ -245,7 +248,8 @@ export class KernelLoop implements AsyncDisposable {
   ): Promise<{ planned: number; failures: readonly OpFailure[] }> {
     const { owners } = this;
     const { kernel, logger } = this.options;
-    this.trackSysctls(only ?? this.desired.state.keys());
+    if (only === undefined) this.trackSysctls(this.desired.state.keys(), 0);
+    else this.trackSysctls(only, SYSCTL_AGE_MS);
     if (only === undefined) kernel.refresh();
     const { ops, conflicts } = plan(this.desired.state, kernel.state(), {
       owners,
@@ -301,13 +305,13 @@ export class KernelLoop implements AsyncDisposable {
     });
   }
 
-  private trackSysctls(keys: Iterable<string>): void {
+  private trackSysctls(keys: Iterable<string>, maxAgeMs: number): void {
     const paths: string[] = [];
     for (const key of keys) {
       // Others' are followed no more once their link is gone.
       if (key.startsWith('sysctl ') && this.desired.state.has(key)) paths.push(key.slice('sysctl '.length));
     }
-    if (paths.length > 0) this.options.kernel.trackSysctls(paths);
+    if (paths.length > 0) this.options.kernel.trackSysctls(paths, maxAgeMs);
   }
 }
 

@@ -3,7 +3,7 @@
  * fuzz inputs are made (src/testing/codec-arbitrary.ts). Combinators for structures live here; netlink's attributes
  * build on them in core/netlink.
  */
-import { fromUtf8, untilNul, utf8 } from '#base/bytes.ts';
+import { asciiBetween, fromUtf8, untilNul, utf8 } from '#base/bytes.ts';
 import { formatIp, formatMac, type IpAddress, ipBytes, type MacAddress, parseMac } from '#base/ip/index.ts';
 import { DecodeError, isDecodeError } from './error.ts';
 import { Reader } from './reader.ts';
@@ -141,7 +141,13 @@ export const rest: Codec<Uint8Array> = {
 export const text: Codec<string> = {
   shape: { of: 'text' },
   decode: (r) => {
-    const at = r.offset;
+    const { offset: at, end } = r;
+    const textEnd = r.remaining > 0 && r.bytes[end - 1] === 0 ? end - 1 : end;
+    const ascii = asciiBetween(r.bytes, at, textEnd);
+    if (ascii !== undefined) {
+      r.skip(r.remaining);
+      return ascii;
+    }
     const raw = r.copy(r.remaining);
     const bytes = untilNul(raw);
     if (raw.subarray(bytes.length).some((byte) => byte !== 0))

@@ -6,21 +6,25 @@ export class Reader {
   readonly bytes: Uint8Array;
   /** Position of the next byte, counted from the start of the outermost buffer. */
   offset: number;
-  readonly end: number;
+  private limit: number;
 
   constructor(bytes: Uint8Array, offset = 0, end = bytes.length) {
     this.bytes = bytes;
     this.offset = offset;
-    this.end = end;
+    this.limit = end;
+  }
+
+  get end(): number {
+    return this.limit;
   }
 
   get remaining(): number {
-    return this.end - this.offset;
+    return this.limit - this.offset;
   }
 
   private take(count: number): number {
     const at = this.offset;
-    if (count > this.end - at) throw new DecodeError(`needs ${count} bytes, has ${this.end - at}`, at);
+    if (count > this.limit - at) throw new DecodeError(`needs ${count} bytes, has ${this.limit - at}`, at);
     this.offset = at + count;
     return at;
   }
@@ -74,10 +78,23 @@ export class Reader {
     return new Reader(this.bytes, at, at + count);
   }
 
+  /** Ends this reader after the next `count` bytes, without a reader of their own; returns the end it had, for widen(). */
+  narrow(count: number): number {
+    const { offset, limit } = this;
+    if (count > limit - offset) throw new DecodeError(`needs ${count} bytes, has ${limit - offset}`, offset);
+    this.limit = offset + count;
+    return limit;
+  }
+
+  /** Gives back the end that narrow() returned. */
+  widen(end: number): void {
+    this.limit = end;
+  }
+
   /** Throws if bytes are left. */
   finish(): void {
-    if (this.offset < this.end)
-      throw new DecodeError(`${this.end - this.offset} trailing bytes`, this.offset);
+    if (this.offset < this.limit)
+      throw new DecodeError(`${this.limit - this.offset} trailing bytes`, this.offset);
   }
 }
 

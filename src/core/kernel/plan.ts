@@ -122,7 +122,7 @@ class Draft {
       if (this.isOnBarred(op.object)) continue;
       const isLost = op.verb === 'replace' && this.goesWithLink(op.previous);
       const { object } = op;
-      if (isPodLink(object) && goesUp(op)) {
+      if (isRaisedLast(object) && goesUp(op)) {
         const down = { ...object, up: false };
         kept.push({ ...op, object: down });
         raised.push({ verb: 'replace', object, previous: down });
@@ -266,8 +266,12 @@ function goesUp(op: KernelOp): boolean {
 
 /**
  * A pod's link is up once its sysctls are set: what the pod sends before could change the host, and its own addresses would be looked
- * for among its neighbours.
+ * for among its neighbours. A bridge's port takes nothing for itself: it comes up as it is made, for half of the messages.
  */
+function isRaisedLast(object: KernelObject): object is Link {
+  return isPodLink(object) && !object.master;
+}
+
 function withRaised(additions: KernelOp[], raised: readonly KernelOp[]): KernelOp[] {
   if (raised.length === 0) return additions;
   const at = additions.findIndex(({ object }) => needsLinksUp(object));

@@ -7,7 +7,7 @@ import {
   DecodeError,
   type FieldShape,
   isDecodeError,
-  Reader,
+  type Reader,
   rest,
   type Writer,
 } from '#core/codec/index.ts';
@@ -88,6 +88,20 @@ export function dependentNest<const C extends Readonly<Record<string, Codec<unkn
   };
 }
 
+/** A row as decoding needs it. */
+interface KnownRow {
+  readonly name: string;
+  readonly row: Attribute<unknown>;
+  /** Undefined if it depends on a sibling. */
+  readonly codec: Codec<unknown> | undefined;
+}
+
+/** An attribute that waits for its siblings. */
+interface Deferred {
+  readonly row: KnownRow;
+  readonly payload: Reader;
+}
+
 /**
  * A table of attributes that fills what is left of its surroundings. Of an attribute that comes twice the last one counts. Those that the
  * table does not name are kept, or passed over where `isPartial`: for messages that come often and of which little is wanted.
@@ -96,37 +110,41 @@ export function attributes<const T extends AttributeTable>(
   table: T,
   isPartial = false,
 ): Codec<AttributesValue<T>> {
-  const byType = new Map(Object.entries(table).map(([name, row]) => [row.type, { name, row }]));
   const entries = Object.entries(table);
+  const known: (KnownRow | undefined)[] = [];
+  for (const [name, row] of entries)
+    known[row.type] = { name, row, codec: row.dependent === true ? undefined : row.codecFor({}) };
   const rows = entries.map(([, row]) => row);
   const places = new Map(entries.map(([name], place) => [name, place]));
   const fields = Object.fromEntries(entries.map(([name, row]) => [name, row.shape]));
   return {
     shape: { of: 'record', fields },
+    // Without a closure or a reader for each attribute: this is the inner loop of all decoding.
     decode: (reader) => {
       const value: Record<string, unknown> = {};
       let unknown: RawAttribute[] | undefined;
-      let deferred: (() => void)[] | undefined;
-      eachAttribute(reader, (type, payload) => {
-        const found = byType.get(type & NLA_TYPE_MASK);
-        if (found === undefined) {
-          if (isPartial) return payload.skip(payload.remaining);
-          unknown ??= [];
-          unknown.push({ type, bytes: payload.copy(payload.remaining) });
-          return;
-        }
-        const decode = () => {
-          value[found.name] = decodePayload(found.name, found.row.codecFor(value), payload);
-        };
-        if (found.row.repeated === true) {
-          const items = (value[found.name] ??= []) as unknown[];
-          items.push(decodePayload(`${found.name}[${items.length}]`, found.row.codecFor(value), payload));
-        } else if (found.row.dependent === true) {
+      let deferred: Deferred[] | undefined;
+      while (reader.remaining > 0) {
+        const at = reader.offset;
+        const end = enter(reader);
+        const type = (reader.bytes[at + 2] as number) | ((reader.bytes[at + 3] as number) << 8);
+        const row = known[type & NLA_TYPE_MASK];
+        if (row === undefined) {
+          if (isPartial) reader.skip(reader.remaining);
+          else (unknown ??= []).push({ type, bytes: reader.copy(reader.remaining) });
+        } else if (row.codec === undefined) {
           deferred ??= [];
-          deferred.push(decode);
-        } else decode();
-      });
-      if (deferred !== undefined) for (const decode of deferred) decode();
+          deferred.push({ row, payload: reader.sub(reader.remaining) });
+        } else if (row.row.repeated === true) {
+          const items = (value[row.name] ??= []) as unknown[];
+          items.push(decodeItem(reader, row.codec, row.name, items.length));
+        } else value[row.name] = decodePayload(reader, row.codec, row.name);
+        leave(reader, at, end);
+      }
+      if (deferred !== undefined) {
+        for (const { row, payload } of deferred)
+          value[row.name] = decodePayload(payload, row.row.codecFor(value), row.name);
+      }
       if (unknown !== undefined) value['unknown'] = unknown;
       return value as AttributesValue<T>;
     },
@@ -184,9 +202,12 @@ export function attributeList<T>(itemType: number, codec: Codec<T>, nested = tru
     shape: { of: 'list', item: codec.shape },
     decode: (reader) => {
       const out: T[] = [];
-      eachAttribute(reader, (_type, payload) => {
-        out.push(decodePayload(`[${out.length}]`, codec, payload));
-      });
+      while (reader.remaining > 0) {
+        const at = reader.offset;
+        const end = enter(reader);
+        out.push(decodeItem(reader, codec, '', out.length));
+        leave(reader, at, end);
+      }
       return out;
     },
     encode: (writer, values) => {
@@ -199,7 +220,24 @@ export function attributeList<T>(itemType: number, codec: Codec<T>, nested = tru
   };
 }
 
-function decodePayload<T>(name: string, codec: Codec<T>, payload: Reader): T {
+/** Takes in an attribute's header and narrows the reader to its payload; returns the end that leave() gives back. */
+function enter(reader: Reader): number {
+  const at = reader.offset;
+  const length = reader.u16le();
+  reader.skip(2);
+  if (length < HEADER_BYTES) throw new DecodeError(`attribute length ${length} is under ${HEADER_BYTES}`, at);
+  return reader.narrow(length - HEADER_BYTES);
+}
+
+/** Behind the payload of the attribute at `at`, all of which was read, and its padding. */
+function leave(reader: Reader, at: number, end: number): void {
+  reader.widen(end);
+  // #define NLA_ALIGN(len) (((len) + NLA_ALIGNTO - 1) & ~(NLA_ALIGNTO - 1)); the last one need not be padded
+  reader.skip(Math.min((at - reader.offset) & 3, reader.remaining));
+}
+
+/** What a reader narrowed to a payload holds, to its last byte. */
+function decodePayload<T>(payload: Reader, codec: Codec<T>, name: string): T {
   try {
     const value = codec.decode(payload);
     payload.finish();
@@ -209,17 +247,13 @@ function decodePayload<T>(name: string, codec: Codec<T>, payload: Reader): T {
   }
 }
 
-function eachAttribute(reader: Reader, visit: (type: number, payload: Reader) => void): void {
-  while (reader.remaining > 0) {
-    const at = reader.offset;
-    const length = reader.u16le();
-    const type = reader.u16le();
-    if (length < HEADER_BYTES)
-      throw new DecodeError(`attribute length ${length} is under ${HEADER_BYTES}`, at);
-    const payload = reader.sub(length - HEADER_BYTES);
-    // #define NLA_ALIGN(len) (((len) + NLA_ALIGNTO - 1) & ~(NLA_ALIGNTO - 1)); the last one need not be padded
-    reader.skip(Math.min(-length & 3, reader.remaining));
-    visit(type, payload);
+function decodeItem<T>(payload: Reader, codec: Codec<T>, name: string, place: number): T {
+  try {
+    const value = codec.decode(payload);
+    payload.finish();
+    return value;
+  } catch (error) {
+    throw isDecodeError(error) ? error.within(`${name}[${place}]`) : error;
   }
 }
 

@@ -2,15 +2,12 @@
  * Text the kernel keeps without looking at it, as link names and aliases: any bytes without NUL. Bytes that are not UTF-8
  * become lone surrogates (0xff is U+DCFF) and turn into the same bytes again, so that another's odd name breaks nothing.
  */
-import { fromUtf8, untilNul, utf8 } from '#base/bytes.ts';
+import { asciiBetween, fromUtf8, utf8 } from '#base/bytes.ts';
 import { type Codec, text } from '#core/codec/index.ts';
 
 const ESCAPE = 0xdc00;
 
 function decodeBytes(bytes: Uint8Array): string {
-  let ascii = true;
-  for (const byte of bytes) if (byte >= 0x80) ascii = false;
-  if (ascii) return String.fromCharCode(...bytes);
   const escaped = () =>
     Array.from(bytes, (byte) => String.fromCharCode(byte < 0x80 ? byte : ESCAPE + byte)).join('');
   return fromUtf8(bytes) ?? escaped();
@@ -28,7 +25,11 @@ function encodeText(value: string): Uint8Array {
 }
 
 function decode(reader: Parameters<Codec<string>['decode']>[0]): string {
-  return decodeBytes(untilNul(reader.copy(reader.remaining)));
+  const { bytes, offset: at, end } = reader;
+  reader.skip(reader.remaining);
+  const nul = bytes.indexOf(0, at);
+  const textEnd = nul < 0 || nul > end ? end : nul;
+  return asciiBetween(bytes, at, textEnd) ?? decodeBytes(bytes.slice(at, textEnd));
 }
 
 /** Up to the first NUL or the end; encoded with a closing NUL. */

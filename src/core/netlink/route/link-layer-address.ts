@@ -11,9 +11,10 @@ export const linkLayerAddress: Codec<MacAddress> = {
   shape: { of: 'mac' },
   decode: (reader) => {
     const at = reader.offset;
-    const raw = reader.copy(reader.remaining);
-    if (raw.length > MAX_BYTES) throw new DecodeError(`${raw.length} bytes are no link-layer address`, at);
-    return formatBytes(raw);
+    const { bytes, end, remaining } = reader;
+    if (remaining > MAX_BYTES) throw new DecodeError(`${remaining} bytes are no link-layer address`, at);
+    reader.skip(remaining);
+    return formatBytes(bytes, at, end);
   },
   encode: (writer, value) => {
     const parsed = parseBytes(value);
@@ -23,10 +24,11 @@ export const linkLayerAddress: Codec<MacAddress> = {
 };
 
 /** By character codes, which gives one flat string: thousands of these are kept. */
-function formatBytes(raw: Uint8Array): string {
+function formatBytes(bytes: Uint8Array, from: number, end: number): string {
   const codes: number[] = [];
-  for (const byte of raw) {
-    if (codes.length > 0) codes.push(COLON);
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (at > from) codes.push(COLON);
     codes.push(digitCode(byte >> 4), digitCode(byte & 15));
   }
   return String.fromCharCode(...codes);

@@ -6,6 +6,7 @@ import {
   type WatchBatch,
   type WatchRequest,
 } from '#core/lease/etcd/index.ts';
+import type { WatchPace } from '#core/store/index.ts';
 import { describe, splitLines } from '#io/http/index.ts';
 import { etcdFailure, isStaleToken } from './errors.ts';
 import type { EtcdOptions } from './options.ts';
@@ -56,7 +57,7 @@ export function connectEtcd(etcd: EtcdOptions, options: EtcdTransportOptions): E
     revoke: async (lease, call) => {
       await ask('/v3/lease/revoke', { ID: lease }, call);
     },
-    watch: (request, { signal }) => watchOnce(transport, request, signal),
+    watch: (request, options) => watchOnce(transport, request, options),
     [Symbol.dispose]: () => transport.close(),
   };
 }
@@ -64,7 +65,7 @@ export function connectEtcd(etcd: EtcdOptions, options: EtcdTransportOptions): E
 async function* watchOnce(
   transport: EtcdTransport,
   request: WatchRequest,
-  signal: AbortSignal,
+  { signal, collectMs }: WatchPace & { readonly signal: AbortSignal },
 ): AsyncGenerator<WatchBatch> {
   const { startRevision } = request;
   const create = {
@@ -83,7 +84,7 @@ async function* watchOnce(
   });
   let nextRevision = startRevision;
   try {
-    for await (const line of splitLines(stream.chunks())) {
+    for await (const line of splitLines(stream.chunks(collectMs))) {
       const batch = readBatch(line, startRevision, nextRevision);
       if (batch === undefined) continue;
       nextRevision = batch.nextRevision;

@@ -13,6 +13,7 @@ import {
   listRange,
   type WatchBatch,
 } from '#core/lease/etcd/index.ts';
+import type { WatchPace } from '#core/store/index.ts';
 
 export interface EtcdFollower {
   /** Everything there is: first of all, and whenever changes may have been missed. */
@@ -23,7 +24,7 @@ export interface EtcdFollower {
   connection(state: 'up' | 'down', cause?: Error): void;
 }
 
-export interface EtcdFollowOptions {
+export interface EtcdFollowOptions extends WatchPace {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
@@ -43,7 +44,7 @@ export async function followEtcd(
   options: EtcdFollowOptions,
   follower: EtcdFollower,
 ): Promise<void> {
-  const { clock, random, signal } = options;
+  const { clock, random, signal, collectMs = 0 } = options;
   const backoff = new Backoff(options.backoff ?? DEFAULT_BACKOFF, random);
   let state: 'up' | 'down' | undefined;
   /** Where to begin again; undefined: list first. */
@@ -64,7 +65,8 @@ export async function followEtcd(
         nextRevision = listing.revision + 1;
         tell('up');
       }
-      for await (const batch of client.watch({ ...range, startRevision: nextRevision }, { signal })) {
+      const request = { ...range, startRevision: nextRevision };
+      for await (const batch of client.watch(request, { signal, collectMs })) {
         tell('up');
         deliver(batch, follower);
         nextRevision = batch.nextRevision;

@@ -39,13 +39,11 @@ export interface EtcdCall {
 
 /** The body of an answer that comes bit by bit. Disposing it ends the connection. */
 export interface EtcdStream extends Disposable {
-  /** After each piece the connection rests for a moment: what comes meanwhile is read at once, which costs less than one by one. */
-  chunks(): AsyncIterable<Uint8Array>;
+  /** After each piece the connection rests for so long, absent for not at all: what comes meanwhile is read at once, which costs less than one by one. */
+  chunks(restMs?: number): AsyncIterable<Uint8Array>;
 }
 
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Nobody waits for a single change of what is kept in etcd: leases and the configuration. */
-const REST_MS = 100;
 /** First TCP probe after this silence; libuv sends ten, a second apart, so a dead peer is known after 25 s. */
 const TCP_KEEPALIVE_MS = 15_000;
 /** Far above the largest page of keys. */
@@ -139,7 +137,7 @@ export class EtcdTransport {
     const { clock } = this.#options;
     const { socket } = response;
     return {
-      chunks: () => chunksOf(response, guard, { clock, ms: REST_MS, socket }),
+      chunks: (ms = 0) => chunksOf(response, guard, ms > 0 ? { clock, ms, socket } : undefined),
       [Symbol.dispose]: () => {
         response.destroy();
         limit[Symbol.dispose]();

@@ -13,6 +13,7 @@ import type {
   ResourcePath,
   SubresourceOptions,
   WatchEvent,
+  WatchPace,
 } from '#core/store/index.ts';
 import { isGone, StoreError } from '#core/store/index.ts';
 import { applyPatch, sameJson } from './patches.ts';
@@ -207,7 +208,7 @@ export class FakeStore implements ObjectStore {
 
   async follow<T extends KubeObject>(
     resource: ResourcePath,
-    options: ListOptions & { signal: AbortSignal },
+    options: ListOptions & WatchPace & { signal: AbortSignal },
     follower: Follower<T>,
   ): Promise<void> {
     let up = true;

@@ -37,6 +37,7 @@ import {
   type RegistrySink,
 } from '#core/lease/index.ts';
 import { type EtcdFollower, followEtcd } from '#io/etcd/index.ts';
+import { COLLECT_MS } from './source.ts';
 
 export interface EtcdOpenOptions {
   readonly netConf: NetConf;
@@ -101,7 +102,7 @@ export class EtcdLeaseKeeper implements EtcdLeaseRegistry {
       follower: EtcdFollower,
     ) => {
       try {
-        await followEtcd(client, range, { clock, random, signal }, follower);
+        await followEtcd(client, range, { clock, random, signal, collectMs: COLLECT_MS }, follower);
       } catch (error) {
         logger.error({ err: error }, 'watch of etcd broke off');
       }

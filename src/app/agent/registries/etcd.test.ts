@@ -7,6 +7,7 @@ import { FakeEtcd } from '#testing/fake-etcd/index.ts';
 import { SimClock } from '#testing/sim-clock.ts';
 import { type EtcdRegistry, etcdRegistry } from './etcd.ts';
 import type { EtcdOpenOptions } from './etcd-keeper.ts';
+import { COLLECT_MS } from './source.ts';
 
 const layout = etcdLayout();
 const key = (ipv4?: string, ipv6?: string) =>
@@ -38,6 +39,8 @@ class Node implements AsyncDisposable {
   reachable = true;
   /** Its watches fail, its calls do not. */
   deaf = false;
+  /** How long after a change each watch may collect what comes, milliseconds. */
+  readonly paces: (number | undefined)[] = [];
   open: LeaseRegistry & { offer: (offer: EtcdOpenOptions['offer']) => void };
 
   constructor(world: World, index: number, config: object, more: Partial<EtcdOpenOptions> = {}) {
@@ -47,7 +50,10 @@ class Node implements AsyncDisposable {
       etcd: { endpoints: [] },
       client: {
         ...etcd.client(() => this.reachable),
-        watch: (request, options) => etcd.client(() => this.reachable && !this.deaf).watch(request, options),
+        watch: (request, options) => {
+          this.paces.push(options.collectMs);
+          return etcd.client(() => this.reachable && !this.deaf).watch(request, options);
+        },
       },
       clock,
       elapsedMs: () => clock.now(),
@@ -160,6 +166,11 @@ beforeEach(() => {
 afterEach(() => world[Symbol.asyncDispose]());
 
 describe('a lease in etcd', () => {
+  it('and the configuration are followed in groups: nobody waits for a single change', async () => {
+    const { paces } = await world.node(1);
+    expect(paces).toEqual([COLLECT_MS, COLLECT_MS]);
+  });
+
   it('is acquired as flannel writes it, with an owner, and shown to the others', async () => {
     const [a, b] = [await world.node(1), await world.node(2)];
     expect(a.news().toSorted()).toEqual([expect.stringMatching(/^held 10\.5\.\d+\.0\/24$/), 'up']);

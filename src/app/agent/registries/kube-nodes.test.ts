@@ -3,14 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LeaseRegistry, RegistryEntry } from '#core/lease/index.ts';
 import { FLANNEL_VXLAN, FLANNEL_VXLAN_DUAL, nodeObject } from '#core/lease/kube-nodes/nodes.fixture.ts';
 import { type KubeObject, RESOURCES, StoreError } from '#core/store/index.ts';
 import { FakeStore } from '#testing/fake-store/index.ts';
 import { SimClock, settle } from '#testing/sim-clock.ts';
 import { kubeNodesRegistry } from './kube-nodes.ts';
-import type { RegistrySource } from './source.ts';
+import { COLLECT_MS, type RegistrySource } from './source.ts';
 
 const V4 = { Network: '10.244.0.0/16', Backend: { Type: 'vxlan' } };
 const DUAL = { ...V4, EnableIPv6: true, IPv6Network: 'fd00:10:244::/48' };
@@ -249,6 +249,15 @@ describe('the registry of Node objects', () => {
     expect(await news()).toEqual([]);
     expect(told).toHaveLength(count);
     expect(store.calls).toHaveLength(5000);
+  });
+
+  it('follows nodes in groups: nobody waits for a single one', async () => {
+    await add(nodeObject('a', A));
+    const follow = vi.spyOn(store, 'follow');
+    await start();
+    expect(follow.mock.calls.map(([resource, { collectMs }]) => [resource, collectMs])).toEqual([
+      [RESOURCES.nodes, COLLECT_MS],
+    ]);
   });
 
   it('watches its own node alone where nothing is carried', async () => {

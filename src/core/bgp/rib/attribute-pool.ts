@@ -126,11 +126,10 @@ export class AttributePool {
     if (--entry.uses === 0) this.#drop(entry);
   }
 
-  /** Asks again what a next hop costs, all if none is named; the next hops whose cost is another now. */
-  refreshMetrics(address?: IpAddress): Set<NextHop> {
+  /** Asks again what each next hop costs; those whose cost is another now. */
+  refreshMetrics(): Set<NextHop> {
     const changed = new Set<NextHop>();
     for (const nextHop of this.#nextHops.values()) {
-      if (address !== undefined && nextHop.address !== address) continue;
       const metric = this.#metricOf(nextHop.address, nextHop.linkLocal);
       if (metric !== nextHop.metric) changed.add(nextHop);
       nextHop.metric = metric;

@@ -155,7 +155,7 @@ describe('the best route is', () => {
     world.say('a', PREFIX, attributes('10.9.9.9', [65_001]));
     expect(world.routes(PREFIX)[0]?.outcome).toEqual({ type: 'unreachable' });
     isReachable = true;
-    world.rib.refreshMetrics('10.9.9.9');
+    world.rib.refreshMetrics();
     expect(world.best(PREFIX)).toBe('a');
     isReachable = false;
     world.rib.refreshMetrics();

@@ -2,7 +2,7 @@
  * The tables of a speaker: news of sessions and own routes in; best routes, and what each peer is to be told, out. Memory is bounded by the
  * routes, whatever peers do. `settle` decides about what has changed; `drain` and `takeBest` do so first. Time comes with each call.
  */
-import type { IpAddress, IpFamily, IpPrefix } from '#base/ip/index.ts';
+import type { IpFamily, IpPrefix } from '#base/ip/index.ts';
 import type { SessionNews, SessionSend } from '../ports.ts';
 import { isPassedOn, isSilent } from './advertise.ts';
 import type { MetricOf } from './attribute-pool.ts';
@@ -148,9 +148,9 @@ export class Rib {
     this.#local.setAggregates(aggregates, now);
   }
 
-  /** The way to a next hop, or to any of them, may be another. */
-  refreshMetrics(nextHop?: IpAddress): void {
-    const changed = this.tables.pool.refreshMetrics(nextHop);
+  /** The way to any next hop may be another. */
+  refreshMetrics(): void {
+    const changed = this.tables.pool.refreshMetrics();
     if (changed.size === 0) return;
     for (const table of [this.tables.families[4], this.tables.families[6]])
       table.forEach(undefined, (route) => {

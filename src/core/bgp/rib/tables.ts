@@ -17,8 +17,6 @@ export type RibEvent =
       readonly limit: number;
       readonly action: 'warn' | 'refuse' | 'stop';
     }
-  /** The routes of the peer are needed again, and it can be asked for them. */
-  | { readonly type: 'refresh-wanted'; readonly peer: string; readonly family: 4 | 6 }
   /** Stale routes of a peer are gone, or stay on for long. */
   | {
       readonly type: 'stale';

@@ -2,7 +2,7 @@
  * A speaker without its sockets: a configuration and news of sessions in; sessions to begin and end, routes to send and to program out. It
  * keeps no time: `wake` says when it wants to be asked again. Sessions are run by others, in the words of ports.ts; each says when it can take more.
  */
-import type { IpAddress, IpPrefix } from '#base/ip/index.ts';
+import type { IpPrefix } from '#base/ip/index.ts';
 import type { RouteFamily } from '../model.ts';
 import type { SessionNews, SessionSend } from '../ports.ts';
 import { type BestChange, type LocalRoute, type MetricOf, Rib, type RibEvent } from '../rib/index.ts';
@@ -119,8 +119,8 @@ export class Speaker {
   }
 
   /** The way to next hops has changed. */
-  refreshMetrics(nextHop?: IpAddress): void {
-    this.rib.refreshMetrics(nextHop);
+  refreshMetrics(): void {
+    this.rib.refreshMetrics();
   }
 
   /** Filters are asked again about what the peer said (in), or it is told everything again (out). False if there is no such neighbour. */

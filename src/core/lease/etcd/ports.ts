@@ -3,6 +3,7 @@
  * lease identifiers are decimal text, for they use all of their 64 bits. io/etcd speaks it over the JSON gateway; testing/fake-etcd
  * is a model in memory.
  */
+import type { WatchPace } from '#core/store/index.ts';
 
 /** A key as it stands in etcd. */
 export interface EtcdKeyValue {
@@ -104,7 +105,7 @@ export interface EtcdClient {
   /** Ends a lease, and all keys that have it. */
   revoke(lease: string, options?: EtcdCallOptions): Promise<void>;
   /** Until the signal aborts, or with an error; never simply ends. */
-  watch(request: WatchRequest, options: { readonly signal: AbortSignal }): AsyncIterable<WatchBatch>;
+  watch(request: WatchRequest, options: WatchPace & { readonly signal: AbortSignal }): AsyncIterable<WatchBatch>;
 }
 
 export type EtcdFailure =

@@ -105,7 +105,10 @@ export interface EtcdClient {
   /** Ends a lease, and all keys that have it. */
   revoke(lease: string, options?: EtcdCallOptions): Promise<void>;
   /** Until the signal aborts, or with an error; never simply ends. */
-  watch(request: WatchRequest, options: WatchPace & { readonly signal: AbortSignal }): AsyncIterable<WatchBatch>;
+  watch(
+    request: WatchRequest,
+    options: WatchPace & { readonly signal: AbortSignal },
+  ): AsyncIterable<WatchBatch>;
 }
 
 export type EtcdFailure =

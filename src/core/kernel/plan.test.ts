@@ -421,16 +421,6 @@ describe("a pod's link", () => {
     ]);
   });
 
-  it('that is a port of a bridge comes up as it is made: it takes nothing for itself', () => {
-    const port: Link = { ...veth(true), master: 'br0' };
-    const accepts: KernelObject = { kind: 'sysctl', path: 'net/ipv6/conf/veth1/accept_ra', value: '0' };
-    const { ops } = plan(stateOf([accepts, port]), stateOf([]), { owners: OWNERS });
-    expect(ops.map(({ verb, object }) => [verb, object])).toEqual([
-      ['add', port],
-      ['add', accepts],
-    ]);
-  });
-
   it('that is up stays so', () => {
     expect(order([veth(true)]).filter((each) => each.includes('link veth1'))).toEqual([]);
   });

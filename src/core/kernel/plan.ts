@@ -122,7 +122,7 @@ class Draft {
       if (this.isOnBarred(op.object)) continue;
       const isLost = op.verb === 'replace' && this.goesWithLink(op.previous);
       const { object } = op;
-      if (isRaisedLast(object) && goesUp(op)) {
+      if (isPodLink(object) && goesUp(op)) {
         const down = { ...object, up: false };
         kept.push({ ...op, object: down });
         raised.push({ verb: 'replace', object, previous: down });
@@ -266,12 +266,9 @@ function goesUp(op: KernelOp): boolean {
 
 /**
  * A pod's link is up once its sysctls are set: what the pod sends before could change the host, and its own addresses would be looked
- * for among its neighbours. A bridge's port takes nothing for itself: it comes up as it is made, for half of the messages.
+ * for among its neighbours. Nor does a port of a bridge come up in the send that makes it, though it takes nothing for itself: the kernel
+ * looks at a link without carrier at once, at the next change only in a second (net/core/link_watch.c), and a new pod is not reached so long.
  */
-function isRaisedLast(object: KernelObject): object is Link {
-  return isPodLink(object) && !object.master;
-}
-
 function withRaised(additions: KernelOp[], raised: readonly KernelOp[]): KernelOp[] {
   if (raised.length === 0) return additions;
   const at = additions.findIndex(({ object }) => needsLinksUp(object));

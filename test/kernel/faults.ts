@@ -59,8 +59,8 @@ export class SteppedKernel implements Kernel {
     this.kernel.refresh();
   }
 
-  trackSysctls(paths: Iterable<string>, maxAgeMs?: number): void {
-    this.kernel.trackSysctls(paths, maxAgeMs);
+  trackSysctls(paths: Iterable<string>): void {
+    this.kernel.trackSysctls(paths);
   }
 
   watch(listener: KernelListener): Disposable {

@@ -62,9 +62,6 @@ export interface KernelLoopStatus {
 /** What a pass may not do to attachments of pods. */
 const PASS: Pick<PlanOptions, 'keep' | 'leave'> = { keep: isAttached, leave: isPodLink };
 
-/** A sysctl that was read so lately is not read again for each of many calls: one that others change is noticed as late. */
-const SYSCTL_AGE_MS = 500;
-
 interface Waiter {
   readonly part: string;
   readonly resolve: () => void;
@@ -248,8 +245,7 @@ export class KernelLoop implements AsyncDisposable {
   ): Promise<{ planned: number; failures: readonly OpFailure[] }> {
     const { owners } = this;
     const { kernel, logger } = this.options;
-    if (only === undefined) this.trackSysctls(this.desired.state.keys(), 0);
-    else this.trackSysctls(only, SYSCTL_AGE_MS);
+    this.trackSysctls(only ?? this.desired.state.keys());
     if (only === undefined) kernel.refresh();
     const { ops, conflicts } = plan(this.desired.state, kernel.state(), {
       owners,
@@ -305,13 +301,13 @@ export class KernelLoop implements AsyncDisposable {
     });
   }
 
-  private trackSysctls(keys: Iterable<string>, maxAgeMs: number): void {
+  private trackSysctls(keys: Iterable<string>): void {
     const paths: string[] = [];
     for (const key of keys) {
       // Others' are followed no more once their link is gone.
       if (key.startsWith('sysctl ') && this.desired.state.has(key)) paths.push(key.slice('sysctl '.length));
     }
-    if (paths.length > 0) this.options.kernel.trackSysctls(paths, maxAgeMs);
+    if (paths.length > 0) this.options.kernel.trackSysctls(paths);
   }
 }
 

@@ -45,10 +45,7 @@ export interface Kernel extends Disposable {
   removeAside(links: readonly Link[]): Promise<readonly OpFailure[]>;
   /** Reads anew what the kernel changes without a word: what WireGuard knows. To be called now and then, before state(). */
   refresh(): void;
-  /**
-   * Adds paths below /proc/sys whose values state() is to show, and reads them anew: nothing tells of their changes. Those that were read in
-   * the last `maxAgeMs`, absent for 0, may stay as they were.
-   */
-  trackSysctls(paths: Iterable<string>, maxAgeMs?: number): void;
+  /** Adds paths below /proc/sys whose values state() is to show. */
+  trackSysctls(paths: Iterable<string>): void;
   watch(listener: KernelListener): Disposable;
 }

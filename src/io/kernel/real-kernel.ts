@@ -34,7 +34,7 @@ import type { Namespace } from '#io/namespace/index.ts';
 import { isUnreachable, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkMonitor } from '#io/netlink/index.ts';
 import { dumpRoutes, dumpTables } from './dumps.ts';
 import { describeFailure } from './failure.ts';
-import { FollowedSysctls, knownWhenWritten } from './followed-sysctls.ts';
+import { FollowedSysctls } from './followed-sysctls.ts';
 import { LinkRemover } from './link-remover.ts';
 import { followOwnChanges } from './own-changes.ts';
 import { Recovery } from './recovery.ts';
@@ -73,8 +73,6 @@ export class RealKernel implements Kernel {
   private lost = false;
   /** A drain follows soon: what notifications lead to can wait for it. */
   private isSending = false;
-  /** What knownWhenWritten says of the operations that are being sent. */
-  private underWay: ReadonlyMap<string, string> = new Map();
 
   private constructor(namespace: Namespace, options: RealKernelOptions) {
     this.onError = options.onError ?? (() => {});
@@ -132,16 +130,16 @@ export class RealKernel implements Kernel {
   }
 
   /** A path that cannot be read counts as absent. */
-  trackSysctls(paths: Iterable<string>, maxAgeMs = 0): void {
+  trackSysctls(paths: Iterable<string>): void {
     const isLink = (name: string) => this.linkIndex(name) !== undefined;
-    this.orLose(() => this.noteSysctls(this.sysctls.read(paths, isLink, maxAgeMs)));
+    this.orLose(() => this.noteSysctls(this.sysctls.read(paths, isLink)));
   }
 
   apply(ops: readonly KernelOp[], signal?: AbortSignal): Promise<ApplyOutcome> {
     const run = this.queue.then(async () => {
       const failures = await this.send(ops, signal);
       this.readChangedDevices(ops, failures);
-      this.takeWritten(ops, failures);
+      this.readWritten(ops);
       this.readNewAddresses(ops);
       this.drain();
       this.routes.expectNoMore();
@@ -231,12 +229,10 @@ export class RealKernel implements Kernel {
 
   private async send(ops: readonly KernelOp[], signal: AbortSignal | undefined): Promise<OpFailure[]> {
     this.isSending = true;
-    this.underWay = knownWhenWritten(ops);
     try {
       return await this.session.apply(ops, signal);
     } finally {
       this.isSending = false;
-      this.underWay = new Map();
     }
   }
 
@@ -265,17 +261,9 @@ export class RealKernel implements Kernel {
     if (messages !== undefined) this.wireguard.take(link, messages, set);
   }
 
-  /** The sysctls that operations were about: read anew, but for those that are as they were written. */
-  private takeWritten(ops: readonly KernelOp[], failures: readonly OpFailure[]): void {
-    const known = knownWhenWritten(ops);
-    for (const { op } of failures) if (op.object.kind === 'sysctl') known.delete(op.object.path);
-    const paths = ops.flatMap(({ object }) =>
-      object.kind === 'sysctl' && !known.has(object.path) ? [object.path] : [],
-    );
+  private readWritten(ops: readonly KernelOp[]): void {
+    const paths = ops.flatMap(({ object }) => (object.kind === 'sysctl' ? [object.path] : []));
     if (paths.length > 0) this.trackSysctls(paths);
-    if (known.size === 0) return;
-    this.sysctls.written(known.keys());
-    this.noteSysctls(known);
   }
 
   /** The kernel announces an IPv6 address from a work queue, some time after it is there. */
@@ -369,7 +357,7 @@ export class RealKernel implements Kernel {
     for (const key of keys) {
       if (!key.startsWith('link ')) continue;
       const link = key.slice('link '.length);
-      this.noteSysctls(this.sysctls.readOfLink(link, this.routes.indexOf(link), this.underWay));
+      this.noteSysctls(this.sysctls.readOfLink(link, this.routes.indexOf(link)));
     }
   }
 

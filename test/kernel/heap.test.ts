@@ -63,7 +63,7 @@ test('columns that grow side by side leave nothing behind', () => {
   const [loose, mapped] = [false, true].map((isMapped) =>
     Number(spawnSync(process.execPath, ['--input-type=module', '-e', script(isMapped)]).stdout),
   ) as [number, number];
-  expect(loose - mapped).toBeGreaterThan(5);
+  expect(loose - mapped).toBeGreaterThan(3);
 });
 
 test('pages of the program that only its start needed are let go, and come back when they are asked for', () => {

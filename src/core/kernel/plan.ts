@@ -266,8 +266,8 @@ function goesUp(op: KernelOp): boolean {
 
 /**
  * A pod's link is up once its sysctls are set: what the pod sends before could change the host, and its own addresses would be looked
- * for among its neighbours. Nor does a port of a bridge come up in the send that makes it, though it takes nothing for itself: the kernel
- * looks at a link without carrier at once, at the next change only in a second (net/core/link_watch.c), and a new pod is not reached so long.
+ * for among its neighbours. A port of a bridge takes nothing for itself and waits all the same: raised in the send that makes it, it left new
+ * pods unreached over IPv6 for up to a second, probably for the pace of net/core/link_watch.c.
  */
 function withRaised(additions: KernelOp[], raised: readonly KernelOp[]): KernelOp[] {
   if (raised.length === 0) return additions;
